@@ -1,0 +1,133 @@
+//! The host: all that a server or client may touch.
+//!
+//! Network, clock, tasks, streams of chance and the trace come from here and from nowhere else. So
+//! the same server runs on real sockets and in either simulator, and a run in a simulator has no
+//! other source of order, time or chance.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::clock::Time;
+use crate::history::HistoryEvent;
+use crate::id::{HostId, OperationId};
+use crate::net::{Datagrams, Network, Timer};
+use crate::seed::Stream;
+use crate::trace::Event;
+
+/// A future of one host: never sent to another thread.
+pub type Task<'a, T = ()> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// What a backend supplies to each of its hosts.
+pub trait Machine: Network {
+    /// Which host this is.
+    fn id(&self) -> HostId;
+    /// The host's clock.
+    fn now(&self) -> Time;
+    /// A new timer on that clock.
+    fn timer(&self) -> Box<dyn Timer>;
+    /// Starts a task.
+    fn spawn(&self, task: Task<'static>);
+    /// The host's stream of chance of this name.
+    fn stream(&self, name: &str) -> Stream;
+    /// The host behind an address, for the trace.
+    fn host_of(&self, address: SocketAddr) -> HostId;
+    /// Records an event in the trace.
+    fn record(&self, event: Event);
+    /// Records what a client did or was told.
+    fn record_history(&self, operation: OperationId, event: HistoryEvent);
+    /// Whether events that checkers do not need are wanted too.
+    fn wants_all_events(&self) -> bool;
+}
+
+/// A host, as its servers and clients see it. Clones are the same host.
+#[derive(Clone)]
+pub struct Host(Rc<dyn Machine>);
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host({})", self.id().0)
+    }
+}
+
+impl Host {
+    /// The host that this machine is.
+    pub fn new(machine: impl Machine + 'static) -> Self {
+        Self(Rc::new(machine))
+    }
+
+    /// Which host this is.
+    #[must_use]
+    pub fn id(&self) -> HostId {
+        self.0.id()
+    }
+
+    /// The host's clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.0.now()
+    }
+
+    /// A new timer on that clock.
+    #[must_use]
+    pub fn timer(&self) -> Box<dyn Timer> {
+        self.0.timer()
+    }
+
+    /// Waits until the host's clock has reached `at`.
+    pub async fn sleep_until(&self, at: Time) {
+        crate::net::sleep_until(&mut *self.timer(), at).await;
+    }
+
+    /// Binds a datagram socket; port 0 asks for any free port.
+    ///
+    /// # Errors
+    ///
+    /// If the port is taken or may not be used.
+    pub fn bind(&self, port: u16) -> io::Result<Box<dyn Datagrams>> {
+        self.0.bind(port)
+    }
+
+    /// The address of a host, by name.
+    #[must_use]
+    pub fn lookup(&self, name: &str) -> Option<IpAddr> {
+        self.0.lookup(name)
+    }
+
+    /// Starts a task on this host. It ends with the host's life.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.spawn(Box::pin(task));
+    }
+
+    /// The host's own stream of chance of this name.
+    #[must_use]
+    pub fn stream(&self, name: &str) -> Stream {
+        self.0.stream(name)
+    }
+
+    /// The host behind an address, for the trace. A protocol must not act on it.
+    #[must_use]
+    pub fn host_of(&self, address: SocketAddr) -> HostId {
+        self.0.host_of(address)
+    }
+
+    /// Records an event in the trace.
+    pub fn record(&self, event: Event) {
+        self.0.record(event);
+    }
+
+    /// Records an event that no checker needs; it is made only if the trace is kept.
+    pub fn record_with(&self, event: impl FnOnce() -> Event) {
+        if self.0.wants_all_events() {
+            self.0.record(event());
+        }
+    }
+
+    /// Records what a client did or was told.
+    pub fn record_history(&self, operation: OperationId, event: HistoryEvent) {
+        self.0.record_history(operation, event);
+    }
+}

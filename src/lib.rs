@@ -1,0 +1,12 @@
+//! A deterministic simulation testbed for distributed services.
+
+pub mod clock;
+pub mod history;
+pub mod host;
+pub mod id;
+pub mod net;
+pub mod rpc;
+pub mod seed;
+pub mod services;
+pub mod trace;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The program `wavetank`.
+
+fn main() {}

@@ -1,0 +1,58 @@
+//! Requests and replies over datagrams.
+//!
+//! What happens to a request when a message is lost? Three answers, the invocation [`Semantics`]: send
+//! it once; send it again until a reply comes; send it again, and let the server filter duplicates.
+//! Retransmission is the client's part ([`retransmit`], [`client`]), filtering the server's
+//! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
+
+pub mod client;
+pub mod retransmit;
+pub mod service;
+pub mod v1;
+
+use std::fmt;
+
+/// What becomes of a request whose message is lost (Coulouris, Dollimore, Kindberg and Blair,
+/// Distributed Systems, 5th edition, 5.3.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Semantics {
+    /// Sent once; the client may never know.
+    Maybe,
+    /// Retransmitted until a reply comes; may be executed more than once.
+    AtLeastOnce,
+    /// Retransmitted; duplicates are answered from the reply cache.
+    AtMostOnce,
+}
+
+impl Semantics {
+    /// Every semantics, weakest first.
+    pub const ALL: [Self; 3] = [Self::Maybe, Self::AtLeastOnce, Self::AtMostOnce];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Maybe => "maybe",
+            Self::AtLeastOnce => "at-least-once",
+            Self::AtMostOnce => "at-most-once",
+        }
+    }
+
+    /// Whether clients send again when no reply comes.
+    #[must_use]
+    pub const fn retransmits(self) -> bool {
+        !matches!(self, Self::Maybe)
+    }
+
+    /// Whether the server filters duplicates.
+    #[must_use]
+    pub const fn filters_duplicates(self) -> bool {
+        matches!(self, Self::AtMostOnce)
+    }
+}
+
+impl fmt::Display for Semantics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,3 @@
+//! Facility booking.
+
+pub mod message;

@@ -1,0 +1,139 @@
+//! What the rest of the house knows of a service: one small trait.
+//!
+//! An [`Application`] is a service as a whole: its state machine, its client, its command grammar and
+//! its words. The simulator, the program and the checkers work with this trait only; services know
+//! nothing of them, nor of each other.
+
+pub mod booking;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::Outcome;
+use crate::host::Task;
+use crate::id::OperationId;
+use crate::rpc::client::RpcClient;
+use crate::rpc::retransmit::Policy;
+use crate::rpc::service::Service;
+use crate::rpc::v1::FormatV1;
+use crate::seed::Stream;
+
+/// A service as a whole.
+pub trait Application: fmt::Debug + Send + Sync {
+    /// Its name in scenarios and on the command line.
+    fn name(&self) -> &'static str;
+
+    /// The same application with settings of its own, those of [`Self::setting_names`].
+    ///
+    /// # Errors
+    ///
+    /// Says which setting is wrong and what was expected.
+    fn configure(&self, settings: &toml::Table) -> Result<Arc<dyn Application>, SettingError>;
+
+    /// The settings it understands, each with a sentence and its JSON schema.
+    fn settings(&self) -> Vec<Setting>;
+
+    /// The commands it understands, for help texts.
+    fn usage(&self) -> &'static [Usage];
+
+    /// How its clients retransmit unless told otherwise.
+    fn policy(&self) -> Policy;
+
+    /// A fresh server's state machine.
+    fn service(&self) -> Box<dyn Service>;
+
+    /// A client of it.
+    fn client(&self, rpc: RpcClient) -> Box<dyn Client>;
+
+    /// Reads a command line. Some lines stand for several commands.
+    ///
+    /// # Errors
+    ///
+    /// Says what was expected where the line is no command.
+    fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError>;
+
+    /// A request in words, as its client would type it.
+    fn describe_request(&self, body: &[u8]) -> String;
+
+    /// A reply in words.
+    fn describe_reply(&self, body: &[u8]) -> String;
+
+    /// An update in words.
+    fn describe_update(&self, body: &[u8]) -> String;
+
+    /// Format v1 of this service, if it has one.
+    fn format_v1(&self) -> Option<&'static dyn FormatV1> {
+        None
+    }
+}
+
+/// One life of a client of a service.
+pub trait Client {
+    /// Performs a command to its end.
+    fn perform<'a>(&'a mut self, operation: OperationId, command: &'a Command)
+    -> Task<'a, Outcome>;
+
+    /// Makes up a command with this verb, for generated load. It may use what earlier replies said.
+    ///
+    /// # Errors
+    ///
+    /// If the verb is none of the service's, or cannot be generated.
+    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError>;
+}
+
+/// A command, understood.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Command {
+    /// Its first word.
+    pub verb: &'static str,
+    /// The command in the service's own encoding: the body of its request.
+    pub body: Vec<u8>,
+}
+
+/// A setting of a service: a top-level key of its scenarios.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The key.
+    pub name: &'static str,
+    /// Its JSON schema, with a description.
+    pub schema: serde_json::Value,
+}
+
+/// How a command is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// The form, with parameters in capitals.
+    pub form: &'static str,
+    /// What it does, in one sentence.
+    pub help: &'static str,
+}
+
+/// A line is no command.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    /// What was expected.
+    pub message: String,
+    /// Where in the line, in bytes from its start.
+    pub at: usize,
+}
+
+/// A setting is wrong.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct SettingError {
+    /// Which setting.
+    pub name: String,
+    /// What was expected.
+    pub message: String,
+}
+
+/// Every service of this crate.
+#[must_use]
+pub fn catalogue() -> Vec<Arc<dyn Application>> {
+    Vec::new()
+}
+
+/// How long a client goes on listening after the last moment at which a server may still speak.
+pub const GRACE: Duration = Duration::from_secs(1);
