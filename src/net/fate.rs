@@ -135,6 +135,12 @@ impl Fates {
         (fate, nth)
     }
 
+    /// One host more, at the end.
+    pub fn add_host(&mut self, name: String) {
+        self.names.push(name);
+        self.flows.push(Vec::new());
+    }
+
     /// The numbers of the faults that have struck nothing.
     pub fn idle_faults(&self) -> impl Iterator<Item = u16> + '_ {
         (1..)

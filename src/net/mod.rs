@@ -11,7 +11,12 @@
 //! never learns what became of it, exactly as on a real network.
 
 pub mod conditions;
+pub mod event;
 pub mod fate;
+pub mod real;
+pub mod simulated;
+pub mod turmoil;
+pub mod world;
 
 use std::future::poll_fn;
 use std::io;

@@ -1,5 +1,355 @@
 //! The client's side of calls.
+//!
+//! A [`RpcClient`] is one life of a client: it draws a random client id, numbers its calls from 1,
+//! sends each again under the same id as its policy says, and takes only a reply that echoes the id.
+//! In format v1 replies echo nothing, so it takes any reply of the right type: that is the format's
+//! first weakness.
+//!
+//! A client that gives up reports that it does not know. It never says failed for what may have
+//! happened.
 
-/// A client of a server.
-#[derive(Debug)]
-pub struct RpcClient;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::clock::Time;
+use crate::host::Host;
+use crate::id::{ClientId, HostId, OperationId};
+use crate::net::{Arrival, Attempt, DATAGRAM_BYTES_MAX, Datagrams, Kind, Label, Timer, recv_until};
+use crate::rpc::Semantics;
+use crate::rpc::message::{Message, Refused};
+use crate::rpc::retransmit::{Policy, Retransmission, Step};
+use crate::rpc::v1::{FormatV1, FromServer};
+use crate::trace::{Event, Ignored};
+use crate::wire::WireError;
+
+/// Updates that are kept while a call is under way; more are ignored, as if lost.
+const UPDATES_QUEUED_MAX: usize = 1_024;
+
+/// Which format a client speaks.
+#[derive(Clone, Copy)]
+pub enum Wire {
+    /// The service's own old format.
+    V1(&'static dyn FormatV1),
+    /// The envelope of [`crate::rpc::message`].
+    V2,
+}
+
+/// How a client calls.
+#[derive(Clone, Copy)]
+pub struct CallOptions {
+    /// Whether it sends again.
+    pub semantics: Semantics,
+    /// When it sends again.
+    pub policy: Policy,
+    /// The format that it speaks.
+    pub wire: Wire,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Called {
+    /// With a reply of the service, in the service's own encoding.
+    Reply {
+        /// The reply.
+        body: Rc<[u8]>,
+        /// The operation whose reply it is, where the network knows it.
+        reply_to: Option<OperationId>,
+    },
+    /// The server refused the call before it reached the service.
+    Refused(Refused),
+    /// It was not sent: the client's format cannot express it.
+    NotExpressible,
+    /// No reply came: nobody knows whether the request was executed.
+    GaveUp {
+        /// How often it was sent.
+        sends: u16,
+    },
+}
+
+/// An update that has arrived.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// From whom.
+    pub from: HostId,
+    /// In simulation, the sender's label.
+    pub label: Option<Label>,
+    /// The update, in the service's own encoding.
+    pub body: Rc<[u8]>,
+}
+
+/// One life of a client of a server.
+pub struct RpcClient {
+    host: Host,
+    socket: Box<dyn Datagrams>,
+    timer: Box<dyn Timer>,
+    server: SocketAddr,
+    options: CallOptions,
+    id: ClientId,
+    calls: u32,
+    updates: VecDeque<Pushed>,
+    buffer: Vec<u8>,
+}
+
+/// What a datagram means to a client.
+enum Heard {
+    Reply(Rc<[u8]>),
+    InProgress,
+    Refused(Refused),
+    Update(Rc<[u8]>),
+    Nothing(Ignored),
+}
+
+/// The call that a client waits for.
+#[derive(Clone, Copy)]
+struct Open<'a> {
+    sequence: u32,
+    body: &'a [u8],
+}
+
+impl std::fmt::Debug for RpcClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RpcClient")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RpcClient {
+    /// A client of the server at this address. It draws its client id from the host's stream
+    /// `client id`.
+    #[must_use]
+    pub fn new(
+        host: Host,
+        socket: Box<dyn Datagrams>,
+        server: SocketAddr,
+        options: CallOptions,
+    ) -> Self {
+        let id = ClientId(host.stream("client id").next_u64());
+        let timer = host.timer();
+        let buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let updates = VecDeque::new();
+        Self {
+            host,
+            socket,
+            timer,
+            server,
+            options,
+            id,
+            calls: 0,
+            updates,
+            buffer,
+        }
+    }
+
+    /// The host that the client runs on.
+    #[must_use]
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Whether it speaks format v1.
+    #[must_use]
+    pub const fn speaks_v1(&self) -> bool {
+        matches!(self.options.wire, Wire::V1(_))
+    }
+
+    /// Calls the service, and waits for the reply or until the policy says to give up.
+    pub async fn call(&mut self, operation: OperationId, body: &[u8]) -> Called {
+        self.calls += 1;
+        let open = Open {
+            sequence: self.calls,
+            body,
+        };
+        let Ok(datagram) = self.encode(open) else {
+            return Called::NotExpressible;
+        };
+        let mut policy = self.options.policy;
+        if !self.options.semantics.retransmits() {
+            policy.attempts = 1;
+        }
+        let mut attempt = Attempt {
+            number: 1,
+            of: policy.attempts,
+        };
+        let mut sends = 1;
+        let mut retransmission = Retransmission::first_send(self.host.now(), policy);
+        self.send(operation, attempt, &datagram);
+        loop {
+            let deadline = retransmission.deadline();
+            let Some(arrival) = self.receive(deadline).await else {
+                match retransmission.deadline_passed(self.host.now()) {
+                    Step::GiveUp => return Called::GaveUp { sends },
+                    Step::Retransmit { attempt: number } => {
+                        attempt.number = number;
+                        sends += 1;
+                        self.send(operation, attempt, &datagram);
+                        continue;
+                    }
+                }
+            };
+            match self.hear(&arrival, Some(open)) {
+                Heard::Reply(body) => {
+                    let reply_to = arrival.label.map(|label| label.operation);
+                    return Called::Reply { body, reply_to };
+                }
+                Heard::Refused(reason) => return Called::Refused(reason),
+                Heard::InProgress => {
+                    retransmission.in_progress(self.host.now());
+                    let until = retransmission.deadline();
+                    let from = self.host.host_of(arrival.from);
+                    self.host.record_with(|| Event::Patience {
+                        from,
+                        operation,
+                        until,
+                    });
+                }
+                Heard::Update(body) if self.updates.len() < UPDATES_QUEUED_MAX => {
+                    let pushed = self.pushed(&arrival, body);
+                    self.updates.push_back(pushed);
+                }
+                Heard::Update(_) => self.ignore_arrival(&arrival, Ignored::NotMonitoring),
+                Heard::Nothing(reason) => self.ignore_arrival(&arrival, reason),
+            }
+        }
+    }
+
+    /// Sends a message that asks for no reply. Format v1 has none: it does nothing there.
+    pub fn tell(&mut self, operation: OperationId, body: &[u8]) {
+        if !self.speaks_v1() {
+            let datagram = Message::OneWay {
+                client: self.id,
+                body,
+            }
+            .encode();
+            let label = Some(Label::new(Kind::OneWay, operation));
+            self.socket.send(self.server, &datagram, label);
+        }
+    }
+
+    /// The next update, or `None` at `until`. Updates that came during a call come first.
+    pub async fn next_update(&mut self, until: Time) -> Option<Pushed> {
+        if let Some(update) = self.updates.pop_front() {
+            return Some(update);
+        }
+        loop {
+            let arrival = self.receive(until).await?;
+            match self.hear(&arrival, None) {
+                Heard::Update(body) => return Some(self.pushed(&arrival, body)),
+                Heard::Nothing(reason) => self.ignore_arrival(&arrival, reason),
+                _ => self.ignore_arrival(&arrival, Ignored::NotWaiting),
+            }
+        }
+    }
+
+    /// Records that the client made nothing of an update.
+    pub fn ignore(&self, pushed: &Pushed, reason: Ignored) {
+        let (from, label) = (pushed.from, pushed.label);
+        self.host.record_with(|| Event::Ignore {
+            from,
+            label,
+            reason,
+        });
+    }
+
+    /// Records that the client took an update in, on behalf of this operation.
+    pub fn notified(&self, pushed: &Pushed, operation: OperationId) {
+        let (from, update) = (pushed.from, pushed.body.clone());
+        self.host.record_with(|| Event::Notified {
+            from,
+            operation,
+            update,
+        });
+    }
+
+    fn encode(&self, open: Open<'_>) -> Result<Vec<u8>, WireError> {
+        let Open { sequence, body } = open;
+        match self.options.wire {
+            Wire::V1(format) => format.encode_request(sequence, body),
+            // One call at a time: the lowest number that it waits for is that of this call.
+            Wire::V2 => Ok(Message::Request {
+                client: self.id,
+                session: 0,
+                sequence,
+                awaited: sequence,
+                body,
+            }
+            .encode()),
+        }
+    }
+
+    fn send(&mut self, operation: OperationId, attempt: Attempt, datagram: &[u8]) {
+        let label = Label {
+            kind: Kind::Request,
+            operation,
+            attempt,
+        };
+        self.socket.send(self.server, datagram, Some(label));
+    }
+
+    async fn receive(&mut self, until: Time) -> Option<Arrival> {
+        recv_until(&mut *self.socket, &mut *self.timer, until, &mut self.buffer).await
+    }
+
+    /// What a datagram in the buffer means while this call is open.
+    fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
+        let datagram = &self.buffer[..arrival.len];
+        match self.options.wire {
+            Wire::V2 => self.hear_v2(datagram, open),
+            Wire::V1(_) if arrival.from != self.server => Heard::Nothing(Ignored::NotWaiting),
+            Wire::V1(format) => Self::hear_v1(format, datagram, open),
+        }
+    }
+
+    fn hear_v2(&self, datagram: &[u8], open: Option<Open<'_>>) -> Heard {
+        let is_open = |client, sequence| {
+            client == self.id && open.is_some_and(|open| open.sequence == sequence)
+        };
+        match Message::decode(datagram) {
+            Ok(Message::Reply {
+                client,
+                sequence,
+                body,
+            }) if is_open(client, sequence) => Heard::Reply(body.into()),
+            Ok(Message::InProgress { client, sequence }) if is_open(client, sequence) => {
+                Heard::InProgress
+            }
+            Ok(Message::Refused {
+                client,
+                sequence,
+                reason,
+            }) if is_open(client, sequence) => Heard::Refused(reason),
+            Ok(Message::Update { client, body }) if client == self.id => Heard::Update(body.into()),
+            Ok(Message::Update { .. }) => Heard::Nothing(Ignored::NotMonitoring),
+            Ok(_) => Heard::Nothing(Ignored::NotWaiting),
+            Err(_) => Heard::Nothing(Ignored::Malformed),
+        }
+    }
+
+    fn hear_v1(format: &dyn FormatV1, datagram: &[u8], open: Option<Open<'_>>) -> Heard {
+        let request = open.map_or(&[][..], |open| open.body);
+        match format.decode_from_server(request, datagram) {
+            Ok(FromServer::Update(body)) => Heard::Update(body.into()),
+            Ok(FromServer::Reply(body)) if open.is_some() => Heard::Reply(body.into()),
+            Ok(_) => Heard::Nothing(Ignored::NotWaiting),
+            Err(_) => Heard::Nothing(Ignored::Malformed),
+        }
+    }
+
+    fn pushed(&self, arrival: &Arrival, body: Rc<[u8]>) -> Pushed {
+        Pushed {
+            from: self.host.host_of(arrival.from),
+            label: arrival.label,
+            body,
+        }
+    }
+
+    fn ignore_arrival(&self, arrival: &Arrival, reason: Ignored) {
+        let (from, label) = (self.host.host_of(arrival.from), arrival.label);
+        self.host.record_with(|| Event::Ignore {
+            from,
+            label,
+            reason,
+        });
+    }
+}

@@ -6,7 +6,10 @@
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 
 pub mod client;
+pub mod message;
+pub mod reply_cache;
 pub mod retransmit;
+pub mod server;
 pub mod service;
 pub mod v1;
 

@@ -132,6 +132,14 @@ impl Effects {
         self.0.push(Effect::Tell(word, text.into()));
     }
 
+    /// The reply that completes this request, if one does.
+    pub(crate) fn reply_to(&self, asked: Ticket) -> Option<Rc<[u8]>> {
+        self.0.iter().find_map(|effect| match effect {
+            Effect::Complete { ticket, reply } if *ticket == asked => Some(reply.clone()),
+            _ => None,
+        })
+    }
+
     /// Takes the effects out, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
         self.0.drain(..)

@@ -1,0 +1,241 @@
+//! A simulated host: the network, clock and tasks of one life of a host, on either simulator.
+//!
+//! Every effect asks first whether this life still lasts; one that has ended has none.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::task::{coop, spawn_local};
+
+use crate::clock::Time;
+use crate::history::HistoryEvent;
+use crate::host::{Host, Machine, Task};
+use crate::id::{HostId, OperationId};
+use crate::net::world::{Carrier, SharedPort, SharedWorld, TimerTicket, host_at, ip};
+use crate::net::{Arrival, Datagrams, Label, Network, Timer};
+use crate::seed::Stream;
+use crate::trace::Event;
+
+/// One life of a simulated host. Clones are the same life.
+#[derive(Clone)]
+pub struct SimHost {
+    world: SharedWorld,
+    carrier: Rc<dyn Carrier>,
+    me: HostId,
+}
+
+impl std::fmt::Debug for SimHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SimHost({})", self.me.0)
+    }
+}
+
+impl SimHost {
+    pub(crate) fn new(world: SharedWorld, carrier: Rc<dyn Carrier>, me: HostId) -> Self {
+        Self { world, carrier, me }
+    }
+
+    /// This host, as servers and clients see it.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        Host::new(self.clone())
+    }
+
+    /// Waits until the director has entered this stage; until then the host has done its part.
+    pub fn stage(&self, stage: u32) -> impl Future<Output = ()> + use<> {
+        let (world, me) = (self.world.clone(), self.me);
+        poll_fn(move |context| {
+            if world
+                .borrow_mut()
+                .wait_for_stage(me, stage, context.waker())
+            {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.world.borrow().is_up(self.me)
+    }
+
+    pub(crate) const fn id(&self) -> HostId {
+        self.me
+    }
+
+    pub(crate) const fn world(&self) -> &SharedWorld {
+        &self.world
+    }
+}
+
+impl Network for SimHost {
+    fn bind(&self, port: u16) -> io::Result<Box<dyn Datagrams>> {
+        let bound = self.world.borrow_mut().bind(self.me, port);
+        let (number, port) = bound.ok_or(io::ErrorKind::AddrInUse)?;
+        Ok(Box::new(SimSocket {
+            host: self.clone(),
+            number,
+            port,
+        }))
+    }
+
+    fn lookup(&self, name: &str) -> Option<IpAddr> {
+        self.world.borrow().host_named(name).map(ip)
+    }
+}
+
+impl Machine for SimHost {
+    fn id(&self) -> HostId {
+        self.me
+    }
+
+    fn now(&self) -> Time {
+        self.world.borrow().now()
+    }
+
+    fn timer(&self) -> Box<dyn Timer> {
+        Box::new(SimTimer {
+            host: self.clone(),
+            set: None,
+        })
+    }
+
+    /// The only way in which a task starts: without tokio's cooperative budget, which differs between
+    /// the simulators, and with its panic carried out of the run, which a task set would swallow.
+    fn spawn(&self, mut task: Task<'static>) {
+        let world = self.world.clone();
+        spawn_local(coop::unconstrained(poll_fn(move |context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                world.borrow_mut().count_poll();
+                task.as_mut().poll(context)
+            }));
+            polled.unwrap_or_else(|panic| {
+                world.borrow_mut().keep_panic(panic);
+                Poll::Ready(())
+            })
+        })));
+    }
+
+    fn stream(&self, name: &str) -> Stream {
+        let world = self.world.borrow();
+        world
+            .seed()
+            .stream(&format!("{} of {}", name, world.name(self.me)))
+    }
+
+    fn host_of(&self, address: SocketAddr) -> HostId {
+        host_at(address.ip()).unwrap_or_default()
+    }
+
+    fn record(&self, event: Event) {
+        let mut world = self.world.borrow_mut();
+        if world.is_up(self.me) {
+            world.record(self.me, event);
+        }
+    }
+
+    fn record_history(&self, operation: OperationId, event: HistoryEvent) {
+        let mut world = self.world.borrow_mut();
+        if world.is_up(self.me) {
+            let now = world.now();
+            world.recorder().record_history(now, operation, event);
+        }
+    }
+
+    fn wants_all_events(&self) -> bool {
+        self.world.borrow_mut().recorder().wants_all()
+    }
+}
+
+struct SimSocket {
+    host: SimHost,
+    number: u16,
+    port: SharedPort,
+}
+
+impl Datagrams for SimSocket {
+    fn send(&mut self, to: SocketAddr, body: &[u8], label: Option<Label>) {
+        let SimHost { world, carrier, me } = &self.host;
+        let mut world = world.borrow_mut();
+        if world.is_up(*me) {
+            world.send((*me, self.number), to, body, label, |packet| {
+                carrier.carry(packet)
+            });
+        }
+    }
+
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Arrival> {
+        let mut port = self.port.borrow_mut();
+        let Some(delivered) = port.queue.pop_front().filter(|_| self.host.is_alive()) else {
+            if !port
+                .waker
+                .as_ref()
+                .is_some_and(|old| old.will_wake(context.waker()))
+            {
+                port.waker = Some(context.waker().clone());
+            }
+            return Poll::Pending;
+        };
+        let len = delivered.body.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&delivered.body[..len]);
+        Poll::Ready(Arrival {
+            len,
+            from: delivered.from,
+            label: delivered.label,
+        })
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        SocketAddr::new(ip(self.host.me), self.number)
+    }
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        self.host
+            .world
+            .borrow_mut()
+            .unbind(self.host.me, self.number);
+    }
+}
+
+struct SimTimer {
+    host: SimHost,
+    set: Option<TimerTicket>,
+}
+
+impl Timer for SimTimer {
+    fn poll_until(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
+        let mut world = self.host.world.borrow_mut();
+        let me = self.host.me;
+        if !world.is_up(me) {
+            return Poll::Pending;
+        }
+        if world.now() >= at {
+            if let Some(ticket) = self.set.take() {
+                world.cancel_timer(ticket);
+            }
+            return Poll::Ready(());
+        }
+        let is_set = self.set.is_some_and(|ticket| {
+            ticket.at == at && world.renew_timer(me, ticket, context.waker())
+        });
+        if !is_set {
+            self.set = Some(world.set_timer(me, at, context.waker(), self.set));
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for SimTimer {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.set.take() {
+            self.host.world.borrow_mut().cancel_timer(ticket);
+        }
+    }
+}

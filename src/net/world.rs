@@ -1,0 +1,632 @@
+//! What both simulators share: hosts, ports, timers, datagrams under way, and what is recorded.
+//!
+//! A run is a sequence of virtual milliseconds, each with the same phases on both simulators:
+//!
+//! ```text
+//! 1. script      what the director does at this time
+//! 2. arrivals    handed to their ports, sorted by (to, from, label, nth, copy)
+//! 3. timers      by (due, creation within the host)
+//! 4. hosts       each until idle, in their order
+//! 5. director    looks at what has happened, and says when it wants to act again
+//! ```
+//!
+//! No delay is below 1 ms, so hosts do not influence each other within one; hence the order of hosts
+//! is a matter of the trace's canonical order alone.
+//!
+//! Shared code is not checked by comparing the simulators: fates, the timer queue, admission and
+//! ports are here. What turmoil checks independently is time keeping, transport, and the order and
+//! life of hosts.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::host::Task;
+use crate::id::HostId;
+use crate::net::conditions::Conditions;
+use crate::net::fate::{Fate, Fates};
+use crate::net::simulated::SimHost;
+use crate::net::{DATAGRAM_BYTES_MAX, Kind, Label};
+use crate::seed::Seed;
+use crate::trace::{Event, Recorder};
+
+/// Polls of tasks in one virtual millisecond after which a run is given up: a task that wakes itself
+/// for ever would otherwise hang it. A host with 10,000 datagrams in one ms needs a few times that.
+const POLLS_PER_MS_MAX: u32 = 10_000_000;
+
+/// The first port that is given to sockets that ask for any.
+const EPHEMERAL_PORT: u16 = 49_152;
+
+/// What a host runs: made anew for each of its lives.
+pub type Main = Rc<dyn Fn(SimHost) -> Task<'static>>;
+
+/// The world, as everything in one run shares it.
+pub(crate) type SharedWorld = Rc<RefCell<World>>;
+
+/// Stages the run: what happens by script, when the story begins and when all is over.
+pub trait Director {
+    /// Acts at the beginning of a millisecond.
+    fn before(&mut self, world: &mut World);
+
+    /// Looks at a millisecond that has passed.
+    fn after(&mut self, world: &mut World) -> Next;
+}
+
+/// When a director wants to act again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// At this time, and whenever anything happens before.
+    At(Time),
+    /// The run is over.
+    Stop,
+}
+
+/// How many datagrams were sent and what became of them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Traffic {
+    /// Datagrams sent, each counted once.
+    pub sent: u64,
+    /// Of these, lost: no copy was to arrive.
+    pub lost: u64,
+    /// Of these, on their way more than once.
+    pub duplicated: u64,
+    /// Of these, second and later attempts of a request.
+    pub retransmissions: u64,
+}
+
+/// The state of a simulated run.
+#[derive(Debug)]
+pub struct World {
+    seed: Seed,
+    now: Time,
+    hosts: Vec<HostState>,
+    fates: Fates,
+    recorder: Recorder,
+    traffic: Traffic,
+    /// Whether the network is perfect: before and after the story.
+    calm: bool,
+    calm_sends: u32,
+    stage: u32,
+    /// Datagrams under way that belong to calls, and others.
+    calls_in_flight: usize,
+    others_in_flight: usize,
+    timer_slots: Vec<TimerSlot>,
+    free_slots: Vec<u32>,
+    /// One queue in the event simulator, one for each host on turmoil.
+    timers: Vec<BinaryHeap<Reverse<TimerEntry>>>,
+    polls: u32,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+#[derive(Debug)]
+struct HostState {
+    name: String,
+    up: bool,
+    ports: Vec<(u16, SharedPort)>,
+    timers_made: u32,
+    /// On turmoil: the host's driver, woken when the host's timers have changed.
+    driver: Option<Waker>,
+    waits_for_stage: u32,
+    stage_waker: Option<Waker>,
+}
+
+pub(crate) type SharedPort = Rc<RefCell<Port>>;
+
+/// A bound port: datagrams that have arrived and are not yet received.
+#[derive(Debug, Default)]
+pub(crate) struct Port {
+    pub(crate) queue: VecDeque<Delivered>,
+    pub(crate) waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) body: Rc<[u8]>,
+    pub(crate) from: SocketAddr,
+    pub(crate) label: Option<Label>,
+}
+
+/// A copy of a datagram under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) due: Time,
+    pub(crate) from: HostId,
+    pub(crate) to: HostId,
+    pub(crate) from_port: u16,
+    pub(crate) to_port: u16,
+    pub(crate) label: Option<Label>,
+    /// Which send of its label, and which copy of that send.
+    pub(crate) nth: u32,
+    pub(crate) copy: u8,
+    pub(crate) body: Rc<[u8]>,
+}
+
+impl Packet {
+    /// The canonical order of arrivals of one millisecond: (to, from, label, nth, copy).
+    pub(crate) fn order(&self) -> u128 {
+        let (kind, client, number) = match self.label {
+            Some(label) => (
+                label.kind as u8 + 1,
+                label.operation.client.0,
+                label.operation.number,
+            ),
+            None => (0, 0, 0),
+        };
+        u128::from(self.to.0) << 112
+            | u128::from(self.from.0) << 96
+            | u128::from(kind) << 88
+            | u128::from(client) << 72
+            | u128::from(number) << 40
+            | u128::from(self.nth) << 8
+            | u128::from(self.copy)
+    }
+}
+
+/// How a backend brings datagrams to where they are due.
+pub(crate) trait Carrier {
+    /// Takes a copy of a datagram on its way.
+    fn carry(&self, packet: Packet);
+}
+
+#[derive(Debug, Default)]
+struct TimerSlot {
+    host: HostId,
+    /// The timer's number within its host; 0 if it is not set.
+    number: u32,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct TimerEntry {
+    at: Time,
+    host: HostId,
+    number: u32,
+    slot: u32,
+}
+
+/// A timer that has been set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimerTicket {
+    slot: u32,
+    number: u32,
+    pub(crate) at: Time,
+}
+
+/// The address of a simulated host.
+#[must_use]
+pub fn ip(host: HostId) -> IpAddr {
+    let [high, low] = (host.0 + 1).to_be_bytes();
+    Ipv4Addr::new(10, 0, high, low).into()
+}
+
+/// The simulated host of an address.
+#[must_use]
+pub fn host_at(address: IpAddr) -> Option<HostId> {
+    match address {
+        IpAddr::V4(v4) => match v4.octets() {
+            [10, 0, high, low] => u16::from_be_bytes([high, low]).checked_sub(1).map(HostId),
+            _ => None,
+        },
+        IpAddr::V6(_) => None,
+    }
+}
+
+impl World {
+    /// A world with hosts of these names, all up, its network calm and its recorder muted.
+    #[must_use]
+    pub fn new(
+        seed: Seed,
+        names: Vec<String>,
+        conditions: Conditions,
+        mut recorder: Recorder,
+    ) -> Self {
+        recorder.mute();
+        let hosts = names
+            .iter()
+            .map(|name| HostState::new(name.clone()))
+            .collect();
+        Self {
+            seed,
+            now: Time::ZERO,
+            hosts,
+            fates: Fates::new(seed, names, conditions),
+            recorder,
+            traffic: Traffic::default(),
+            calm: true,
+            calm_sends: 0,
+            stage: 0,
+            calls_in_flight: 0,
+            others_in_flight: 0,
+            timer_slots: Vec::new(),
+            free_slots: Vec::new(),
+            timers: vec![BinaryHeap::new()],
+            polls: 0,
+            panic: None,
+        }
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Begins the story: from here on the network has its conditions, and what happens is recorded.
+    /// Now is time zero of the trace.
+    pub const fn begin_story(&mut self) {
+        self.calm = false;
+        self.recorder.unmute(self.now);
+    }
+
+    /// Ends the story: the network is perfect again, and nothing more is recorded.
+    pub const fn end_story(&mut self) {
+        self.calm = true;
+        self.recorder.mute();
+    }
+
+    /// Lets every host go on that waits for this stage or an earlier one.
+    pub fn enter_stage(&mut self, stage: u32) {
+        self.stage = stage;
+        for host in &mut self.hosts {
+            if let Some(waker) = host.stage_waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// The stage that is played.
+    #[must_use]
+    pub const fn stage(&self) -> u32 {
+        self.stage
+    }
+
+    /// Whether this host has done its part of every stage before this one.
+    #[must_use]
+    pub fn waits_for(&self, host: HostId, stage: u32) -> bool {
+        self.hosts[host.index()].waits_for_stage >= stage
+    }
+
+    /// Whether a request or a reply is under way.
+    #[must_use]
+    pub const fn calls_in_flight(&self) -> bool {
+        self.calls_in_flight > 0
+    }
+
+    /// Whether any datagram is under way.
+    #[must_use]
+    pub const fn datagrams_in_flight(&self) -> bool {
+        self.calls_in_flight + self.others_in_flight > 0
+    }
+
+    /// Records an event of a host.
+    pub fn record(&mut self, host: HostId, event: Event) {
+        self.recorder.record(self.now, host, event);
+    }
+
+    /// The recorder of this run.
+    pub const fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
+    /// What was sent during the story.
+    #[must_use]
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// The numbers of the faults that struck nothing.
+    pub fn idle_faults(&self) -> impl Iterator<Item = u16> + '_ {
+        self.fates.idle_faults()
+    }
+
+    /// Ends the world, and gives up what was recorded.
+    #[must_use]
+    pub fn into_recorder(self) -> Recorder {
+        self.recorder
+    }
+
+    pub(crate) const fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    pub(crate) fn name(&self, host: HostId) -> &str {
+        &self.hosts[host.index()].name
+    }
+
+    pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
+        let place = self.hosts.iter().position(|host| host.name == name)?;
+        u16::try_from(place).ok().map(HostId)
+    }
+
+    pub(crate) fn is_up(&self, host: HostId) -> bool {
+        self.hosts[host.index()].up
+    }
+
+    /// Ends every life, so that what hosts do while they are dropped has no effect.
+    pub(crate) fn end_lives(&mut self) {
+        for host in &mut self.hosts {
+            host.up = false;
+        }
+    }
+
+    /// Goes to a millisecond.
+    pub(crate) const fn set_now(&mut self, now: Time) {
+        self.now = now;
+        self.polls = 0;
+    }
+
+    /// Counts a poll of a task, to notice one that never comes to rest.
+    pub(crate) fn count_poll(&mut self) {
+        self.polls += 1;
+        assert!(
+            self.polls < POLLS_PER_MS_MAX,
+            "a task wakes itself for ever at {} ms: it was polled {POLLS_PER_MS_MAX} times",
+            self.now
+        );
+    }
+
+    pub(crate) fn keep_panic(&mut self, panic: Box<dyn Any + Send>) {
+        self.panic.get_or_insert(panic);
+    }
+
+    pub(crate) fn take_panic(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
+    }
+
+    pub(crate) fn wait_for_stage(&mut self, host: HostId, stage: u32, waker: &Waker) -> bool {
+        let state = &mut self.hosts[host.index()];
+        state.waits_for_stage = stage;
+        if self.stage >= stage {
+            return true;
+        }
+        state.stage_waker = Some(waker.clone());
+        false
+    }
+
+    // ---- ports and datagrams
+
+    /// Binds a port, or any free one for 0; `None` if it is taken.
+    pub(crate) fn bind(&mut self, host: HostId, port: u16) -> Option<(u16, SharedPort)> {
+        let ports = &mut self.hosts[host.index()].ports;
+        let is_free = |port: u16| ports.iter().all(|(taken, _)| *taken != port);
+        let port = match port {
+            0 => (EPHEMERAL_PORT..=u16::MAX).find(|&port| is_free(port))?,
+            port if is_free(port) => port,
+            _ => return None,
+        };
+        let shared = SharedPort::default();
+        ports.push((port, shared.clone()));
+        Some((port, shared))
+    }
+
+    pub(crate) fn unbind(&mut self, host: HostId, port: u16) {
+        self.hosts[host.index()]
+            .ports
+            .retain(|(bound, _)| *bound != port);
+    }
+
+    /// Decides the fate of a datagram, records it, and hands each copy that will arrive to `carry`.
+    pub(crate) fn send(
+        &mut self,
+        from: (HostId, u16),
+        to: SocketAddr,
+        body: &[u8],
+        label: Option<Label>,
+        mut carry: impl FnMut(Packet),
+    ) {
+        let Some(to_host) = host_at(to.ip()).filter(|host| host.index() < self.hosts.len()) else {
+            return; // an address of nobody, as a protocol may have read it from a datagram
+        };
+        if body.len() > DATAGRAM_BYTES_MAX {
+            return;
+        }
+        let body: Rc<[u8]> = body.into();
+        let (fate, nth) = if self.calm {
+            self.calm_sends += 1;
+            (Fate::once(1), self.calm_sends)
+        } else {
+            self.fates
+                .decide(self.recorder.trace_time(self.now), from.0, to_host, label)
+        };
+        if !self.calm {
+            self.traffic.count(label, &fate);
+        }
+        if self.recorder.wants_all() {
+            let datagram = body.clone();
+            self.record(
+                from.0,
+                Event::Send {
+                    to: to_host,
+                    label,
+                    datagram,
+                    fate,
+                },
+            );
+        }
+        for (copy, &delay_ms) in (0..).zip(fate.delays_ms()) {
+            *self.in_flight(label) += 1;
+            carry(Packet {
+                due: self.now + Duration::from_millis(delay_ms.into()),
+                from: from.0,
+                to: to_host,
+                from_port: from.1,
+                to_port: to.port(),
+                label,
+                nth,
+                copy,
+                body: body.clone(),
+            });
+        }
+    }
+
+    /// Whether somebody listens for this packet, before the hosts run; if not, it is lost.
+    pub(crate) fn admit(&mut self, packet: &Packet) -> bool {
+        let listens = self.port(packet.to, packet.to_port).is_some();
+        if !listens {
+            *self.in_flight(packet.label) -= 1;
+            let (from, label) = (packet.from, packet.label);
+            self.record(packet.to, Event::Lost { from, label });
+        }
+        listens
+    }
+
+    /// Puts a packet that was admitted into its port.
+    pub(crate) fn hand_over(&mut self, packet: Packet) {
+        let Some(port) = self.port(packet.to, packet.to_port).cloned() else {
+            return; // counted as lost when it was not admitted
+        };
+        *self.in_flight(packet.label) -= 1;
+        let mut port = port.borrow_mut();
+        let from = SocketAddr::new(ip(packet.from), packet.from_port);
+        port.queue.push_back(Delivered {
+            body: packet.body,
+            from,
+            label: packet.label,
+        });
+        if let Some(waker) = port.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn port(&self, host: HostId, port: u16) -> Option<&SharedPort> {
+        self.hosts[host.index()]
+            .ports
+            .iter()
+            .find(|(bound, _)| *bound == port)
+            .map(|(_, p)| p)
+    }
+
+    const fn in_flight(&mut self, label: Option<Label>) -> &mut usize {
+        match label {
+            Some(Label {
+                kind: Kind::Update | Kind::OneWay,
+                ..
+            }) => &mut self.others_in_flight,
+            _ => &mut self.calls_in_flight,
+        }
+    }
+
+    // ---- timers
+
+    /// Gives each host a queue of timers of its own.
+    pub(crate) fn split_timers(&mut self) {
+        self.timers = self.hosts.iter().map(|_| BinaryHeap::new()).collect();
+    }
+
+    /// Sets a timer, in the slot of an older one if there is one.
+    pub(crate) fn set_timer(
+        &mut self,
+        host: HostId,
+        at: Time,
+        waker: &Waker,
+        old: Option<TimerTicket>,
+    ) -> TimerTicket {
+        let slot = old
+            .map(|old| old.slot)
+            .or_else(|| self.free_slots.pop())
+            .unwrap_or_else(|| {
+                self.timer_slots.push(TimerSlot::default());
+                u32::try_from(self.timer_slots.len() - 1).expect("fewer timers than 2^32")
+            });
+        let state = &mut self.hosts[host.index()];
+        state.timers_made += 1;
+        let number = state.timers_made;
+        if let Some(driver) = state.driver.take() {
+            driver.wake();
+        }
+        self.timer_slots[slot as usize] = TimerSlot {
+            host,
+            number,
+            waker: Some(waker.clone()),
+        };
+        let queue = if self.timers.len() == 1 {
+            0
+        } else {
+            host.index()
+        };
+        self.timers[queue].push(Reverse(TimerEntry {
+            at,
+            host,
+            number,
+            slot,
+        }));
+        TimerTicket { slot, number, at }
+    }
+
+    /// Whether this timer is set and has not fired; if so, it will wake `waker`.
+    pub(crate) fn renew_timer(&mut self, host: HostId, ticket: TimerTicket, waker: &Waker) -> bool {
+        let slot = &mut self.timer_slots[ticket.slot as usize];
+        let set = slot.host == host && slot.number == ticket.number;
+        if set && !slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            slot.waker = Some(waker.clone());
+        }
+        set
+    }
+
+    /// Gives a timer's slot back; its entry in the queue is skipped when its time comes.
+    pub(crate) fn cancel_timer(&mut self, ticket: TimerTicket) {
+        self.timer_slots[ticket.slot as usize] = TimerSlot::default();
+        self.free_slots.push(ticket.slot);
+    }
+
+    /// When the next timer of a queue is due. Entries of timers that were set anew or cancelled are
+    /// dropped on the way, so that nobody wakes for them.
+    pub(crate) fn next_timer(&mut self, queue: usize) -> Option<Time> {
+        while let Some(&Reverse(entry)) = self.timers[queue].peek() {
+            let slot = &self.timer_slots[entry.slot as usize];
+            if slot.host == entry.host && slot.number == entry.number {
+                return Some(entry.at);
+            }
+            self.timers[queue].pop();
+        }
+        None
+    }
+
+    /// Wakes whoever waits for a timer of this queue that is due.
+    pub(crate) fn fire_due_timers(&mut self, queue: usize) {
+        while self.next_timer(queue).is_some_and(|at| at <= self.now) {
+            let Some(Reverse(entry)) = self.timers[queue].pop() else {
+                return;
+            };
+            let slot = &mut self.timer_slots[entry.slot as usize];
+            slot.number = 0;
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// On turmoil: whom to wake when the host's timers change.
+    pub(crate) fn watch_timers(&mut self, host: HostId, driver: &Waker) {
+        self.hosts[host.index()].driver = Some(driver.clone());
+    }
+}
+
+impl HostState {
+    const fn new(name: String) -> Self {
+        Self {
+            name,
+            up: true,
+            ports: Vec::new(),
+            timers_made: 0,
+            driver: None,
+            waits_for_stage: 0,
+            stage_waker: None,
+        }
+    }
+}
+
+impl Traffic {
+    fn count(&mut self, label: Option<Label>, fate: &Fate) {
+        self.sent += 1;
+        self.lost += u64::from(fate.delays_ms().is_empty());
+        self.duplicated += u64::from(fate.delays_ms().len() > 1);
+        self.retransmissions += u64::from(label.is_some_and(|label| label.attempt.number > 1));
+    }
+}

@@ -1,0 +1,432 @@
+//! The reply cache: how a server recognizes duplicates and answers them without executing them again.
+//!
+//! Also known as the duplicate request cache (Juszczak, Improving the Performance and Correctness of
+//! an NFS Server, 1989). This one lives in memory: what is not in it is new, so it does not survive
+//! a crash, nor does it keep a reply beyond its age limit.
+//!
+//! What bounds it:
+//! - a client of format v2 says with each request which is the lowest sequence number that it still
+//!   waits for; replies below it are forgotten, and a late duplicate from below is ignored. So the
+//!   cache costs memory per client, not per request;
+//! - a reply is kept for [`Limits::age`] at most, and so is a client that is silent;
+//! - a client may have [`Limits::replies_per_client`] requests in progress or not acknowledged, and
+//!   there are at most [`Limits::clients`]: beyond that, new requests are refused. What is in progress
+//!   or not acknowledged is never dropped to make room;
+//! - a client of format v1 cannot acknowledge, so its oldest stored reply makes room: one of the
+//!   weaknesses of that format.
+//!
+//! Pure: the time comes in as an argument.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::id::{ClientKey, RequestId};
+
+/// What a reply cache may hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Clients, in all. The default is 100,000: about 30 MB of clients with one small reply each.
+    pub clients: usize,
+    /// Requests of one client that are in progress or not acknowledged. The default is 256: more than
+    /// any client of this crate has under way, and little enough that one client cannot fill memory.
+    pub replies_per_client: usize,
+    /// How long a reply is kept, and a silent client. The default is 300 s, the seed's.
+    pub age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients: 100_000,
+            replies_per_client: 256,
+            age: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What a server is to do with a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Admission {
+    /// Execute it. The cache has it down as in progress until [`ReplyCache::complete`].
+    New,
+    /// Say that it is in progress.
+    InProgress,
+    /// Send this reply again.
+    Stored(Rc<[u8]>),
+    /// Do nothing: the client has said that it waits for it no longer.
+    Acknowledged,
+    /// Refuse it: the same request id came with another body.
+    DifferentBody,
+    /// Refuse it: the cache is full.
+    Full,
+}
+
+/// The reply cache.
+#[derive(Debug)]
+pub struct ReplyCache {
+    limits: Limits,
+    clients: BTreeMap<ClientKey, ClientRecord>,
+    next_sweep: Time,
+}
+
+#[derive(Debug)]
+struct ClientRecord {
+    /// The lowest sequence number that the client still waits for, as far as it has said.
+    awaited: u32,
+    last_heard: Time,
+    /// In order of sequence numbers.
+    requests: Vec<Remembered>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    sequence: u32,
+    body: Rc<[u8]>,
+    reply: Option<StoredReply>,
+}
+
+#[derive(Debug)]
+struct StoredReply {
+    body: Rc<[u8]>,
+    since: Time,
+}
+
+impl ReplyCache {
+    /// An empty cache.
+    #[must_use]
+    pub const fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            clients: BTreeMap::new(),
+            next_sweep: Time::ZERO,
+        }
+    }
+
+    /// Says what to do with a request that has just arrived. `awaited` is the lowest sequence number
+    /// that its client still waits for; 0 where the format does not say.
+    pub fn admit(
+        &mut self,
+        now: Time,
+        request: RequestId,
+        awaited: u32,
+        body: &Rc<[u8]>,
+    ) -> Admission {
+        self.sweep(now);
+        let RequestId { client, sequence } = request;
+        if !self.clients.contains_key(&client) && self.clients.len() >= self.limits.clients {
+            return Admission::Full;
+        }
+        let limits = self.limits;
+        let record = self
+            .clients
+            .entry(client)
+            .or_insert_with(|| ClientRecord::new(now));
+        record.last_heard = now;
+        record.acknowledge(awaited);
+        record.forget_expired(now, limits.age);
+        if sequence < record.awaited {
+            return Admission::Acknowledged;
+        }
+        match record
+            .requests
+            .binary_search_by_key(&sequence, |known| known.sequence)
+        {
+            Ok(place) => record.requests[place].duplicate(client, body),
+            Err(_) if !record.make_room(client, limits.replies_per_client) => Admission::Full,
+            Err(_) => {
+                record.insert(Remembered {
+                    sequence,
+                    body: body.clone(),
+                    reply: None,
+                });
+                Admission::New
+            }
+        }
+    }
+
+    /// Stores the reply to a request that was in progress.
+    pub fn complete(&mut self, now: Time, request: RequestId, reply: &Rc<[u8]>) {
+        let Some(record) = self.clients.get_mut(&request.client) else {
+            return;
+        };
+        let sequence = request.sequence;
+        if let Ok(place) = record
+            .requests
+            .binary_search_by_key(&sequence, |known| known.sequence)
+        {
+            if sequence < record.awaited {
+                record.requests.remove(place);
+            } else {
+                let body = reply.clone();
+                record.requests[place].reply = Some(StoredReply { body, since: now });
+            }
+        }
+    }
+
+    /// How many requests are remembered, in all.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clients
+            .values()
+            .map(|record| record.requests.len())
+            .sum()
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets clients that have long been silent; a tenth of the age limit is often enough.
+    fn sweep(&mut self, now: Time) {
+        if now < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now + self.limits.age / 10;
+        let age = self.limits.age;
+        self.clients.retain(|_, record| {
+            record.forget_expired(now, age);
+            !record.requests.is_empty() || now - record.last_heard < age
+        });
+    }
+}
+
+impl ClientRecord {
+    const fn new(now: Time) -> Self {
+        Self {
+            awaited: 0,
+            last_heard: now,
+            requests: Vec::new(),
+        }
+    }
+
+    /// Forgets replies that the client no longer waits for; what is in progress stays until it is
+    /// complete.
+    fn acknowledge(&mut self, awaited: u32) {
+        if awaited > self.awaited {
+            self.awaited = awaited;
+            self.requests
+                .retain(|known| known.sequence >= awaited || known.reply.is_none());
+        }
+    }
+
+    fn forget_expired(&mut self, now: Time, age: Duration) {
+        self.requests.retain(|known| {
+            known
+                .reply
+                .as_ref()
+                .is_none_or(|reply| now - reply.since < age)
+        });
+    }
+
+    /// Whether one more request fits, if need be in the place of a stored reply of format v1.
+    fn make_room(&mut self, client: ClientKey, limit: usize) -> bool {
+        if self.requests.len() < limit {
+            return true;
+        }
+        if let ClientKey::Id(_) = client {
+            return false;
+        }
+        let oldest = (0..self.requests.len())
+            .filter_map(|place| Some((self.requests[place].reply.as_ref()?.since, place)))
+            .min();
+        oldest
+            .map(|(_, place)| self.requests.remove(place))
+            .is_some()
+    }
+
+    fn insert(&mut self, request: Remembered) {
+        let place = self
+            .requests
+            .partition_point(|known| known.sequence < request.sequence);
+        self.requests.insert(place, request);
+    }
+}
+
+impl Remembered {
+    /// What to do with a request of the same id. Format v1 does not compare bodies: the seed's
+    /// servers do not, and its stories show what follows.
+    fn duplicate(&self, client: ClientKey, body: &Rc<[u8]>) -> Admission {
+        let compares = matches!(client, ClientKey::Id(_));
+        match &self.reply {
+            _ if compares && self.body != *body => Admission::DifferentBody,
+            None => Admission::InProgress,
+            Some(reply) => Admission::Stored(reply.body.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ClientId;
+
+    const ALICE: ClientKey = ClientKey::Id(ClientId(1));
+
+    fn request(client: ClientKey, sequence: u32) -> RequestId {
+        RequestId { client, sequence }
+    }
+
+    fn v1(port: u16) -> ClientKey {
+        ClientKey::Address(([10, 0, 0, 2], port).into())
+    }
+
+    fn bytes(text: &str) -> Rc<[u8]> {
+        text.as_bytes().into()
+    }
+
+    fn at(seconds: u64) -> Time {
+        Time::from_ms(seconds * 1_000)
+    }
+
+    fn cache() -> ReplyCache {
+        ReplyCache::new(Limits::default())
+    }
+
+    /// Executes a request at once.
+    fn execute(cache: &mut ReplyCache, now: Time, id: RequestId, awaited: u32, body: &str) {
+        assert_eq!(cache.admit(now, id, awaited, &bytes(body)), Admission::New);
+        cache.complete(now, id, &bytes("done"));
+    }
+
+    #[test]
+    fn a_duplicate_gets_the_stored_reply() {
+        let mut cache = cache();
+        execute(&mut cache, at(0), request(ALICE, 1), 1, "cancel");
+        let again = cache.admit(at(5), request(ALICE, 1), 1, &bytes("cancel"));
+        assert_eq!(again, Admission::Stored(bytes("done")));
+    }
+
+    #[test]
+    fn a_duplicate_of_a_request_in_progress_is_told_so() {
+        let mut cache = cache();
+        assert_eq!(
+            cache.admit(at(0), request(ALICE, 1), 1, &bytes("x")),
+            Admission::New
+        );
+        let again = cache.admit(at(5), request(ALICE, 1), 1, &bytes("x"));
+        assert_eq!(again, Admission::InProgress);
+    }
+
+    #[test]
+    fn an_acknowledged_reply_is_forgotten_and_its_late_duplicate_ignored() {
+        let mut cache = cache();
+        execute(&mut cache, at(0), request(ALICE, 1), 1, "book");
+        execute(&mut cache, at(1), request(ALICE, 2), 2, "cancel");
+        assert_eq!(cache.len(), 1);
+        let late = cache.admit(at(2), request(ALICE, 1), 1, &bytes("book"));
+        assert_eq!(late, Admission::Acknowledged);
+    }
+
+    #[test]
+    fn memory_is_per_client_and_not_per_request() {
+        let mut cache = cache();
+        for sequence in 1..=10_000 {
+            execute(
+                &mut cache,
+                at(0),
+                request(ALICE, sequence),
+                sequence,
+                "book",
+            );
+        }
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn the_same_id_with_another_body_is_refused() {
+        let mut cache = cache();
+        execute(&mut cache, at(0), request(ALICE, 1), 1, "book mon");
+        let other = cache.admit(at(1), request(ALICE, 1), 1, &bytes("book tue"));
+        assert_eq!(other, Admission::DifferentBody);
+    }
+
+    #[test]
+    fn format_v1_gets_the_wrong_reply_for_another_body() {
+        let mut cache = cache();
+        execute(&mut cache, at(0), request(v1(9), 1), 0, "book mon");
+        let other = cache.admit(at(1), request(v1(9), 1), 0, &bytes("book tue"));
+        assert_eq!(other, Admission::Stored(bytes("done")));
+    }
+
+    #[test]
+    fn a_reply_older_than_the_age_limit_is_forgotten_so_a_late_duplicate_runs_again() {
+        let mut cache = cache();
+        execute(&mut cache, at(0), request(ALICE, 1), 1, "cancel");
+        let stored = cache.admit(at(299), request(ALICE, 1), 1, &bytes("cancel"));
+        assert!(matches!(stored, Admission::Stored(_)));
+        let late = cache.admit(at(300), request(ALICE, 1), 1, &bytes("cancel"));
+        assert_eq!(late, Admission::New);
+    }
+
+    #[test]
+    fn requests_in_progress_outlive_the_age_limit_and_their_acknowledgement() {
+        let mut cache = cache();
+        assert_eq!(
+            cache.admit(at(0), request(ALICE, 1), 1, &bytes("wait")),
+            Admission::New
+        );
+        execute(&mut cache, at(1_000), request(ALICE, 2), 2, "x");
+        assert_eq!(cache.len(), 2);
+        cache.complete(at(1_001), request(ALICE, 1), &bytes("late"));
+        assert_eq!(cache.len(), 1, "nobody waits for the first one any more");
+    }
+
+    #[test]
+    fn a_client_with_too_many_open_requests_is_refused_and_loses_nothing() {
+        let limits = Limits {
+            replies_per_client: 3,
+            ..Limits::default()
+        };
+        let mut cache = ReplyCache::new(limits);
+        for sequence in 1..=3 {
+            execute(&mut cache, at(0), request(ALICE, sequence), 1, "x");
+        }
+        assert_eq!(
+            cache.admit(at(0), request(ALICE, 4), 1, &bytes("x")),
+            Admission::Full
+        );
+        let first = cache.admit(at(0), request(ALICE, 1), 1, &bytes("x"));
+        assert!(matches!(first, Admission::Stored(_)));
+    }
+
+    #[test]
+    fn a_v1_client_that_cannot_acknowledge_loses_its_oldest_reply() {
+        let limits = Limits {
+            replies_per_client: 3,
+            ..Limits::default()
+        };
+        let mut cache = ReplyCache::new(limits);
+        for sequence in 1..=4 {
+            execute(
+                &mut cache,
+                at(sequence.into()),
+                request(v1(9), sequence),
+                0,
+                "x",
+            );
+        }
+        assert_eq!(cache.len(), 3);
+        assert_eq!(
+            cache.admit(at(5), request(v1(9), 1), 0, &bytes("x")),
+            Admission::New
+        );
+    }
+
+    #[test]
+    fn the_number_of_clients_is_bounded_until_silent_ones_are_forgotten() {
+        let limits = Limits {
+            clients: 2,
+            ..Limits::default()
+        };
+        let mut cache = ReplyCache::new(limits);
+        execute(&mut cache, at(0), request(v1(1), 1), 0, "x");
+        execute(&mut cache, at(0), request(v1(2), 1), 0, "x");
+        let third = request(v1(3), 1);
+        assert_eq!(cache.admit(at(1), third, 0, &bytes("x")), Admission::Full);
+        assert_eq!(cache.admit(at(301), third, 0, &bytes("x")), Admission::New);
+    }
+}

@@ -1,0 +1,517 @@
+//! The server's side of calls: a wrapper around any service.
+//!
+//! [`RpcServer`] is synchronous and pure: a datagram or a timer comes in, [`Action`]s go out, in order.
+//! [`serve`] is the thin loop around it. One port understands both formats: a datagram whose first
+//! byte is 57 (hex) is of format v2, any other of format v1.
+//!
+//! What it guarantees: with at-most-once, a request that the [`reply_cache`](super::reply_cache)
+//! remembers is not executed again. What it deliberately does not: it never retransmits, and never
+//! looks into a body.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::clock::Time;
+use crate::host::Host;
+use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
+use crate::net::{DATAGRAM_BYTES_MAX, Datagrams, Kind, Label, recv_until};
+use crate::rpc::Semantics;
+use crate::rpc::message::{Message, Refused, is_v2};
+use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
+use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket, TimerKey};
+use crate::rpc::v1::FormatV1;
+use crate::trace::{Event, Filtered, Ignored};
+
+/// What a server does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sends a datagram.
+    Send {
+        /// To whom.
+        to: SocketAddr,
+        /// The datagram.
+        datagram: Vec<u8>,
+        /// What it is, for its fate and for the trace.
+        label: Option<Label>,
+    },
+    /// Records an event.
+    Record(Event),
+}
+
+/// A datagram's origin.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The address that it came from.
+    pub address: SocketAddr,
+    /// The host behind it, for the trace.
+    pub host: HostId,
+    /// In simulation, the sender's label.
+    pub label: Option<Label>,
+}
+
+/// A server of one service.
+pub struct RpcServer {
+    service: Box<dyn Service>,
+    format_v1: Option<&'static dyn FormatV1>,
+    /// With at-most-once.
+    cache: Option<ReplyCache>,
+    tickets: u64,
+    /// Requests that wait.
+    waiting: BTreeMap<Ticket, Pending>,
+    timers: Timers,
+    effects: Effects,
+    malformed: BTreeMap<&'static str, u64>,
+}
+
+/// A request that is not complete.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    id: RequestId,
+    caller: Caller,
+}
+
+impl fmt::Debug for RpcServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RpcServer")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RpcServer {
+    /// A server of this service, which also speaks its format v1 if it has one.
+    #[must_use]
+    pub fn new(
+        service: Box<dyn Service>,
+        format_v1: Option<&'static dyn FormatV1>,
+        semantics: Semantics,
+    ) -> Self {
+        Self {
+            service,
+            format_v1,
+            cache: semantics
+                .filters_duplicates()
+                .then(|| ReplyCache::new(Limits::default())),
+            tickets: 0,
+            waiting: BTreeMap::new(),
+            timers: Timers::default(),
+            effects: Effects::default(),
+            malformed: BTreeMap::new(),
+        }
+    }
+
+    /// How many datagrams were no message, by kind of mistake.
+    #[must_use]
+    pub const fn malformed(&self) -> &BTreeMap<&'static str, u64> {
+        &self.malformed
+    }
+
+    /// When a timer of the service runs out.
+    #[must_use]
+    pub fn next_timer(&self) -> Time {
+        self.timers.next()
+    }
+
+    /// Takes a datagram in.
+    pub fn receive(&mut self, now: Time, origin: Origin, datagram: &[u8], out: &mut Vec<Action>) {
+        if is_v2(datagram) {
+            match Message::decode(datagram) {
+                Ok(message) => self.receive_v2(now, origin, message, out),
+                Err(error) => self.count_malformed(origin, error.kind(), &error, out),
+            }
+        } else {
+            self.receive_v1(now, origin, datagram, out);
+        }
+    }
+
+    /// Lets the timers that are due run out.
+    pub fn fire_timers(&mut self, now: Time, out: &mut Vec<Action>) {
+        while let Some(key) = self.timers.take_due(now) {
+            let mut effects = std::mem::take(&mut self.effects);
+            self.service.step(now, Input::Timer(key), &mut effects);
+            for effect in effects.drain() {
+                self.carry_out(now, effect, out);
+            }
+            self.effects = effects;
+        }
+    }
+
+    fn receive_v2(
+        &mut self,
+        now: Time,
+        origin: Origin,
+        message: Message<'_>,
+        out: &mut Vec<Action>,
+    ) {
+        match message {
+            Message::Request {
+                client,
+                session,
+                sequence,
+                awaited,
+                body,
+            } => {
+                let client = ClientKey::Id(client);
+                let id = RequestId { client, sequence };
+                let pending = Pending {
+                    id,
+                    caller: origin.caller(client, sequence),
+                };
+                out.push(Action::Record(origin.received(pending.caller.operation)));
+                if session == 0 {
+                    self.request(now, pending, awaited, body, out);
+                } else {
+                    Self::send(out, &pending, Kind::Reply, |client| Message::Refused {
+                        client,
+                        sequence,
+                        reason: Refused::SessionExpired,
+                    });
+                }
+            }
+            Message::OneWay { client, body } => {
+                let caller = origin.caller(ClientKey::Id(client), 0);
+                out.push(Action::Record(origin.received(caller.operation)));
+                let mut effects = std::mem::take(&mut self.effects);
+                self.service.step(
+                    now,
+                    Input::OneWay {
+                        caller: &caller,
+                        body,
+                    },
+                    &mut effects,
+                );
+                for effect in effects.drain() {
+                    self.carry_out(now, effect, out);
+                }
+                self.effects = effects;
+            }
+            Message::Reply { .. }
+            | Message::InProgress { .. }
+            | Message::Refused { .. }
+            | Message::Update { .. } => {
+                self.count_malformed(origin, "not-for-servers", &"a message to clients", out);
+            }
+        }
+    }
+
+    fn receive_v1(&mut self, now: Time, origin: Origin, datagram: &[u8], out: &mut Vec<Action>) {
+        let Some(format) = self.format_v1 else {
+            return self.count_malformed(origin, "no-format-v1", &"not of format v2", out);
+        };
+        match format.decode_request(datagram) {
+            Ok((number, body)) => {
+                let client = ClientKey::Address(origin.address);
+                let id = RequestId {
+                    client,
+                    sequence: number,
+                };
+                let pending = Pending {
+                    id,
+                    caller: origin.caller(client, number),
+                };
+                out.push(Action::Record(origin.received(pending.caller.operation)));
+                self.request(now, pending, 0, &body, out);
+            }
+            Err(malformed) => {
+                let error = malformed.error;
+                self.count_malformed(origin, error.kind(), &error, out);
+                if let Some(datagram) = malformed.reply {
+                    out.push(Action::Send {
+                        to: origin.address,
+                        datagram,
+                        label: None,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Filters a request, and executes it if it is new.
+    fn request(
+        &mut self,
+        now: Time,
+        pending: Pending,
+        awaited: u32,
+        body: &[u8],
+        out: &mut Vec<Action>,
+    ) {
+        let body: Rc<[u8]> = body.into();
+        let admission = match &mut self.cache {
+            Some(cache) => cache.admit(now, pending.id, awaited, &body),
+            None => Admission::New,
+        };
+        let sequence = pending.id.sequence;
+        let refuse = |out: &mut Vec<Action>, reason| {
+            Self::send(out, &pending, Kind::Reply, |client| Message::Refused {
+                client,
+                sequence,
+                reason,
+            });
+        };
+        let filtered = |instead| {
+            Action::Record(Event::Filter {
+                operation: pending.caller.operation,
+                instead,
+            })
+        };
+        match admission {
+            Admission::New => self.execute(now, pending, body, out),
+            Admission::Stored(reply) => {
+                out.push(filtered(Filtered::ReplyStored));
+                self.send_reply(&pending, &reply, out);
+            }
+            Admission::InProgress => {
+                out.push(filtered(Filtered::InProgress));
+                Self::send(out, &pending, Kind::InProgress, |client| {
+                    Message::InProgress { client, sequence }
+                });
+            }
+            Admission::Acknowledged => out.push(filtered(Filtered::Acknowledged)),
+            Admission::DifferentBody => {
+                out.push(filtered(Filtered::DifferentBody));
+                refuse(out, Refused::DifferentBody);
+            }
+            Admission::Full => {
+                out.push(filtered(Filtered::Full));
+                refuse(out, Refused::Full);
+            }
+        }
+    }
+
+    fn execute(&mut self, now: Time, pending: Pending, body: Rc<[u8]>, out: &mut Vec<Action>) {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let caller = &pending.caller;
+        let mut effects = std::mem::take(&mut self.effects);
+        self.service.step(
+            now,
+            Input::Request {
+                ticket,
+                caller,
+                body: &body,
+            },
+            &mut effects,
+        );
+        let reply = effects.reply_to(ticket);
+        let operation = caller.operation;
+        out.push(Action::Record(Event::Execute {
+            operation,
+            request: body,
+            reply: reply.clone(),
+        }));
+        if reply.is_none() {
+            self.waiting.insert(ticket, pending);
+        }
+        for effect in effects.drain() {
+            match effect {
+                Effect::Complete {
+                    ticket: done,
+                    reply,
+                } if done == ticket => {
+                    self.complete(now, &pending, &reply, out);
+                }
+                other => self.carry_out(now, other, out),
+            }
+        }
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, now: Time, effect: Effect, out: &mut Vec<Action>) {
+        match effect {
+            Effect::Complete { ticket, reply } => {
+                if let Some(pending) = self.waiting.remove(&ticket) {
+                    let operation = pending.caller.operation;
+                    out.push(Action::Record(Event::Complete {
+                        operation,
+                        reply: reply.clone(),
+                    }));
+                    self.complete(now, &pending, &reply, out);
+                }
+            }
+            Effect::Push { to, update } => self.push_update(&to, &update, out),
+            Effect::SetTimer(key, at) => self.timers.set(key, at),
+            Effect::Tell(word, text) => out.push(Action::Record(Event::Service { word, text })),
+        }
+    }
+
+    fn complete(&mut self, now: Time, pending: &Pending, reply: &Rc<[u8]>, out: &mut Vec<Action>) {
+        if let Some(cache) = &mut self.cache {
+            cache.complete(now, pending.id, reply);
+        }
+        self.send_reply(pending, reply, out);
+    }
+
+    fn send_reply(&self, pending: &Pending, reply: &[u8], out: &mut Vec<Action>) {
+        let RequestId { client, sequence } = pending.id;
+        let datagram = match client {
+            ClientKey::Id(client) => Message::Reply {
+                client,
+                sequence,
+                body: reply,
+            }
+            .encode(),
+            ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_reply(reply)) {
+                Some(Ok(datagram)) => datagram,
+                _ => return, // a reply of the service that its format v1 cannot express
+            },
+        };
+        let label = Some(Label::new(Kind::Reply, pending.caller.operation));
+        out.push(Action::Send {
+            to: pending.caller.address,
+            datagram,
+            label,
+        });
+    }
+
+    fn push_update(&self, to: &Caller, update: &[u8], out: &mut Vec<Action>) {
+        let datagram = match to.client {
+            ClientKey::Id(client) => Message::Update {
+                client,
+                body: update,
+            }
+            .encode(),
+            ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_update(update)) {
+                Some(Ok(Some(datagram))) => datagram,
+                _ => return, // format v1 has no such update
+            },
+        };
+        let label = Some(Label::new(Kind::Update, to.operation));
+        out.push(Action::Send {
+            to: to.address,
+            datagram,
+            label,
+        });
+    }
+
+    /// Sends a message that only format v2 has.
+    fn send(
+        out: &mut Vec<Action>,
+        pending: &Pending,
+        kind: Kind,
+        message: impl FnOnce(ClientId) -> Message<'static>,
+    ) {
+        if let ClientKey::Id(client) = pending.id.client {
+            let label = Some(Label::new(kind, pending.caller.operation));
+            let datagram = message(client).encode();
+            out.push(Action::Send {
+                to: pending.caller.address,
+                datagram,
+                label,
+            });
+        }
+    }
+
+    /// Counts a datagram that is no message, and logs the first of each kind.
+    fn count_malformed(
+        &mut self,
+        origin: Origin,
+        kind: &'static str,
+        detail: &dyn fmt::Display,
+        out: &mut Vec<Action>,
+    ) {
+        let count = self.malformed.entry(kind).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            let from = origin.address;
+            tracing::warn!(
+                "ignored a datagram from {from}: {detail}; more {kind} ones are only counted"
+            );
+            let Origin {
+                host: from, label, ..
+            } = origin;
+            out.push(Action::Record(Event::Ignore {
+                from,
+                label,
+                reason: Ignored::Malformed,
+            }));
+        }
+    }
+}
+
+impl Origin {
+    fn caller(&self, client: ClientKey, sequence: u32) -> Caller {
+        let named = OperationId {
+            client: self.host,
+            number: sequence,
+        };
+        let operation = self.label.map_or(named, |label| label.operation);
+        Caller {
+            client,
+            address: self.address,
+            operation,
+        }
+    }
+
+    fn received(&self, operation: OperationId) -> Event {
+        let label = self.label.or(Some(Label::new(Kind::Request, operation)));
+        Event::Receive {
+            from: self.host,
+            label,
+        }
+    }
+}
+
+/// The timers of a service.
+#[derive(Debug, Default)]
+struct Timers {
+    at: BTreeMap<TimerKey, Time>,
+    queue: BTreeSet<(Time, TimerKey)>,
+}
+
+impl Timers {
+    fn next(&self) -> Time {
+        self.queue.first().map_or(Time::NEVER, |(at, _)| *at)
+    }
+
+    fn set(&mut self, key: TimerKey, at: Time) {
+        if let Some(old) = self.at.insert(key, at) {
+            self.queue.remove(&(old, key));
+        }
+        self.queue.insert((at, key));
+    }
+
+    fn take_due(&mut self, now: Time) -> Option<TimerKey> {
+        let &(at, key) = self.queue.first()?;
+        if at > now {
+            return None;
+        }
+        self.queue.pop_first();
+        self.at.remove(&key);
+        Some(key)
+    }
+}
+
+/// Serves on a socket until the host's life ends.
+pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {
+    let mut timer = host.timer();
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    let mut actions = Vec::new();
+    loop {
+        let next = server.next_timer();
+        let arrival = recv_until(&mut *socket, &mut *timer, next, &mut buffer).await;
+        let now = host.now();
+        if let Some(arrival) = arrival {
+            let (address, label) = (arrival.from, arrival.label);
+            let origin = Origin {
+                address,
+                host: host.host_of(address),
+                label,
+            };
+            server.receive(now, origin, &buffer[..arrival.len], &mut actions);
+        } else {
+            server.fire_timers(now, &mut actions);
+        }
+        for action in actions.drain(..) {
+            match action {
+                Action::Send {
+                    to,
+                    datagram,
+                    label,
+                } => socket.send(to, &datagram, label),
+                Action::Record(event) => host.record(event),
+            }
+        }
+    }
+}

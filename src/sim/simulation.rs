@@ -1,0 +1,418 @@
+//! One run: a scenario's hosts, wired to a simulator.
+//!
+//! A run has three parts. In the *setup*, clients perform their setup one after another on a perfect
+//! network. Then the *story* begins: time zero of the trace. When every client has done its part and
+//! no request or reply is under way, the story is over, and an *observer* asks on a perfect network
+//! what the scenario wants to know in the end.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
+use crate::host::Task;
+use crate::id::{HostId, OperationId};
+use crate::net::conditions::Fault;
+use crate::net::simulated::SimHost;
+use crate::net::world::{Director, Main, Next, Traffic, World, ip};
+use crate::net::{event, turmoil};
+use crate::rpc::client::{self, CallOptions, RpcClient};
+use crate::rpc::server::{RpcServer, serve};
+use crate::seed::Seed;
+use crate::services::{Client, Command};
+use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
+use crate::trace::{Detail, Event, Line, Recorder};
+
+/// The server's port in simulation.
+const SERVER_PORT: u16 = 3000;
+
+/// Every client's port in simulation.
+const CLIENT_PORT: u16 = 3001;
+
+/// The host that asks what the scenario wants to know in the end.
+const OBSERVER: &str = "observer";
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub struct Run {
+    /// The names of its hosts, in their order.
+    pub names: Vec<String>,
+    /// The trace, in canonical order.
+    pub lines: Vec<Line>,
+    /// The history.
+    pub history: Vec<Entry>,
+    /// What was sent during the story.
+    pub traffic: Traffic,
+    /// The numbers of the faults that struck nothing.
+    pub idle_faults: Vec<u16>,
+    /// What the observer was told: each line of `final` with its text.
+    pub finals: Vec<(String, String)>,
+    /// Why the run came to no end, if so.
+    pub unfinished: Option<String>,
+}
+
+/// A command of the setup did not succeed, so that the story could not begin.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("setup of {client}: `{command}` ended {outcome}; a setup must succeed")]
+pub struct SetupError {
+    /// Whose setup.
+    pub client: String,
+    /// The line.
+    pub command: String,
+    /// What the client was told.
+    pub outcome: String,
+}
+
+/// Runs a variant under a seed.
+///
+/// # Errors
+///
+/// If a command of the setup does not succeed.
+///
+/// # Panics
+///
+/// If a server or client panics.
+///
+/// # Determinism
+///
+/// Everything that the result holds is a pure function of the variant, the seed and the detail; it
+/// does not depend on the backend.
+pub fn run(
+    variant: &Variant,
+    seed: Seed,
+    backend: Backend,
+    detail: Detail,
+) -> Result<Run, SetupError> {
+    let mut names = variant.host_names();
+    let mut stages = Stages::new(variant);
+    let outcomes = Rc::new(RefCell::new(Outcomes::default()));
+    let mut mains = vec![server_main(variant)];
+    for (number, stage) in (0..variant.clients.len()).zip(stages.setup_stages(variant)) {
+        mains.push(client_main(variant, number, stage, stages.story, &outcomes));
+    }
+    if !variant.expect.finals.is_empty() {
+        stages.observer = Some(HostId(u16_of(names.len())));
+        names.push(OBSERVER.to_owned());
+        mains.push(observer_main(variant, stages.story + 1, &outcomes));
+    }
+    stages.outcomes = outcomes.clone();
+    let recorder = Recorder::new(detail);
+    let world = World::new(seed, names.clone(), variant.conditions.clone(), recorder);
+    let world = match backend {
+        Backend::Event => event::run(world, &mains, &mut stages),
+        Backend::Turmoil => turmoil::run(world, &mains, &mut stages),
+    };
+    let Outcomes { setup_error, finals } = outcomes.take();
+    if let Some(error) = setup_error {
+        return Err(error);
+    }
+    names.truncate(variant.clients.len() + 1);
+    let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
+    let (lines, history) = world.into_recorder().finish();
+    let unfinished = stages.unfinished;
+    Ok(Run { names, lines, history, traffic, idle_faults, finals, unfinished })
+}
+
+fn u16_of(count: usize) -> u16 {
+    u16::try_from(count).expect("a scenario has fewer than 2^16 hosts")
+}
+
+/// What the hosts of a run report to whoever runs it.
+#[derive(Debug, Default)]
+struct Outcomes {
+    setup_error: Option<SetupError>,
+    finals: Vec<(String, String)>,
+}
+
+type SharedOutcomes = Rc<RefCell<Outcomes>>;
+
+// ---- the order of events
+
+/// Directs a run through its stages: one for each client with a setup, the story, and the end.
+struct Stages {
+    /// The clients that have a setup, in order; the nth has stage n.
+    setups: Vec<HostId>,
+    story: u32,
+    clients: Vec<HostId>,
+    observer: Option<HostId>,
+    /// When partitions begin and heal, in time of the trace.
+    cuts: VecDeque<(Time, HostId, Event)>,
+    max_virtual: Duration,
+    /// A stage to be entered at the next millisecond.
+    next_stage: Option<u32>,
+    zero: Time,
+    outcomes: SharedOutcomes,
+    unfinished: Option<String>,
+}
+
+impl Stages {
+    fn new(variant: &Variant) -> Self {
+        let clients: Vec<HostId> =
+            (1..=variant.clients.len()).map(|place| HostId(u16_of(place))).collect();
+        let has_setup = |host: &&HostId| !variant.clients[host.index() - 1].setup.is_empty();
+        let setups: Vec<HostId> = clients.iter().filter(has_setup).copied().collect();
+        Self {
+            story: u32::from(u16_of(setups.len())),
+            setups,
+            clients,
+            observer: None,
+            cuts: cuts(variant),
+            max_virtual: variant.max_virtual,
+            next_stage: Some(0),
+            zero: Time::ZERO,
+            outcomes: SharedOutcomes::default(),
+            unfinished: None,
+        }
+    }
+
+    /// The stage of each client's setup; that of the story for a client without one.
+    fn setup_stages(&self, variant: &Variant) -> Vec<u32> {
+        let mut next = 0..;
+        let stage = |has_none: bool| if has_none { Some(self.story) } else { next.next() };
+        variant.clients.iter().map(|client| client.setup.is_empty()).filter_map(stage).collect()
+    }
+
+    fn enter(&mut self, stage: u32, world: &World) -> Next {
+        self.next_stage = Some(stage);
+        Next::At(world.now() + Duration::from_millis(1))
+    }
+
+    fn after_story(&mut self, world: &mut World) -> Next {
+        let done = self.clients.iter().all(|&client| world.waits_for(client, self.story + 1));
+        let over_at = self.zero + self.max_virtual;
+        if !(done && !world.calls_in_flight()) {
+            if world.now() < over_at {
+                let cut = self.cuts.front().map(|(at, ..)| self.zero + (*at - Time::ZERO));
+                return Next::At(cut.map_or(over_at, |at| at.min(over_at)));
+            }
+            let span = self.max_virtual.as_secs();
+            self.unfinished = Some(format!("not over after {span} virtual seconds"));
+        }
+        world.end_story();
+        match self.observer {
+            Some(_) if self.unfinished.is_none() => self.enter(self.story + 1, world),
+            _ => Next::Stop,
+        }
+    }
+}
+
+impl Director for Stages {
+    fn before(&mut self, world: &mut World) {
+        if let Some(stage) = self.next_stage.take() {
+            if stage == self.story {
+                self.zero = world.now();
+                world.begin_story();
+            }
+            world.enter_stage(stage);
+        }
+        if world.stage() == self.story {
+            let now = Time::ZERO + (world.now() - self.zero);
+            while let Some((_, host, event)) = self.cuts.pop_front_if(|(at, ..)| *at <= now) {
+                world.record(host, event);
+            }
+        }
+    }
+
+    fn after(&mut self, world: &mut World) -> Next {
+        if self.next_stage.is_some() {
+            return Next::At(world.now() + Duration::from_millis(1));
+        }
+        if self.outcomes.borrow().setup_error.is_some() {
+            return Next::Stop;
+        }
+        let stage = world.stage();
+        if stage == self.story {
+            return self.after_story(world);
+        }
+        let playing = self.setups.get(stage as usize).copied().or(self.observer);
+        let done = playing.is_none_or(|host| world.waits_for(host, stage + 1));
+        match () {
+            () if done && stage > self.story => Next::Stop,
+            () if done && !world.datagrams_in_flight() => self.enter(stage + 1, world),
+            () => Next::At(Time::NEVER),
+        }
+    }
+}
+
+/// The events of partitions, in the order in which they happen.
+fn cuts(variant: &Variant) -> VecDeque<(Time, HostId, Event)> {
+    let mut cuts = Vec::new();
+    for (fault, scripted) in (1..).zip(&variant.conditions.faults) {
+        if let Fault::Partition(cut) = scripted {
+            let ((host, from), one_way) = (cut.between, cut.one_way);
+            cuts.push((cut.from, host, Event::Partition { from, one_way, fault }));
+            cuts.push((cut.until, host, Event::Heal { from, fault }));
+        }
+    }
+    cuts.sort_by_key(|(at, host, _)| (*at, *host));
+    cuts.into()
+}
+
+// ---- the hosts
+
+fn server_main(variant: &Variant) -> Main {
+    let (application, semantics) = (variant.application.clone(), variant.semantics);
+    Rc::new(move |machine: SimHost| -> Task<'static> {
+        let host = machine.host();
+        let server = RpcServer::new(application.service(), application.format_v1(), semantics);
+        let socket = host.bind(SERVER_PORT).expect("a server has its host to itself");
+        Box::pin(serve(host, socket, server))
+    })
+}
+
+/// One client's part of a run.
+struct Player {
+    machine: SimHost,
+    client: Box<dyn Client>,
+    outcomes: SharedOutcomes,
+}
+
+fn client_main(
+    variant: &Variant,
+    number: usize,
+    setup_stage: u32,
+    story: u32,
+    outcomes: &SharedOutcomes,
+) -> Main {
+    let (variant, outcomes) = (variant.clone(), outcomes.clone());
+    Rc::new(move |machine| {
+        let (variant, outcomes) = (variant.clone(), outcomes.clone());
+        Box::pin(async move {
+            let part = &variant.clients[number];
+            let mut player = Player::new(machine, &variant, outcomes);
+            player.wait_for_stage(setup_stage).await;
+            player.set_up(&part.setup, &part.name, &variant).await;
+            player.wait_for_stage(story).await;
+            match &part.script {
+                Script::Steps(steps) => player.play(steps).await,
+                Script::Load(load) => player.play_load(load).await,
+            }
+            player.wait_for_stage(story + 1).await;
+            player.client.rpc().idle_until(Time::NEVER).await;
+        })
+    })
+}
+
+fn observer_main(variant: &Variant, stage: u32, outcomes: &SharedOutcomes) -> Main {
+    let (variant, outcomes) = (variant.clone(), outcomes.clone());
+    Rc::new(move |machine| {
+        let (variant, outcomes) = (variant.clone(), outcomes.clone());
+        Box::pin(async move {
+            let mut player = Player::new(machine, &variant, outcomes);
+            player.wait_for_stage(stage).await;
+            player.observe(&variant).await;
+            player.wait_for_stage(stage + 1).await;
+        })
+    })
+}
+
+impl Player {
+    fn new(machine: SimHost, variant: &Variant, outcomes: SharedOutcomes) -> Self {
+        let host = machine.host();
+        let server = host.lookup(SERVER).expect("every run has a server");
+        let socket = host.bind(CLIENT_PORT).expect("a client has its host to itself");
+        let wire = match (variant.wire, variant.application.format_v1()) {
+            (Wire::V1, Some(format)) => client::Wire::V1(format),
+            _ => client::Wire::V2,
+        };
+        let options = CallOptions { semantics: variant.semantics, policy: variant.policy, wire };
+        let rpc = RpcClient::new(host, socket, SocketAddr::new(server, SERVER_PORT), options);
+        Self { machine, client: variant.application.client(rpc), outcomes }
+    }
+
+    /// Waits for a stage. What arrives meanwhile is taken in, and ignored.
+    async fn wait_for_stage(&mut self, stage: u32) {
+        let mut entered = pin!(self.machine.stage(stage));
+        let mut idle = pin!(self.client.rpc().idle_until(Time::NEVER));
+        std::future::poll_fn(|context| {
+            if entered.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            idle.as_mut().poll(context)
+        })
+        .await;
+    }
+
+    async fn set_up(&mut self, steps: &[Step], name: &str, variant: &Variant) {
+        for step in steps {
+            match step {
+                Step::Wait(span) => self.rest(*span).await,
+                Step::Perform(command, line) => {
+                    let operation = OperationId { client: self.machine.host().id(), number: 0 };
+                    let outcome = self.client.perform(operation, command).await;
+                    if outcome.kind != OutcomeKind::Ok {
+                        self.outcomes.borrow_mut().setup_error = Some(SetupError {
+                            client: name.to_owned(),
+                            command: line.clone(),
+                            outcome: in_words(&outcome, variant),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    async fn play(&mut self, steps: &[Step]) {
+        let mut number = 0;
+        for step in steps {
+            match step {
+                Step::Wait(span) => self.rest(*span).await,
+                Step::Perform(command, _) => {
+                    number += 1;
+                    self.perform(number, command).await;
+                }
+            }
+        }
+    }
+
+    async fn play_load(&mut self, load: &Load) {
+        let mut chance = self.machine.host().stream("load");
+        let weights: Vec<u32> = load.mix.iter().map(|(_, weight)| *weight).collect();
+        for number in 1..=load.requests {
+            let think = load.think.draw(chance.next_u32());
+            self.rest(think).await;
+            let verb = chance.pick(&weights).map_or("", |place| load.mix[place].0);
+            let command = self.client.generate(verb, &mut chance);
+            self.perform(number, &command.expect("the scenario's verbs were looked up")).await;
+        }
+    }
+
+    async fn perform(&mut self, number: u32, command: &Command) {
+        let host = self.machine.host();
+        let operation = OperationId { client: host.id(), number };
+        host.record_history(operation, HistoryEvent::Invoke(command.body.as_slice().into()));
+        let outcome = self.client.perform(operation, command).await;
+        host.record(Event::Outcome { operation, outcome: outcome.clone() });
+        host.record_history(operation, HistoryEvent::Complete(outcome));
+    }
+
+    async fn rest(&mut self, span: Duration) {
+        let until = self.machine.host().now() + span;
+        self.client.rpc().idle_until(until).await;
+    }
+
+    async fn observe(&mut self, variant: &Variant) {
+        for FinalCommand { line, commands, .. } in &variant.expect.finals {
+            let mut told = Vec::new();
+            for command in commands {
+                let operation = OperationId { client: self.machine.host().id(), number: 0 };
+                told.push(in_words(&self.client.perform(operation, command).await, variant));
+            }
+            self.outcomes.borrow_mut().finals.push((line.clone(), told.join("; ")));
+        }
+    }
+}
+
+/// An outcome in words, without its kind.
+fn in_words(outcome: &Outcome, variant: &Variant) -> String {
+    match &outcome.told {
+        Told::Reply(reply) => variant.application.describe_reply(reply),
+        Told::Text(text) => text.clone().into_owned(),
+    }
+}
