@@ -6,6 +6,7 @@
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 
 pub mod client;
+pub mod message;
 pub mod retransmit;
 pub mod service;
 pub mod v1;
