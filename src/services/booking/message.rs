@@ -1,8 +1,11 @@
-//! The messages of booking, and their encoding.
+//! The messages of booking.
 //!
-//! These are the bodies that [`crate::rpc`] carries in format v2; `docs/wire.md` describes them byte
-//! by byte. Times are carried as they were typed: whether they lie in the week is the state
-//! machine's to say, after it has looked whether the facility exists.
+//! These are the bodies that [`crate::rpc`] carries in format v2. [`super::codec`] reads and writes
+//! them, `docs/wire.md` describes them byte by byte. Times are carried as they were typed: whether
+//! they lie in the week is the state machine's to say, after it has looked whether the facility
+//! exists.
+
+use std::fmt;
 
 /// A point in the week as the wire carries it; not yet checked.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -153,4 +156,63 @@ pub struct Ask {
     pub facility: String,
     /// The last revision that the client has.
     pub after: u32,
+}
+
+impl Refusal {
+    /// Every refusal, in the order of the codes.
+    pub const ALL: [Self; 7] = [
+        Self::NoSuchFacility,
+        Self::NotAvailable,
+        Self::NoSuchBooking,
+        Self::BadTimeRange,
+        Self::InvalidRequest,
+        Self::BookingCancelled,
+        Self::AlreadyCancelled,
+    ];
+
+    /// The error code on the wire, from 1.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// The refusal with this error code.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        let index = usize::from(code).checked_sub(1)?;
+        Self::ALL.get(index).copied()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoSuchFacility => "no such facility",
+            Self::NotAvailable => "not available",
+            Self::NoSuchBooking => "no such booking",
+            Self::BadTimeRange => "bad time range",
+            Self::InvalidRequest => "invalid request",
+            Self::BookingCancelled => "booking was cancelled",
+            Self::AlreadyCancelled => "already cancelled",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_codes_count_from_1_and_have_their_texts() {
+        for (code, refusal) in (1..).zip(Refusal::ALL) {
+            assert_eq!(refusal.code(), code);
+            assert_eq!(Refusal::from_code(code), Some(refusal));
+        }
+        assert_eq!(Refusal::from_code(0), None);
+        assert_eq!(Refusal::from_code(8), None);
+        assert_eq!(
+            Refusal::BookingCancelled.to_string(),
+            "booking was cancelled"
+        );
+    }
 }

@@ -1,3 +1,5 @@
 //! Facility booking.
 
+pub mod codec;
 pub mod message;
+pub mod v1;

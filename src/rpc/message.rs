@@ -1,0 +1,448 @@
+//! The envelope of format v2: what stands around the body of every message.
+//!
+//! A datagram begins with the bytes `WT`, the version 2 and the kind of message; `docs/wire.md`
+//! describes the rest byte by byte. A datagram with any other first byte is of a service's format v1,
+//! whose message types stay clear of `W`.
+//!
+//! The envelope names requests and nothing else; what a body means is the service's. Every message
+//! carries a client id: a client drops what is not addressed to its own life.
+
+use std::fmt;
+
+use crate::id::ClientId;
+use crate::net::DATAGRAM_BYTES_MAX;
+use crate::wire::{Limit, Reader, WireError, Writer};
+
+/// What a datagram of format v2 begins with: `WT`.
+pub const MAGIC: [u8; 2] = *b"WT";
+
+/// The version that follows the magic.
+pub const VERSION: u8 = 2;
+
+/// The longest body: with the longest envelope, that of a request, it fills a datagram.
+pub const BODY: Limit = Limit::new("body", DATAGRAM_BYTES_MAX - REQUEST_BYTES);
+
+/// Magic, version, kind and client id: every message begins with them.
+const HEADER_BYTES: usize = 12;
+/// Header, session, sequence, awaited, body length.
+const REQUEST_BYTES: usize = HEADER_BYTES + 8 + 4 + 4 + 4;
+/// Header, sequence, body length.
+const REPLY_BYTES: usize = HEADER_BYTES + 4 + 4;
+/// Header, sequence.
+const IN_PROGRESS_BYTES: usize = HEADER_BYTES + 4;
+/// Header, sequence, reason.
+const REFUSED_BYTES: usize = HEADER_BYTES + 4 + 1;
+/// Header, body length: an update, or a message that asks for no reply.
+const UNNUMBERED_BYTES: usize = HEADER_BYTES + 4;
+
+const REQUEST: u8 = 1;
+const REPLY: u8 = 2;
+const IN_PROGRESS: u8 = 3;
+const REFUSED: u8 = 4;
+const UPDATE: u8 = 5;
+const ONE_WAY: u8 = 6;
+
+/// A message of format v2.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Message<'a> {
+    /// A client's request, or a retransmission of it: the same bytes.
+    Request {
+        /// The client's life.
+        client: ClientId,
+        /// The session that the server gave; 0 for none.
+        session: u64,
+        /// The request's number, from 1.
+        sequence: u32,
+        /// The lowest number that the client still waits for: from 1 to `sequence`.
+        awaited: u32,
+        /// The request, in the service's own encoding.
+        body: &'a [u8],
+    },
+    /// The reply to a request.
+    Reply {
+        /// The client that asked.
+        client: ClientId,
+        /// The request that is answered.
+        sequence: u32,
+        /// The reply, in the service's own encoding.
+        body: &'a [u8],
+    },
+    /// The request was received and is not complete yet: the client delays its next retransmission.
+    InProgress {
+        /// The client that asked.
+        client: ClientId,
+        /// The request in progress.
+        sequence: u32,
+    },
+    /// The server did not take this copy of a request to its service.
+    Refused {
+        /// The client that asked.
+        client: ClientId,
+        /// The request refused.
+        sequence: u32,
+        /// Why.
+        reason: Refused,
+    },
+    /// From a server, unasked. It is no call and carries numbers of its own, in its body.
+    Update {
+        /// The client that it is for.
+        client: ClientId,
+        /// The update, in the service's own encoding.
+        body: &'a [u8],
+    },
+    /// From a client, asking for no reply.
+    OneWay {
+        /// The client's life.
+        client: ClientId,
+        /// The message, in the service's own encoding.
+        body: &'a [u8],
+    },
+}
+
+/// Why a server did not take a copy of a request to its service.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Refused {
+    /// Another request was sent under this request id.
+    DifferentBody = 1,
+    /// The server has no room to remember another client or request.
+    Full = 2,
+    /// The server does not know the session: it has expired, or belongs to an earlier server life.
+    SessionExpired = 3,
+}
+
+/// Whether a datagram is of format v2, well-formed or not; if not, it is of a service's format v1.
+#[must_use]
+#[inline]
+pub fn is_v2(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&MAGIC[0])
+}
+
+impl<'a> Message<'a> {
+    /// Reads a datagram.
+    ///
+    /// # Errors
+    ///
+    /// If it is no message of format v2, or more than one.
+    #[inline]
+    pub fn decode(datagram: &'a [u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(datagram);
+        let message = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(message)
+    }
+
+    /// The datagram.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match *self {
+            Self::Request {
+                client,
+                session,
+                sequence,
+                awaited,
+                body,
+            } => {
+                let mut writer = begin(REQUEST, client, REQUEST_BYTES + body.len());
+                writer.u64(session);
+                writer.u32(sequence);
+                writer.u32(awaited);
+                writer.bytes(body);
+                writer.finish()
+            }
+            Self::Reply {
+                client,
+                sequence,
+                body,
+            } => {
+                let mut writer = begin(REPLY, client, REPLY_BYTES + body.len());
+                writer.u32(sequence);
+                writer.bytes(body);
+                writer.finish()
+            }
+            Self::InProgress { client, sequence } => {
+                let mut writer = begin(IN_PROGRESS, client, IN_PROGRESS_BYTES);
+                writer.u32(sequence);
+                writer.finish()
+            }
+            Self::Refused {
+                client,
+                sequence,
+                reason,
+            } => {
+                let mut writer = begin(REFUSED, client, REFUSED_BYTES);
+                writer.u32(sequence);
+                writer.u8(reason.code());
+                writer.finish()
+            }
+            Self::Update { client, body } => unnumbered(UPDATE, client, body),
+            Self::OneWay { client, body } => unnumbered(ONE_WAY, client, body),
+        }
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {
+        let found = reader.array("magic")?;
+        if found != MAGIC {
+            let found = u16::from_be_bytes(found);
+            return Err(WireError::WrongMagic { found });
+        }
+        let found = reader.u8("version")?;
+        if found != VERSION {
+            return Err(WireError::BadVersion { found });
+        }
+        let at = reader.position();
+        let kind = reader.u8("message kind")?;
+        if !(REQUEST..=ONE_WAY).contains(&kind) {
+            return Err(WireError::UnknownType {
+                what: "message kind",
+                at,
+                value: kind,
+            });
+        }
+        let client = ClientId(reader.u64("client id")?);
+        Ok(match kind {
+            REQUEST => {
+                let session = reader.u64("session")?;
+                let sequence = read_sequence(reader)?;
+                Self::Request {
+                    client,
+                    session,
+                    sequence,
+                    awaited: read_awaited(reader, sequence)?,
+                    body: reader.bytes(BODY)?,
+                }
+            }
+            REPLY => Self::Reply {
+                client,
+                sequence: read_sequence(reader)?,
+                body: reader.bytes(BODY)?,
+            },
+            IN_PROGRESS => Self::InProgress {
+                client,
+                sequence: read_sequence(reader)?,
+            },
+            REFUSED => Self::Refused {
+                client,
+                sequence: read_sequence(reader)?,
+                reason: Refused::read(reader)?,
+            },
+            UPDATE => Self::Update {
+                client,
+                body: reader.bytes(BODY)?,
+            },
+            _ => Self::OneWay {
+                client,
+                body: reader.bytes(BODY)?,
+            },
+        })
+    }
+}
+
+impl Refused {
+    /// Every reason, in the order of the codes.
+    pub const ALL: [Self; 3] = [Self::DifferentBody, Self::Full, Self::SessionExpired];
+
+    /// The reason's number on the wire.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        let at = reader.position();
+        match reader.u8("refusal")? {
+            1 => Ok(Self::DifferentBody),
+            2 => Ok(Self::Full),
+            3 => Ok(Self::SessionExpired),
+            value => Err(WireError::UnknownType {
+                what: "refusal",
+                at,
+                value,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::DifferentBody => "another request has this id",
+            Self::Full => "the server is full",
+            Self::SessionExpired => "session expired",
+        })
+    }
+}
+
+#[inline]
+fn begin(kind: u8, client: ClientId, bytes: usize) -> Writer {
+    let mut writer = Writer::with_capacity(bytes);
+    writer.raw(&[MAGIC[0], MAGIC[1], VERSION, kind]);
+    writer.u64(client.0);
+    writer
+}
+
+fn unnumbered(kind: u8, client: ClientId, body: &[u8]) -> Vec<u8> {
+    let mut writer = begin(kind, client, UNNUMBERED_BYTES + body.len());
+    writer.bytes(body);
+    writer.finish()
+}
+
+#[inline]
+fn read_sequence(reader: &mut Reader<'_>) -> Result<u32, WireError> {
+    let at = reader.position();
+    match reader.u32("sequence")? {
+        0 => Err(WireError::OutOfRange {
+            what: "sequence",
+            at,
+            value: 0,
+            expected: "at least 1",
+        }),
+        sequence => Ok(sequence),
+    }
+}
+
+#[inline]
+fn read_awaited(reader: &mut Reader<'_>, sequence: u32) -> Result<u32, WireError> {
+    let at = reader.position();
+    let awaited = reader.u32("awaited")?;
+    if !(1..=sequence).contains(&awaited) {
+        return Err(WireError::OutOfRange {
+            what: "awaited",
+            at,
+            value: awaited,
+            expected: "1 to the sequence number",
+        });
+    }
+    Ok(awaited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: ClientId = ClientId(0x0102_0304_0506_0708);
+
+    fn request(sequence: u32, awaited: u32) -> Vec<u8> {
+        let message = Message::Request {
+            client: CLIENT,
+            session: 0,
+            sequence,
+            awaited,
+            body: b"hi",
+        };
+        message.encode()
+    }
+
+    #[test]
+    fn a_request_is_laid_out_as_documented() {
+        let expected = b"WT\x02\x01\x01\x02\x03\x04\x05\x06\x07\x08\
+            \0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\x05\0\0\0\x02hi";
+        assert_eq!(request(7, 5), expected);
+        assert_eq!(expected.len(), REQUEST_BYTES + 2);
+    }
+
+    #[test]
+    fn every_kind_comes_back_and_took_one_allocation_of_its_size() {
+        let messages = [
+            Message::decode(&request(1, 1)).unwrap().encode(),
+            Message::Reply {
+                client: CLIENT,
+                sequence: 9,
+                body: b"",
+            }
+            .encode(),
+            Message::InProgress {
+                client: CLIENT,
+                sequence: 9,
+            }
+            .encode(),
+            Message::Update {
+                client: CLIENT,
+                body: b"news",
+            }
+            .encode(),
+            Message::OneWay {
+                client: CLIENT,
+                body: b"beat",
+            }
+            .encode(),
+        ];
+        for datagram in messages {
+            assert!(is_v2(&datagram));
+            assert_eq!(datagram.capacity(), datagram.len());
+            assert_eq!(Message::decode(&datagram).unwrap().encode(), datagram);
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_a_code_and_a_text() {
+        for (code, reason) in (1..).zip(Refused::ALL) {
+            let message = Message::Refused {
+                client: CLIENT,
+                sequence: 1,
+                reason,
+            };
+            assert_eq!(reason.code(), code);
+            assert_eq!(Message::decode(&message.encode()), Ok(message));
+            assert!(!reason.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn only_the_first_byte_decides_between_the_formats() {
+        assert!(!is_v2(b""));
+        assert!(!is_v2(&[1, b'W', b'T']));
+        assert!(is_v2(b"Wx"));
+        let wrong = WireError::WrongMagic { found: 0x5778 };
+        assert_eq!(Message::decode(b"Wx"), Err(wrong));
+        let version = WireError::BadVersion { found: 3 };
+        assert_eq!(Message::decode(b"WT\x03"), Err(version));
+    }
+
+    #[test]
+    fn a_client_waits_for_no_number_below_1_or_above_the_last() {
+        for (sequence, awaited, message) in [
+            (
+                0,
+                1,
+                "sequence at byte 20 out of range: 0, expected at least 1",
+            ),
+            (
+                7,
+                0,
+                "awaited at byte 24 out of range: 0, expected 1 to the sequence number",
+            ),
+            (
+                7,
+                8,
+                "awaited at byte 24 out of range: 8, expected 1 to the sequence number",
+            ),
+        ] {
+            let error = Message::decode(&request(sequence, awaited)).unwrap_err();
+            assert_eq!(error.to_string(), message);
+            assert_eq!(error.kind(), "out-of-range");
+        }
+    }
+
+    #[test]
+    fn the_longest_body_fills_a_datagram() {
+        let body = vec![0; BODY.max];
+        let message = Message::Request {
+            client: CLIENT,
+            session: u64::MAX,
+            sequence: u32::MAX,
+            awaited: u32::MAX,
+            body: &body,
+        };
+        let datagram = message.encode();
+        assert_eq!(datagram.len(), DATAGRAM_BYTES_MAX);
+        assert_eq!(Message::decode(&datagram), Ok(message));
+        let body = vec![0; BODY.max + 1];
+        let longer = Message::OneWay {
+            client: CLIENT,
+            body: &body,
+        };
+        let error = Message::decode(&longer.encode()).unwrap_err().kind();
+        assert_eq!(error, "too-long");
+    }
+}

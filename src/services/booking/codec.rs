@@ -1,0 +1,460 @@
+//! The bytes of booking's messages: the bodies that format v2 carries.
+//!
+//! The first byte of a body is its type. Requests and the availability of a facility look as they do
+//! in format v1, without its header, so [`super::v1`] shares the reading and writing of fields.
+//!
+//! An encoder knows no limits; a decoder knows them all.
+
+use super::message::{
+    Ask, Availability, DayAvailability, Refusal, Reply, Request, Update, WireTime,
+};
+use crate::net::DATAGRAM_BYTES_MAX;
+use crate::wire::{Limit, Reader, WireError, Writer, str_bytes};
+
+/// A facility's name: room for any name that a person would type. An empty name can be asked for,
+/// it just does not exist.
+pub const FACILITY: Limit = Limit::new("facility name", 255);
+
+/// A confirmation id: `CONF000001` takes ten bytes; the rest is for servers that number otherwise.
+pub const CONFIRMATION: Limit = Limit::new("confirmation id", 64);
+
+/// The days of a query: as many as one byte can tell apart, so that a list without repetitions
+/// always fits.
+pub const QUERY_DAYS: Limit = Limit::new("list of days", 256);
+
+/// The days of an availability: a week has seven.
+pub const AVAILABLE_DAYS: Limit = Limit::new("list of available days", 7);
+
+/// The free intervals of a day: between two of them at least one minute is booked, so the 1,440
+/// minutes of a day hold 720 at most.
+pub const FREE_INTERVALS: Limit = Limit::new("list of free intervals", 720);
+
+pub(super) const QUERY: u8 = 1;
+pub(super) const BOOK: u8 = 2;
+pub(super) const CHANGE: u8 = 3;
+pub(super) const MONITOR: u8 = 4;
+pub(super) const EXTEND: u8 = 5;
+pub(super) const CANCEL: u8 = 6;
+const ASK: u8 = 7;
+/// The type of a reply is the type of its request and this.
+pub(super) const REPLY_OFFSET: u8 = 100;
+pub(super) const AVAILABILITY: u8 = REPLY_OFFSET + QUERY;
+pub(super) const BOOKED: u8 = REPLY_OFFSET + BOOK;
+pub(super) const CHANGED: u8 = REPLY_OFFSET + CHANGE;
+pub(super) const MONITORING: u8 = REPLY_OFFSET + MONITOR;
+pub(super) const EXTENDED: u8 = REPLY_OFFSET + EXTEND;
+pub(super) const CANCELLED: u8 = REPLY_OFFSET + CANCEL;
+pub(super) const UPDATE_CHANGED: u8 = 200;
+const UPDATE_LATEST: u8 = 201;
+pub(super) const ERROR: u8 = 255;
+
+/// A start and an end of three bytes each.
+const INTERVAL_BYTES: usize = 6;
+/// A day and the count of its free intervals.
+const DAY_BYTES_MIN: usize = 1 + 4;
+
+/// The longest body of all: an update with a full week. 30,547 bytes; with an envelope it takes
+/// less than half of a datagram.
+pub const UPDATE_BYTES_MAX: usize = 1
+    + 4
+    + 4
+    + (4 + FACILITY.max)
+    + 4
+    + AVAILABLE_DAYS.max * (DAY_BYTES_MIN + FREE_INTERVALS.max * INTERVAL_BYTES);
+const _: () = assert!(UPDATE_BYTES_MAX == 30_547 && UPDATE_BYTES_MAX < DATAGRAM_BYTES_MAX / 2);
+
+impl Request {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let code = reader.u8("request type")?;
+        let request = Self::read_fields(code, &mut reader, |reader| {
+            reader.bytes(QUERY_DAYS).map(<[u8]>::to_vec)
+        })?;
+        reader.finish()?;
+        Ok(request)
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(1 + self.field_bytes());
+        writer.u8(self.code());
+        self.write_fields(&mut writer);
+        writer.finish()
+    }
+
+    /// Reads what follows the type; `read_days` reads the days of a query.
+    pub(super) fn read_fields<'a>(
+        code: u8,
+        reader: &mut Reader<'a>,
+        read_days: impl FnOnce(&mut Reader<'a>) -> Result<Vec<u8>, WireError>,
+    ) -> Result<Self, WireError> {
+        Ok(match code {
+            QUERY => Self::Query {
+                facility: reader.str(FACILITY)?.into(),
+                days: read_days(reader)?,
+            },
+            BOOK => Self::Book {
+                facility: reader.str(FACILITY)?.into(),
+                start: read_time(reader)?,
+                end: read_time(reader)?,
+            },
+            CHANGE => Self::Change {
+                confirmation: reader.str(CONFIRMATION)?.into(),
+                offset_minutes: reader.i32("offset")?,
+            },
+            MONITOR => Self::Monitor {
+                facility: reader.str(FACILITY)?.into(),
+                seconds: reader.u32("seconds")?,
+            },
+            EXTEND => Self::Extend {
+                confirmation: reader.str(CONFIRMATION)?.into(),
+                minutes: reader.u32("minutes")?,
+            },
+            CANCEL => Self::Cancel {
+                confirmation: reader.str(CONFIRMATION)?.into(),
+            },
+            code => return Err(unknown("request type", code)),
+        })
+    }
+
+    pub(super) fn write_fields(&self, writer: &mut Writer) {
+        match self {
+            Self::Query { facility, days } => {
+                writer.str(facility);
+                writer.bytes(days);
+            }
+            Self::Book {
+                facility,
+                start,
+                end,
+            } => {
+                writer.str(facility);
+                write_time(writer, *start);
+                write_time(writer, *end);
+            }
+            Self::Change {
+                confirmation,
+                offset_minutes,
+            } => {
+                writer.str(confirmation);
+                writer.i32(*offset_minutes);
+            }
+            Self::Extend {
+                confirmation,
+                minutes,
+            } => {
+                writer.str(confirmation);
+                writer.u32(*minutes);
+            }
+            Self::Cancel { confirmation } => writer.str(confirmation),
+            Self::Monitor { facility, seconds } => {
+                writer.str(facility);
+                writer.u32(*seconds);
+            }
+        }
+    }
+
+    pub(super) fn field_bytes(&self) -> usize {
+        match self {
+            Self::Query { facility, days } => str_bytes(facility) + 4 + days.len(),
+            Self::Book { facility, .. } => str_bytes(facility) + INTERVAL_BYTES,
+            Self::Monitor { facility, .. } => str_bytes(facility) + 4,
+            Self::Change { confirmation, .. } | Self::Extend { confirmation, .. } => {
+                str_bytes(confirmation) + 4
+            }
+            Self::Cancel { confirmation } => str_bytes(confirmation),
+        }
+    }
+
+    pub(super) const fn code(&self) -> u8 {
+        match self {
+            Self::Query { .. } => QUERY,
+            Self::Book { .. } => BOOK,
+            Self::Change { .. } => CHANGE,
+            Self::Monitor { .. } => MONITOR,
+            Self::Extend { .. } => EXTEND,
+            Self::Cancel { .. } => CANCEL,
+        }
+    }
+}
+
+impl Reply {
+    /// Reads the body of a reply.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let reply = match reader.u8("reply type")? {
+            AVAILABILITY => Self::Availability(read_availability(&mut reader)?),
+            BOOKED => Self::Booked(reader.str(CONFIRMATION)?.into()),
+            CHANGED => Self::Changed,
+            EXTENDED => Self::Extended,
+            CANCELLED => Self::Cancelled,
+            MONITORING => Self::Monitoring {
+                revision: reader.u32("revision")?,
+                seconds: reader.u32("seconds")?,
+            },
+            ERROR => Self::Error(read_refusal(&mut reader)?),
+            code => return Err(unknown("reply type", code)),
+        };
+        reader.finish()?;
+        Ok(reply)
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Availability(availability) => {
+                let mut writer = begin(AVAILABILITY, availability_bytes(availability));
+                write_availability(&mut writer, availability);
+                writer.finish()
+            }
+            Self::Booked(confirmation) => {
+                let mut writer = begin(BOOKED, str_bytes(confirmation));
+                writer.str(confirmation);
+                writer.finish()
+            }
+            Self::Changed => vec![CHANGED],
+            Self::Extended => vec![EXTENDED],
+            Self::Cancelled => vec![CANCELLED],
+            Self::Monitoring { revision, seconds } => {
+                let mut writer = begin(MONITORING, 8);
+                writer.u32(*revision);
+                writer.u32(*seconds);
+                writer.finish()
+            }
+            Self::Error(refusal) => vec![ERROR, refusal.code()],
+        }
+    }
+}
+
+impl Update {
+    /// Reads the body of an update.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let update = match reader.u8("update type")? {
+            UPDATE_CHANGED => Self::Changed {
+                revision: reader.u32("revision")?,
+                oldest: reader.u32("oldest revision")?,
+                availability: read_availability(&mut reader)?,
+            },
+            UPDATE_LATEST => Self::Latest {
+                facility: reader.str(FACILITY)?.into(),
+                revision: reader.u32("revision")?,
+                ended: reader.flag("ended")?,
+            },
+            code => return Err(unknown("update type", code)),
+        };
+        reader.finish()?;
+        Ok(update)
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Changed {
+                revision,
+                oldest,
+                availability,
+            } => {
+                let mut writer = begin(UPDATE_CHANGED, 8 + availability_bytes(availability));
+                writer.u32(*revision);
+                writer.u32(*oldest);
+                write_availability(&mut writer, availability);
+                writer.finish()
+            }
+            Self::Latest {
+                facility,
+                revision,
+                ended,
+            } => {
+                let mut writer = begin(UPDATE_LATEST, str_bytes(facility) + 5);
+                writer.str(facility);
+                writer.u32(*revision);
+                writer.u8(u8::from(*ended));
+                writer.finish()
+            }
+        }
+    }
+}
+
+impl Ask {
+    /// Reads the body of a question for updates.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let code = reader.u8("one-way type")?;
+        if code != ASK {
+            return Err(unknown("one-way type", code));
+        }
+        let ask = Self {
+            facility: reader.str(FACILITY)?.into(),
+            after: reader.u32("revision")?,
+        };
+        reader.finish()?;
+        Ok(ask)
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = begin(ASK, str_bytes(&self.facility) + 4);
+        writer.str(&self.facility);
+        writer.u32(self.after);
+        writer.finish()
+    }
+}
+
+/// Begins a body of this type with so many bytes of fields.
+pub(super) fn begin(code: u8, field_bytes: usize) -> Writer {
+    let mut writer = Writer::with_capacity(1 + field_bytes);
+    writer.u8(code);
+    writer
+}
+
+/// A type, the first byte of what is decoded, that has no meaning.
+pub(super) const fn unknown(what: &'static str, value: u8) -> WireError {
+    WireError::UnknownType { what, at: 0, value }
+}
+
+pub(super) fn read_availability(reader: &mut Reader<'_>) -> Result<Availability, WireError> {
+    let facility = reader.str(FACILITY)?.into();
+    let count = reader.count(AVAILABLE_DAYS, DAY_BYTES_MIN)?;
+    let mut days = Vec::with_capacity(count);
+    for _ in 0..count {
+        days.push(read_day(reader)?);
+    }
+    Ok(Availability { facility, days })
+}
+
+fn read_day(reader: &mut Reader<'_>) -> Result<DayAvailability, WireError> {
+    let day = reader.u8("day")?;
+    let count = reader.count(FREE_INTERVALS, INTERVAL_BYTES)?;
+    let mut free = Vec::with_capacity(count);
+    for _ in 0..count {
+        free.push((read_time(reader)?, read_time(reader)?));
+    }
+    Ok(DayAvailability { day, free })
+}
+
+pub(super) fn availability_bytes(availability: &Availability) -> usize {
+    let days = availability.days.iter();
+    let day_bytes = days.map(|day| DAY_BYTES_MIN + day.free.len() * INTERVAL_BYTES);
+    str_bytes(&availability.facility) + 4 + day_bytes.sum::<usize>()
+}
+
+pub(super) fn write_availability(writer: &mut Writer, availability: &Availability) {
+    writer.str(&availability.facility);
+    writer.count(availability.days.len());
+    for day in &availability.days {
+        writer.u8(day.day);
+        writer.count(day.free.len());
+        for &(start, end) in &day.free {
+            write_time(writer, start);
+            write_time(writer, end);
+        }
+    }
+}
+
+#[inline]
+fn read_time(reader: &mut Reader<'_>) -> Result<WireTime, WireError> {
+    let [day, hour, minute] = reader.array("time")?;
+    Ok(WireTime { day, hour, minute })
+}
+
+#[inline]
+fn write_time(writer: &mut Writer, time: WireTime) {
+    writer.raw(&[time.day, time.hour, time.minute]);
+}
+
+fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, WireError> {
+    let at = reader.position();
+    let value = reader.u8("error code")?;
+    Refusal::from_code(value).ok_or(WireError::UnknownType {
+        what: "error code",
+        at,
+        value,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every other minute of every day is free: no week has more intervals.
+    fn fullest_week(facility: String) -> Availability {
+        let time = |day, minute: u16| WireTime {
+            day,
+            hour: (minute / 60) as u8,
+            minute: (minute % 60) as u8,
+        };
+        let free = |day| {
+            let starts = (0..1_440).step_by(2);
+            starts.map(move |minute| (time(day, minute), time(day, minute + 1)))
+        };
+        let days = (0..7).map(|day| DayAvailability {
+            day,
+            free: free(day).collect(),
+        });
+        Availability {
+            facility,
+            days: days.collect(),
+        }
+    }
+
+    #[test]
+    fn the_fullest_week_fits_and_reaches_the_bound() {
+        let update = Update::Changed {
+            revision: u32::MAX,
+            oldest: 1,
+            availability: fullest_week("x".repeat(FACILITY.max)),
+        };
+        let body = update.encode();
+        assert_eq!(body.len(), UPDATE_BYTES_MAX);
+        assert_eq!(body.capacity(), body.len());
+        assert_eq!(Update::decode(&body), Ok(update));
+    }
+
+    #[test]
+    fn a_body_takes_one_allocation_of_its_size() {
+        let query = Request::Query {
+            facility: "Gym".into(),
+            days: vec![0, 0, 6],
+        };
+        let body = query.encode();
+        assert_eq!(body, b"\x01\0\0\0\x03Gym\0\0\0\x03\0\0\x06");
+        assert_eq!(body.capacity(), body.len());
+    }
+
+    #[test]
+    fn a_name_may_be_empty_but_not_too_long() {
+        let cancel = |bytes| Request::Cancel {
+            confirmation: "C".repeat(bytes),
+        };
+        for bytes in [0, CONFIRMATION.max] {
+            assert_eq!(Request::decode(&cancel(bytes).encode()), Ok(cancel(bytes)));
+        }
+        let error = Request::decode(&cancel(CONFIRMATION.max + 1).encode()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "confirmation id at byte 1 too long: 65, at most 64"
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! Writes a datagram from front to back.
+
+/// How many bytes [`Writer::str`] takes for a string.
+#[must_use]
+pub const fn str_bytes(text: &str) -> usize {
+    size_of::<u32>() + text.len()
+}
+
+/// Writes a datagram from front to back.
+///
+/// A writer knows no limits: what is too long is refused by whoever reads it.
+#[derive(Clone, Debug, Default)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// A writer of a datagram that will take so many bytes: an exact number makes one allocation.
+    #[must_use]
+    #[inline]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    /// Writes bytes as they are, without their length.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Writes an integer of one byte.
+    #[inline]
+    pub fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    /// Writes an integer of two bytes.
+    #[inline]
+    pub fn u16(&mut self, value: u16) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// Writes an integer of four bytes.
+    #[inline]
+    pub fn u32(&mut self, value: u32) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// Writes an integer of eight bytes.
+    #[inline]
+    pub fn u64(&mut self, value: u64) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// Writes a signed integer of four bytes.
+    #[inline]
+    pub fn i32(&mut self, value: i32) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// Writes bytes behind their length.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.raw(bytes);
+    }
+
+    /// Writes a string behind its length in bytes.
+    #[inline]
+    pub fn str(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Writes the length or count of what follows.
+    ///
+    /// A number beyond `u32` fits no datagram; it is written as the largest `u32`, which every
+    /// reader refuses.
+    #[inline]
+    pub fn count(&mut self, count: usize) {
+        self.u32(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// The datagram.
+    #[must_use]
+    #[inline]
+    pub fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}

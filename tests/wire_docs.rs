@@ -1,0 +1,242 @@
+//! `docs/wire.md` tells the truth: its examples are what the encoders write, its texts those of the
+//! code.
+
+use std::collections::BTreeMap;
+
+use wavetank::id::ClientId;
+use wavetank::rpc::message::{Message, Refused};
+use wavetank::rpc::v1::FormatV1;
+use wavetank::services::booking::message::{
+    Ask, Availability, DayAvailability, Refusal, Reply, Request, Update, WireTime,
+};
+use wavetank::services::booking::v1::BookingV1;
+
+const CLIENT: ClientId = ClientId(0x0123_4567_89ab_cdef);
+
+#[test]
+fn the_documented_examples_are_what_the_encoders_write() {
+    let mut written: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for (name, number, request) in requests() {
+        let body = request.encode();
+        let v1 = BookingV1.encode_request(number, &body).unwrap();
+        written.insert(format!("v1-{name}"), v1);
+        written.insert(name.into(), body);
+    }
+    for (name, reply) in replies() {
+        let body = reply.encode();
+        let v1 = BookingV1.encode_reply(&body).unwrap();
+        written.insert(format!("v1-{name}"), v1);
+        written.insert(name.into(), body);
+    }
+    let monitoring = Reply::Monitoring {
+        revision: 3,
+        seconds: 60,
+    };
+    let changed = Update::Changed {
+        revision: 4,
+        oldest: 1,
+        availability: room_on_days(7),
+    };
+    let others = [
+        ("monitoring", monitoring.encode()),
+        ("update-changed", changed.encode()),
+        ("update-latest", latest(false).encode()),
+        ("update-ended", latest(true).encode()),
+        ("ask", asked().encode()),
+    ];
+    let others = others.into_iter().chain(envelopes());
+    written.extend(others.map(|(name, bytes)| (name.to_string(), bytes)));
+    assert_eq!(documented(), written);
+}
+
+#[test]
+fn the_documented_texts_are_those_of_the_code() {
+    let document = include_str!("../docs/wire.md");
+    for refusal in Refusal::ALL {
+        let row = format!("| {} | {refusal} |", refusal.code());
+        assert!(document.contains(&row), "{row}");
+    }
+    for reason in Refused::ALL {
+        let row = format!("| {} | {reason} |", reason.code());
+        assert!(document.contains(&row), "{row}");
+    }
+}
+
+/// The examples of `docs/wire.md`, by name.
+fn documented() -> BTreeMap<String, Vec<u8>> {
+    let mut examples: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut name = String::new();
+    let mut in_block = false;
+    for line in include_str!("../docs/wire.md").lines() {
+        if line.starts_with("```") {
+            in_block = line == "```wire";
+            continue;
+        }
+        if !in_block {
+            continue;
+        }
+        let bytes = match line.split_once(": ") {
+            Some((new_name, bytes)) => {
+                name = new_name.into();
+                assert!(!examples.contains_key(&name), "{name} is there twice");
+                bytes
+            }
+            None => line,
+        };
+        examples
+            .entry(name.clone())
+            .or_default()
+            .extend(parse_bytes(bytes));
+    }
+    examples
+}
+
+/// Reads hexadecimal digits, and text in quotes.
+fn parse_bytes(line: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (index, part) in line.split('"').enumerate() {
+        if index % 2 == 1 {
+            bytes.extend(part.bytes());
+            continue;
+        }
+        let digits: Vec<_> = part.chars().filter(|c| !c.is_whitespace()).collect();
+        let digits = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+        bytes.extend(digits.map(|pair| u8::from_str_radix(&pair, 16).unwrap()));
+    }
+    bytes
+}
+
+fn at(day: u8, hour: u8, minute: u8) -> WireTime {
+    WireTime { day, hour, minute }
+}
+
+/// Booked on Monday from 10:00 to 11:30, else free.
+fn room_on_days(days: u8) -> Availability {
+    let free = |day| match day {
+        0 => vec![(at(0, 0, 0), at(0, 10, 0)), (at(0, 11, 30), at(0, 24, 0))],
+        day => vec![(at(day, 0, 0), at(day, 24, 0))],
+    };
+    let days = (0..days).map(|day| DayAvailability {
+        day,
+        free: free(day),
+    });
+    Availability {
+        facility: room(),
+        days: days.collect(),
+    }
+}
+
+fn room() -> String {
+    "Meeting Room A".into()
+}
+
+fn booking() -> String {
+    "CONF000001".into()
+}
+
+/// The requests of the examples, with the numbers that they have in format v1.
+fn requests() -> [(&'static str, u32, Request); 6] {
+    let book = Request::Book {
+        facility: room(),
+        start: at(0, 10, 0),
+        end: at(0, 11, 30),
+    };
+    let query = Request::Query {
+        facility: room(),
+        days: vec![0, 1, 2],
+    };
+    let change = Request::Change {
+        confirmation: booking(),
+        offset_minutes: -600,
+    };
+    let monitor = Request::Monitor {
+        facility: room(),
+        seconds: 3,
+    };
+    let extend = Request::Extend {
+        confirmation: booking(),
+        minutes: 60,
+    };
+    let cancel = Request::Cancel {
+        confirmation: booking(),
+    };
+    [
+        ("query", 1, query),
+        ("book", 2, book),
+        ("change", 6, change),
+        ("monitor", 1, monitor),
+        ("extend", 9, extend),
+        ("cancel", 12, cancel),
+    ]
+}
+
+fn replies() -> [(&'static str, Reply); 6] {
+    [
+        ("availability", Reply::Availability(room_on_days(2))),
+        ("booked", Reply::Booked(booking())),
+        ("changed", Reply::Changed),
+        ("extended", Reply::Extended),
+        ("cancelled", Reply::Cancelled),
+        ("error", Reply::Error(Refusal::NotAvailable)),
+    ]
+}
+
+fn envelopes() -> [(&'static str, Vec<u8>); 6] {
+    let client = CLIENT;
+    let sequence = 2;
+    let request = Message::Request {
+        client,
+        session: 0,
+        sequence,
+        awaited: 1,
+        body: &requests()[1].2.encode(),
+    }
+    .encode();
+    let reply = Message::Reply {
+        client,
+        sequence,
+        body: &Reply::Booked(booking()).encode(),
+    }
+    .encode();
+    let update = Message::Update {
+        client,
+        body: &latest(false).encode(),
+    }
+    .encode();
+    let one_way = Message::OneWay {
+        client,
+        body: &asked().encode(),
+    }
+    .encode();
+    let refused = Message::Refused {
+        client,
+        sequence,
+        reason: Refused::DifferentBody,
+    };
+    [
+        ("request", request),
+        ("reply", reply),
+        (
+            "in-progress",
+            Message::InProgress { client, sequence }.encode(),
+        ),
+        ("refused", refused.encode()),
+        ("update", update),
+        ("one-way", one_way),
+    ]
+}
+
+fn latest(ended: bool) -> Update {
+    Update::Latest {
+        facility: room(),
+        revision: 4,
+        ended,
+    }
+}
+
+fn asked() -> Ask {
+    Ask {
+        facility: room(),
+        after: 2,
+    }
+}
