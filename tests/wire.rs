@@ -252,7 +252,7 @@ proptest! {
         let request_body = request.encode();
         let reply_body = reply.encode();
         let datagram = BookingV1.encode_reply(&reply_body).unwrap();
-        let read = |bytes: &[u8]| BookingV1.decode_from_server(&request_body, bytes);
+        let read = |bytes: &[u8]| BookingV1.decode_from_server(Some(&request_body), bytes);
         let fits = reply_body[0] == request_body[0] + 100 || matches!(reply, Reply::Error(_));
         if !fits {
             prop_assert_eq!(read(&datagram), Ok(FromServer::OtherReply));
@@ -274,7 +274,7 @@ proptest! {
         let datagram = BookingV1.encode_update(&update.encode()).unwrap().unwrap();
         let Update::Changed { availability, .. } = update else { unreachable!() };
         let expected = Update::Changed { revision: 0, oldest: 0, availability };
-        let read = |bytes: &[u8]| BookingV1.decode_from_server(&request, bytes);
+        let read = |bytes: &[u8]| BookingV1.decode_from_server(Some(&request), bytes);
         prop_assert_eq!(read(&datagram), Ok(FromServer::Update(expected.encode())));
         assert_strict(&datagram, read);
     }
@@ -303,7 +303,7 @@ proptest! {
         let _ = BookingV1.encode_request(1, &bytes);
         let _ = BookingV1.encode_reply(&bytes);
         let _ = BookingV1.encode_update(&bytes);
-        let _ = BookingV1.decode_from_server(&other, &bytes);
+        let _ = BookingV1.decode_from_server(Some(&other), &bytes);
     }
 
     /// No list is allocated but for the count that `Reader::count` lets pass, no string or bytes but

@@ -227,6 +227,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the exact value to compare with")]
     fn the_logarithm_is_right_to_a_millionth() {
         for word in [
             0,

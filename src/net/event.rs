@@ -19,8 +19,9 @@ use tokio::task::LocalSet;
 use crate::clock::Time;
 use crate::host::Machine;
 use crate::id::HostId;
+use crate::net::packet::{Carrier, Packet};
 use crate::net::simulated::SimHost;
-use crate::net::world::{Carrier, Director, Main, Next, Packet, SharedWorld, World};
+use crate::net::world::{Director, Main, Next, SharedWorld, World};
 
 /// Runs the hosts until the director stops, and gives the world back.
 ///

@@ -10,14 +10,11 @@
 use std::time::Duration;
 
 use crate::clock::{Time, ms};
-use crate::id::{HostId, OperationId};
-use crate::net::conditions::{Conditions, Fault, Link, Selector, Target};
+use crate::id::HostId;
+use crate::net::conditions::{Conditions, Fault, Selector, Target};
+use crate::net::flow::Flow;
 use crate::net::{Kind, Label};
-use crate::seed::{Seed, Stream};
-
-/// Words of a stream that belong to one datagram: loss, duplication, the delays of two copies, and
-/// room for what later conditions draw.
-const WORDS: u64 = 8;
+use crate::seed::Seed;
 
 /// The most copies of one datagram: the first, the network's, and those of scripted duplications.
 const COPIES_MAX: usize = 8;
@@ -53,13 +50,22 @@ impl Fate {
         fate
     }
 
+    /// It does not arrive, for this reason.
+    #[must_use]
+    pub fn lost(cause: Cause) -> Self {
+        Self {
+            lost: Some(cause),
+            ..Self::default()
+        }
+    }
+
     /// The delay of each copy that arrives, in ms.
     #[must_use]
     pub fn delays_ms(&self) -> &[u32] {
         &self.delays_ms[..usize::from(self.copies)]
     }
 
-    fn push(&mut self, delay_ms: u32) {
+    pub(super) fn push(&mut self, delay_ms: u32) {
         if usize::from(self.copies) < COPIES_MAX {
             self.delays_ms[usize::from(self.copies)] = delay_ms;
             self.copies += 1;
@@ -213,169 +219,11 @@ fn ms_u32(span: Duration) -> u32 {
     u32::try_from(ms(span)).unwrap_or(u32::MAX)
 }
 
-/// Datagrams from one host to another.
-#[derive(Debug)]
-struct Flow {
-    route: String,
-    link: Link,
-    /// Sends so far: by kind, client and operation number.
-    sends: [Vec<Vec<u32>>; Kind::ALL.len()],
-    unlabelled: u32,
-    updates: u32,
-    /// The stream last used for each kind, and one for datagrams without label.
-    readers: [Option<Reader>; Kind::ALL.len() + 1],
-}
-
-impl Flow {
-    fn new(route: String, link: Link) -> Self {
-        Self {
-            route,
-            link,
-            sends: Default::default(),
-            unlabelled: 0,
-            updates: 0,
-            readers: Default::default(),
-        }
-    }
-
-    /// Counts a send, from 1.
-    fn count(&mut self, label: Option<Label>) -> u32 {
-        let Some(Label {
-            kind, operation, ..
-        }) = label
-        else {
-            self.unlabelled += 1;
-            return self.unlabelled;
-        };
-        if kind == Kind::Update {
-            self.updates += 1;
-        }
-        let clients = &mut self.sends[kind as usize];
-        if clients.len() <= operation.client.index() {
-            clients.resize_with(operation.client.index() + 1, Vec::new);
-        }
-        let numbers = &mut clients[operation.client.index()];
-        let number = operation.number as usize;
-        if numbers.len() <= number {
-            numbers.resize(number + 1, 0);
-        }
-        numbers[number] += 1;
-        numbers[number]
-    }
-
-    /// What chance alone does.
-    fn chance(&mut self, seed: Seed, names: &[String], label: Option<Label>, nth: u32) -> Fate {
-        let (key, place) = StreamKey::of(label, nth);
-        let reader = &mut self.readers[label.map_or(Kind::ALL.len(), |label| label.kind as usize)];
-        if reader.as_ref().is_none_or(|reader| reader.key != key) {
-            *reader = Some(Reader::new(key, seed.stream(&key.name(&self.route, names))));
-        }
-        let words = reader.as_mut().expect("made above").read(place);
-        let [loss, duplication, first, second, ..] = words;
-        if self.link.loss.hits(loss) {
-            return Fate {
-                lost: Some(Cause::Chance),
-                ..Fate::default()
-            };
-        }
-        let mut fate = Fate::once(self.link.delay.draw(first));
-        if self.link.duplication.hits(duplication) {
-            fate.push(self.link.delay.draw(second));
-            fate.duplicated = Some(Cause::Chance);
-        }
-        fate
-    }
-}
-
-/// Which stream a label reads from.
-///
-/// Kinds that are sent once or twice per operation share a stream for their nth sends, in the order
-/// of operations; kinds that are sent many times per operation have a stream for each operation. So
-/// the usual run reads its streams in sequence, which is ten times cheaper than seeking.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum StreamKey {
-    Unlabelled,
-    NthSends {
-        kind: Kind,
-        client: HostId,
-        nth: u32,
-    },
-    Operation {
-        kind: Kind,
-        operation: OperationId,
-    },
-}
-
-impl StreamKey {
-    fn of(label: Option<Label>, nth: u32) -> (Self, u64) {
-        match label {
-            None => (Self::Unlabelled, nth.into()),
-            Some(Label {
-                kind: kind @ (Kind::Update | Kind::OneWay),
-                operation,
-                ..
-            }) => (Self::Operation { kind, operation }, nth.into()),
-            Some(Label {
-                kind, operation, ..
-            }) => {
-                let client = operation.client;
-                (
-                    Self::NthSends { kind, client, nth },
-                    operation.number.into(),
-                )
-            }
-        }
-    }
-
-    fn name(self, route: &str, names: &[String]) -> String {
-        let name = |client: HostId| &names[client.index()];
-        match self {
-            Self::Unlabelled => format!("fate {route}"),
-            Self::NthSends { kind, client, nth } => {
-                format!(
-                    "fate {route} {} of {} send {nth}",
-                    kind.name(),
-                    name(client)
-                )
-            }
-            Self::Operation { kind, operation } => {
-                let OperationId { client, number } = operation;
-                format!("fate {route} {} of {}#{number}", kind.name(), name(client))
-            }
-        }
-    }
-}
-
-/// Reads a stream in places of [`WORDS`] words, in sequence where it can.
-#[derive(Debug)]
-struct Reader {
-    key: StreamKey,
-    stream: Stream,
-    next: u64,
-}
-
-impl Reader {
-    fn new(key: StreamKey, stream: Stream) -> Self {
-        Self {
-            key,
-            stream,
-            next: 0,
-        }
-    }
-
-    fn read(&mut self, place: u64) -> [u32; WORDS as usize] {
-        if place != self.next {
-            self.stream.seek(place * WORDS);
-        }
-        self.next = place + 1;
-        std::array::from_fn(|_| self.stream.next_u32())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::conditions::{Delay, Partition, Probability};
+    use crate::id::OperationId;
+    use crate::net::conditions::{Delay, Link, Partition, Probability};
 
     const SERVER: HostId = HostId(0);
     const ALICE: HostId = HostId(1);

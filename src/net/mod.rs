@@ -13,8 +13,11 @@
 pub mod conditions;
 pub mod event;
 pub mod fate;
+mod flow;
+pub mod packet;
 pub mod real;
 pub mod simulated;
+mod timers;
 pub mod turmoil;
 pub mod world;
 

@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
 use std::pin::Pin;
@@ -76,7 +76,7 @@ impl RealWorld {
         seed: Option<Seed>,
         listener: Option<Listener>,
     ) -> Self {
-        let seed = seed.unwrap_or_else(|| Seed(RandomState::new().hash_one("wavetank")));
+        let seed = seed.unwrap_or_else(random_seed);
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let fates = conditions.map(|met| RefCell::new(Fates::new(seed, names.clone(), met)));
         Self(Rc::new(Shared {
@@ -161,6 +161,15 @@ impl RealWorld {
 
 fn last(names: &[String]) -> HostId {
     HostId(u16::try_from(names.len() - 1).expect("PEERS_MAX is below 2^16"))
+}
+
+/// A seed from the operating system's randomness, which is what keys a `RandomState`.
+#[expect(
+    clippy::disallowed_types,
+    reason = "real sockets are where chance comes from outside"
+)]
+fn random_seed() -> Seed {
+    Seed(std::hash::RandomState::new().hash_one("wavetank"))
 }
 
 /// A host on real sockets.

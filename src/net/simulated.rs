@@ -15,7 +15,9 @@ use crate::clock::Time;
 use crate::history::HistoryEvent;
 use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
-use crate::net::world::{Carrier, SharedPort, SharedWorld, TimerTicket, host_at, ip};
+use crate::net::packet::{Carrier, host_at, ip};
+use crate::net::timers::TimerTicket;
+use crate::net::world::{SharedPort, SharedWorld};
 use crate::net::{Arrival, Datagrams, Label, Network, Timer};
 use crate::seed::Stream;
 use crate::trace::Event;
@@ -218,12 +220,12 @@ impl Timer for SimTimer {
         }
         if world.now() >= at {
             if let Some(ticket) = self.set.take() {
-                world.cancel_timer(ticket);
+                world.timers().cancel(ticket);
             }
             return Poll::Ready(());
         }
         let is_set = self.set.is_some_and(|ticket| {
-            ticket.at == at && world.renew_timer(me, ticket, context.waker())
+            ticket.at == at && world.timers().renew(me, ticket, context.waker())
         });
         if !is_set {
             self.set = Some(world.set_timer(me, at, context.waker(), self.set));
@@ -235,7 +237,7 @@ impl Timer for SimTimer {
 impl Drop for SimTimer {
     fn drop(&mut self) {
         if let Some(ticket) = self.set.take() {
-            self.host.world.borrow_mut().cancel_timer(ticket);
+            self.host.world.borrow_mut().timers().cancel(ticket);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::panic::resume_unwind;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
@@ -28,8 +28,9 @@ use turmoil::{Protocol, Sim};
 use crate::clock::{Time, ms};
 use crate::host::Machine;
 use crate::id::{HostId, OperationId};
+use crate::net::packet::{Carrier, Packet, host_at, ip};
 use crate::net::simulated::SimHost;
-use crate::net::world::{Carrier, Director, Main, Next, Packet, SharedWorld, World, host_at, ip};
+use crate::net::world::{Director, Main, Next, SharedWorld, World};
 use crate::net::{Attempt, DATAGRAM_BYTES_MAX, Kind, Label};
 
 /// The port of each host's carrier socket.
@@ -55,7 +56,7 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
     let dues = Rc::new(Dues::default());
     let mut sim = turmoil::Builder::new()
         .rng_seed(0)
-        .epoch(SystemTime::UNIX_EPOCH)
+        .epoch(UNIX_EPOCH)
         .tick_duration(Duration::from_millis(1))
         .simulation_duration(AGES)
         .min_message_latency(AGES)

@@ -19,9 +19,8 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -31,7 +30,9 @@ use crate::host::Task;
 use crate::id::HostId;
 use crate::net::conditions::Conditions;
 use crate::net::fate::{Fate, Fates};
+use crate::net::packet::{Packet, host_at, ip};
 use crate::net::simulated::SimHost;
+use crate::net::timers::{TimerQueues, TimerTicket};
 use crate::net::{DATAGRAM_BYTES_MAX, Kind, Label};
 use crate::seed::Seed;
 use crate::trace::{Event, Recorder};
@@ -96,10 +97,7 @@ pub struct World {
     /// Datagrams under way that belong to calls, and others.
     calls_in_flight: usize,
     others_in_flight: usize,
-    timer_slots: Vec<TimerSlot>,
-    free_slots: Vec<u32>,
-    /// One queue in the event simulator, one for each host on turmoil.
-    timers: Vec<BinaryHeap<Reverse<TimerEntry>>>,
+    timers: TimerQueues,
     polls: u32,
     panic: Option<Box<dyn Any + Send>>,
 }
@@ -132,91 +130,6 @@ pub(crate) struct Delivered {
     pub(crate) label: Option<Label>,
 }
 
-/// A copy of a datagram under way.
-#[derive(Clone, Debug)]
-pub(crate) struct Packet {
-    pub(crate) due: Time,
-    pub(crate) from: HostId,
-    pub(crate) to: HostId,
-    pub(crate) from_port: u16,
-    pub(crate) to_port: u16,
-    pub(crate) label: Option<Label>,
-    /// Which send of its label, and which copy of that send.
-    pub(crate) nth: u32,
-    pub(crate) copy: u8,
-    pub(crate) body: Rc<[u8]>,
-}
-
-impl Packet {
-    /// The canonical order of arrivals of one millisecond: (to, from, label, nth, copy).
-    pub(crate) fn order(&self) -> u128 {
-        let (kind, client, number) = match self.label {
-            Some(label) => (
-                label.kind as u8 + 1,
-                label.operation.client.0,
-                label.operation.number,
-            ),
-            None => (0, 0, 0),
-        };
-        u128::from(self.to.0) << 112
-            | u128::from(self.from.0) << 96
-            | u128::from(kind) << 88
-            | u128::from(client) << 72
-            | u128::from(number) << 40
-            | u128::from(self.nth) << 8
-            | u128::from(self.copy)
-    }
-}
-
-/// How a backend brings datagrams to where they are due.
-pub(crate) trait Carrier {
-    /// Takes a copy of a datagram on its way.
-    fn carry(&self, packet: Packet);
-}
-
-#[derive(Debug, Default)]
-struct TimerSlot {
-    host: HostId,
-    /// The timer's number within its host; 0 if it is not set.
-    number: u32,
-    waker: Option<Waker>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct TimerEntry {
-    at: Time,
-    host: HostId,
-    number: u32,
-    slot: u32,
-}
-
-/// A timer that has been set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TimerTicket {
-    slot: u32,
-    number: u32,
-    pub(crate) at: Time,
-}
-
-/// The address of a simulated host.
-#[must_use]
-pub fn ip(host: HostId) -> IpAddr {
-    let [high, low] = (host.0 + 1).to_be_bytes();
-    Ipv4Addr::new(10, 0, high, low).into()
-}
-
-/// The simulated host of an address.
-#[must_use]
-pub fn host_at(address: IpAddr) -> Option<HostId> {
-    match address {
-        IpAddr::V4(v4) => match v4.octets() {
-            [10, 0, high, low] => u16::from_be_bytes([high, low]).checked_sub(1).map(HostId),
-            _ => None,
-        },
-        IpAddr::V6(_) => None,
-    }
-}
-
 impl World {
     /// A world with hosts of these names, all up, its network calm and its recorder muted.
     #[must_use]
@@ -243,9 +156,7 @@ impl World {
             stage: 0,
             calls_in_flight: 0,
             others_in_flight: 0,
-            timer_slots: Vec::new(),
-            free_slots: Vec::new(),
-            timers: vec![BinaryHeap::new()],
+            timers: TimerQueues::default(),
             polls: 0,
             panic: None,
         }
@@ -516,10 +427,10 @@ impl World {
 
     /// Gives each host a queue of timers of its own.
     pub(crate) fn split_timers(&mut self) {
-        self.timers = self.hosts.iter().map(|_| BinaryHeap::new()).collect();
+        self.timers.split(self.hosts.len());
     }
 
-    /// Sets a timer, in the slot of an older one if there is one.
+    /// Sets a timer, in the place of an older one if there is one.
     pub(crate) fn set_timer(
         &mut self,
         host: HostId,
@@ -527,79 +438,27 @@ impl World {
         waker: &Waker,
         old: Option<TimerTicket>,
     ) -> TimerTicket {
-        let slot = old
-            .map(|old| old.slot)
-            .or_else(|| self.free_slots.pop())
-            .unwrap_or_else(|| {
-                self.timer_slots.push(TimerSlot::default());
-                u32::try_from(self.timer_slots.len() - 1).expect("fewer timers than 2^32")
-            });
         let state = &mut self.hosts[host.index()];
         state.timers_made += 1;
-        let number = state.timers_made;
         if let Some(driver) = state.driver.take() {
             driver.wake();
         }
-        self.timer_slots[slot as usize] = TimerSlot {
-            host,
-            number,
-            waker: Some(waker.clone()),
-        };
-        let queue = if self.timers.len() == 1 {
-            0
-        } else {
-            host.index()
-        };
-        self.timers[queue].push(Reverse(TimerEntry {
-            at,
-            host,
-            number,
-            slot,
-        }));
-        TimerTicket { slot, number, at }
+        self.timers.set(host, state.timers_made, at, waker, old)
     }
 
-    /// Whether this timer is set and has not fired; if so, it will wake `waker`.
-    pub(crate) fn renew_timer(&mut self, host: HostId, ticket: TimerTicket, waker: &Waker) -> bool {
-        let slot = &mut self.timer_slots[ticket.slot as usize];
-        let set = slot.host == host && slot.number == ticket.number;
-        if set && !slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-            slot.waker = Some(waker.clone());
-        }
-        set
+    /// The timers of all hosts.
+    pub(crate) const fn timers(&mut self) -> &mut TimerQueues {
+        &mut self.timers
     }
 
-    /// Gives a timer's slot back; its entry in the queue is skipped when its time comes.
-    pub(crate) fn cancel_timer(&mut self, ticket: TimerTicket) {
-        self.timer_slots[ticket.slot as usize] = TimerSlot::default();
-        self.free_slots.push(ticket.slot);
-    }
-
-    /// When the next timer of a queue is due. Entries of timers that were set anew or cancelled are
-    /// dropped on the way, so that nobody wakes for them.
+    /// When the next timer of a queue is due.
     pub(crate) fn next_timer(&mut self, queue: usize) -> Option<Time> {
-        while let Some(&Reverse(entry)) = self.timers[queue].peek() {
-            let slot = &self.timer_slots[entry.slot as usize];
-            if slot.host == entry.host && slot.number == entry.number {
-                return Some(entry.at);
-            }
-            self.timers[queue].pop();
-        }
-        None
+        self.timers.next(queue)
     }
 
     /// Wakes whoever waits for a timer of this queue that is due.
     pub(crate) fn fire_due_timers(&mut self, queue: usize) {
-        while self.next_timer(queue).is_some_and(|at| at <= self.now) {
-            let Some(Reverse(entry)) = self.timers[queue].pop() else {
-                return;
-            };
-            let slot = &mut self.timer_slots[entry.slot as usize];
-            slot.number = 0;
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
-            }
-        }
+        self.timers.fire_due(queue, self.now);
     }
 
     /// On turmoil: whom to wake when the host's timers change.

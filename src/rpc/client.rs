@@ -242,6 +242,13 @@ impl RpcClient {
         }
     }
 
+    /// Takes in whatever arrives until `until`, and makes nothing of it.
+    pub async fn idle_until(&mut self, until: Time) {
+        while let Some(update) = self.next_update(until).await {
+            self.ignore(&update, Ignored::NotMonitoring);
+        }
+    }
+
     /// Records that the client made nothing of an update.
     pub fn ignore(&self, pushed: &Pushed, reason: Ignored) {
         let (from, label) = (pushed.from, pushed.label);
@@ -327,7 +334,7 @@ impl RpcClient {
     }
 
     fn hear_v1(format: &dyn FormatV1, datagram: &[u8], open: Option<Open<'_>>) -> Heard {
-        let request = open.map_or(&[][..], |open| open.body);
+        let request = open.map(|open| open.body);
         match format.decode_from_server(request, datagram) {
             Ok(FromServer::Update(body)) => Heard::Update(body.into()),
             Ok(FromServer::Reply(body)) if open.is_some() => Heard::Reply(body.into()),

@@ -11,6 +11,7 @@ pub mod reply_cache;
 pub mod retransmit;
 pub mod server;
 pub mod service;
+pub mod timers;
 pub mod v1;
 
 use std::fmt;

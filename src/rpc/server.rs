@@ -8,7 +8,7 @@
 //! remembers is not executed again. What it deliberately does not: it never retransmits, and never
 //! looks into a body.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -20,7 +20,8 @@ use crate::net::{DATAGRAM_BYTES_MAX, Datagrams, Kind, Label, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::message::{Message, Refused, is_v2};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
-use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket, TimerKey};
+use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
+use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
 use crate::trace::{Event, Filtered, Ignored};
 
@@ -450,36 +451,6 @@ impl Origin {
             from: self.host,
             label,
         }
-    }
-}
-
-/// The timers of a service.
-#[derive(Debug, Default)]
-struct Timers {
-    at: BTreeMap<TimerKey, Time>,
-    queue: BTreeSet<(Time, TimerKey)>,
-}
-
-impl Timers {
-    fn next(&self) -> Time {
-        self.queue.first().map_or(Time::NEVER, |(at, _)| *at)
-    }
-
-    fn set(&mut self, key: TimerKey, at: Time) {
-        if let Some(old) = self.at.insert(key, at) {
-            self.queue.remove(&(old, key));
-        }
-        self.queue.insert((at, key));
-    }
-
-    fn take_due(&mut self, now: Time) -> Option<TimerKey> {
-        let &(at, key) = self.queue.first()?;
-        if at > now {
-            return None;
-        }
-        self.queue.pop_first();
-        self.at.remove(&key);
-        Some(key)
     }
 }
 

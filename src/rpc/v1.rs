@@ -37,12 +37,17 @@ pub trait FormatV1: Sync {
     /// If the body is no update of the service.
     fn encode_update(&self, body: &[u8]) -> Result<Option<Vec<u8>>, WireError>;
 
-    /// Reads what a server sent: an update, or something that may be the reply to `request`.
+    /// Reads what a server sent: an update, or something that may be the reply to `request`, the one
+    /// that is waited for. Without it, any reply is read, as far as it can be.
     ///
     /// # Errors
     ///
     /// If the datagram is neither.
-    fn decode_from_server(&self, request: &[u8], datagram: &[u8]) -> Result<FromServer, WireError>;
+    fn decode_from_server(
+        &self,
+        request: Option<&[u8]>,
+        datagram: &[u8],
+    ) -> Result<FromServer, WireError>;
 }
 
 /// A datagram is no request of format v1.

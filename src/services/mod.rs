@@ -5,6 +5,7 @@
 //! nothing of them, nor of each other.
 
 pub mod booking;
+pub mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// Its name in scenarios and on the command line.
     fn name(&self) -> &'static str;
 
-    /// The same application with settings of its own, those of [`Self::setting_names`].
+    /// The same application with settings of its own, those of [`Self::settings`].
     ///
     /// # Errors
     ///
@@ -62,6 +63,9 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// An update in words.
     fn describe_update(&self, body: &[u8]) -> String;
 
+    /// A message from a client that asks for no reply, in words.
+    fn describe_one_way(&self, body: &[u8]) -> String;
+
     /// Format v1 of this service, if it has one.
     fn format_v1(&self) -> Option<&'static dyn FormatV1> {
         None
@@ -70,6 +74,9 @@ pub trait Application: fmt::Debug + Send + Sync {
 
 /// One life of a client of a service.
 pub trait Client {
+    /// What it calls through: while it performs nothing, whoever drives it takes in what arrives.
+    fn rpc(&mut self) -> &mut RpcClient;
+
     /// Performs a command to its end.
     fn perform<'a>(&'a mut self, operation: OperationId, command: &'a Command)
     -> Task<'a, Outcome>;

@@ -28,9 +28,10 @@ impl Words {
         if let Ok((_, body)) = format.decode_request(datagram) {
             return Some(self.0.describe_request(&body));
         }
-        Some(match format.decode_from_server(datagram).ok()? {
+        Some(match format.decode_from_server(None, datagram).ok()? {
             FromServer::Reply(body) => self.0.describe_reply(&body),
             FromServer::Update(body) => self.0.describe_update(&body),
+            FromServer::OtherReply => return None,
         })
     }
 }
@@ -38,7 +39,9 @@ impl Words {
 impl Describe for Words {
     fn datagram(&self, bytes: &[u8]) -> String {
         let words = if is_v2(bytes) {
-            Message::decode(bytes).ok().map(|message| self.message(&message))
+            Message::decode(bytes)
+                .ok()
+                .map(|message| self.message(&message))
         } else {
             self.v1(bytes)
         };

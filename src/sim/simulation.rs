@@ -20,7 +20,7 @@ use crate::host::Task;
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Fault;
 use crate::net::simulated::SimHost;
-use crate::net::world::{Director, Main, Next, Traffic, World, ip};
+use crate::net::world::{Director, Main, Next, Traffic, World};
 use crate::net::{event, turmoil};
 use crate::rpc::client::{self, CallOptions, RpcClient};
 use crate::rpc::server::{RpcServer, serve};

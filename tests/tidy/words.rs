@@ -34,9 +34,6 @@ const PRINTING: [&str; 4] = ["print!", "println!", "eprint!", "eprintln!"];
 /// How many lines a file of src may have: past it, a second noun has moved in.
 const LINES_MAX: usize = 500;
 
-/// Files that are longer for now, each with the length that it must not exceed.
-const LONG_FILES: [(&str, usize); 1] = [("src/net/fate.rs", 552)];
-
 /// Whether a file is the module at `module` (`src/net/real` is real.rs and what is in real/).
 fn is_in(source: &Source, module: &str) -> bool {
     let rest = source.path.strip_prefix(module);
@@ -176,18 +173,12 @@ fn is_state_machine(source: &Source) -> bool {
         || MODULES.iter().any(|module| is_in(source, module))
 }
 
-/// A file of src that is too long; or one that no longer is, and still counts as an exception.
+/// A file of src that is too long.
 pub(crate) fn too_long(source: &Source) -> Option<Finding> {
     let lines = source.text.lines().count();
-    let exception = LONG_FILES.iter().find(|(path, _)| *path == source.path);
-    let lines_max = exception.map_or(LINES_MAX, |(_, lines_max)| *lines_max);
-    if lines > lines_max {
-        let fix = format!("{lines} lines, at most {lines_max}: move its second noun to a file");
-        return Some(Finding::new(&source.path, lines, fix));
-    }
-    (exception.is_some() && lines <= LINES_MAX).then(|| {
-        let fix = "short enough by now: remove it from LONG_FILES in tests/tidy/words.rs";
-        Finding::new(&source.path, 1, fix)
+    (lines > LINES_MAX).then(|| {
+        let fix = format!("{lines} lines, at most {LINES_MAX}: move its second noun to a file");
+        Finding::new(&source.path, lines, fix)
     })
 }
 
@@ -294,16 +285,6 @@ mod tests {
         let finding = |path, lines| too_long(&Source::new(path, &text(lines)));
         assert!(finding("src/x.rs", LINES_MAX).is_none());
         assert!(finding("src/x.rs", LINES_MAX + 1).is_some());
-    }
-
-    #[test]
-    fn exceptions_neither_grow_nor_outlive_their_reason() {
-        for (path, lines_max) in LONG_FILES {
-            let finding = |lines| too_long(&Source::new(path, &"//!\n".repeat(lines)));
-            assert!(finding(lines_max).is_none());
-            assert!(finding(lines_max + 1).is_some());
-            assert!(finding(LINES_MAX).is_some());
-        }
     }
 
     #[test]

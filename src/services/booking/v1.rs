@@ -77,16 +77,19 @@ impl FormatV1 for BookingV1 {
         })
     }
 
-    fn decode_from_server(&self, request: &[u8], datagram: &[u8]) -> Result<FromServer, WireError> {
-        let awaited = Reader::new(request)
-            .u8("request type")?
-            .saturating_add(REPLY_OFFSET);
+    fn decode_from_server(
+        &self,
+        request: Option<&[u8]>,
+        datagram: &[u8],
+    ) -> Result<FromServer, WireError> {
+        let awaited =
+            request.and_then(|request| Some(request.first()?.saturating_add(REPLY_OFFSET)));
         let mut reader = Reader::new(datagram);
         let code = reader.u8("reply type")?;
         let message = match code {
             UPDATE_CHANGED => FromServer::Update(read_update(&mut reader)?.encode()),
             ERROR => FromServer::Reply(read_error(&mut reader)?.encode()),
-            AVAILABILITY..=CANCELLED if code == awaited => {
+            AVAILABILITY..=CANCELLED if awaited.is_none_or(|awaited| code == awaited) => {
                 FromServer::Reply(read_reply(code, request, &mut reader)?.encode())
             }
             AVAILABILITY..=CANCELLED => return Ok(FromServer::OtherReply),
@@ -115,7 +118,11 @@ fn without_repetitions(days: &[u8]) -> Vec<u8> {
     days.iter().copied().filter(first).collect()
 }
 
-fn read_reply(code: u8, request: &[u8], reader: &mut Reader<'_>) -> Result<Reply, WireError> {
+fn read_reply(
+    code: u8,
+    request: Option<&[u8]>,
+    reader: &mut Reader<'_>,
+) -> Result<Reply, WireError> {
     Ok(match code {
         AVAILABILITY => Reply::Availability(codec::read_availability(reader)?),
         BOOKED => Reply::Booked(reader.str(CONFIRMATION)?.into()),
@@ -139,15 +146,17 @@ fn read_reply(code: u8, request: &[u8], reader: &mut Reader<'_>) -> Result<Reply
     })
 }
 
-/// What the reply to a monitor leaves out is known from its request.
-fn monitoring(request: &[u8]) -> Result<Reply, WireError> {
-    match Request::decode(request)? {
-        Request::Monitor { seconds, .. } => Ok(Reply::Monitoring {
-            revision: 0,
-            seconds,
-        }),
-        other => Err(codec::unknown("request type", other.code())),
-    }
+/// What the reply to a monitor leaves out is known from its request, if there is one.
+fn monitoring(request: Option<&[u8]>) -> Result<Reply, WireError> {
+    let seconds = match request.map(Request::decode).transpose()? {
+        Some(Request::Monitor { seconds, .. }) => seconds,
+        Some(other) => return Err(codec::unknown("request type", other.code())),
+        None => 0,
+    };
+    Ok(Reply::Monitoring {
+        revision: 0,
+        seconds,
+    })
 }
 
 fn read_success(reader: &mut Reader<'_>) -> Result<(), WireError> {
@@ -304,7 +313,7 @@ mod tests {
         for ((reply, datagram), (_, _, request)) in expected.into_iter().zip(examples()) {
             let body = reply.encode();
             assert_eq!(BookingV1.encode_reply(&body).unwrap(), datagram);
-            let read = BookingV1.decode_from_server(&request.encode(), &datagram);
+            let read = BookingV1.decode_from_server(Some(&request.encode()), &datagram);
             assert_eq!(read, Ok(FromServer::Reply(body)));
         }
     }
@@ -315,9 +324,9 @@ mod tests {
         let datagram = b"\xff\x07\0\0\0\x11already cancelled";
         let body = Reply::Error(Refusal::AlreadyCancelled).encode();
         assert_eq!(BookingV1.encode_reply(&body).unwrap(), datagram);
-        let read = BookingV1.decode_from_server(&cancel, datagram);
+        let read = BookingV1.decode_from_server(Some(&cancel), datagram);
         assert_eq!(read, Ok(FromServer::Reply(body)));
-        let read = BookingV1.decode_from_server(&cancel, b"\xff\x63\0\0\0\0");
+        let read = BookingV1.decode_from_server(Some(&cancel), b"\xff\x63\0\0\0\0");
         let invalid = Reply::Error(Refusal::InvalidRequest).encode();
         assert_eq!(read, Ok(FromServer::Reply(invalid)));
     }
@@ -326,9 +335,9 @@ mod tests {
     fn a_reply_of_another_type_is_told_apart() {
         let cancel = examples()[5].2.encode();
         let booked = [b"\x66", CONF].concat();
-        let read = BookingV1.decode_from_server(&cancel, &booked);
+        let read = BookingV1.decode_from_server(Some(&cancel), &booked);
         assert_eq!(read, Ok(FromServer::OtherReply));
-        let error = BookingV1.decode_from_server(&cancel, &[107]);
+        let error = BookingV1.decode_from_server(Some(&cancel), &[107]);
         assert_eq!(error, Err(codec::unknown("reply type", 107)));
     }
 
@@ -346,7 +355,7 @@ mod tests {
         let encoded = BookingV1.encode_update(&update(4, 2).encode());
         assert_eq!(encoded, Ok(Some(datagram.clone())));
         let monitor = examples()[3].2.encode();
-        let read = BookingV1.decode_from_server(&monitor, &datagram);
+        let read = BookingV1.decode_from_server(Some(&monitor), &datagram);
         assert_eq!(read, Ok(FromServer::Update(update(0, 0).encode())));
         let latest = Update::Latest {
             facility: "Meeting Room A".into(),
