@@ -1,5 +1,6 @@
 //! A deterministic simulation testbed for distributed services.
 
+pub mod check;
 pub mod clock;
 pub mod history;
 pub mod host;

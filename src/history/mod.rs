@@ -3,14 +3,19 @@
 //! A history knows nothing of datagrams, attempts or servers; it is what an outside observer of the
 //! clients could write down, and all that checkers such as linearizability may look at.
 
+pub mod json;
+
 use std::borrow::Cow;
 use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::id::OperationId;
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OutcomeKind {
     /// It was executed and the client was told so.
     Ok,

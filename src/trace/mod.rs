@@ -1,18 +1,31 @@
 //! Traces: what hosts and the network did.
 //!
 //! Events are typed values, given to a [`Recorder`] as they happen; their words and columns are made
-//! afterwards, in the modules `text` and `json`. The words form one closed list, [`Event::word`], documented
-//! in `docs/trace.md`.
+//! afterwards: each [`Line`] becomes a [`Row`] of texts, and rows are printed as [`text`] or [`json`].
+//! The words form one closed list, [`Event::WORDS`], documented in `docs/trace.md`.
 //!
 //! What a trace never holds: the backend, ports, process ids, wall-clock time.
+
+pub mod json;
+mod names;
+mod recorder;
+mod row;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod text;
+mod words;
 
 use std::rc::Rc;
 
 use crate::clock::Time;
-use crate::history::{Entry, HistoryEvent, Outcome};
+use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
 use crate::net::fate::Fate;
 use crate::net::{Kind, Label};
+
+pub use names::Names;
+pub use recorder::{Detail, Recorder};
+pub use row::{AttemptRow, CauseRow, Final, Header, OutcomeRow, Row, TraceFile, VerdictRow};
 
 /// One event, with the time and the host.
 #[derive(Clone, Debug)]
@@ -173,6 +186,37 @@ pub enum Word {
 }
 
 impl Event {
+    /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
+    pub const WORDS: [(&'static str, &'static str); 18] = [
+        ("send", "a client sent a request for the first time"),
+        ("retransmit", "a client sent the same request again"),
+        (
+            "reply",
+            "a server sent a reply, or the refusal of a request",
+        ),
+        ("in-progress", "a server said that a request is in progress"),
+        ("update", "a server sent a client something unasked"),
+        ("tell", "a client sent a message that asks for no reply"),
+        ("receive", "a server took a request or a message in"),
+        ("execute", "a server executed a request"),
+        ("complete", "a request that had waited is complete"),
+        (
+            "filter",
+            "a server recognized a duplicate and did not execute it",
+        ),
+        ("ignore", "a host took a datagram in and made nothing of it"),
+        (
+            "patience",
+            "a client learned that its request is in progress",
+        ),
+        ("notified", "a client took an update in"),
+        ("outcome", "a client's operation ended"),
+        ("lost", "a datagram reached a host where nobody listens"),
+        ("partition", "two hosts are cut off from each other"),
+        ("heal", "two hosts can reach each other again"),
+        ("expire", "something ended by its time"),
+    ];
+
     /// The event's word, its second column in the text of a trace.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -226,94 +270,21 @@ pub trait Describe {
     fn update(&self, body: &[u8]) -> String;
 }
 
-/// How much a recorder keeps.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Detail {
-    /// Every event: a trace to read.
-    Trace,
-    /// What checkers need, and no more.
-    Checks,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Keeps the trace and the history of a run.
-#[derive(Debug)]
-pub struct Recorder {
-    detail: Detail,
-    muted: bool,
-    zero: Time,
-    lines: Vec<Line>,
-    history: Vec<Entry>,
-}
-
-impl Recorder {
-    /// An empty recorder.
-    #[must_use]
-    pub const fn new(detail: Detail) -> Self {
-        Self {
-            detail,
-            muted: false,
-            zero: Time::ZERO,
-            lines: Vec::new(),
-            history: Vec::new(),
+    #[test]
+    fn every_event_has_a_word_of_the_list_and_every_word_an_event() {
+        let listed: Vec<&str> = Event::WORDS.iter().map(|(word, _)| *word).collect();
+        let mut told: Vec<&str> = Vec::new();
+        for event in sample::every_event() {
+            let word = event.word();
+            assert!(listed.contains(&word), "{word} is not listed");
+            if !told.contains(&word) {
+                told.push(word);
+            }
         }
-    }
-
-    /// Stops recording: what follows is no part of the story.
-    pub const fn mute(&mut self) {
-        self.muted = true;
-    }
-
-    /// Records from here on; `zero` is time zero of the trace.
-    pub const fn unmute(&mut self, zero: Time) {
-        self.muted = false;
-        self.zero = zero;
-    }
-
-    /// Whether events are recorded at present.
-    #[must_use]
-    pub const fn is_muted(&self) -> bool {
-        self.muted
-    }
-
-    /// The time of the trace at this time of the run.
-    #[must_use]
-    pub fn trace_time(&self, now: Time) -> Time {
-        Time::ZERO + (now - self.zero)
-    }
-
-    /// Records an event.
-    pub fn record(&mut self, now: Time, host: HostId, event: Event) {
-        if !self.muted && (self.detail == Detail::Trace || event.is_for_checks()) {
-            self.lines.push(Line {
-                at: self.trace_time(now),
-                host,
-                event,
-            });
-        }
-    }
-
-    /// Whether every event is kept: if not, nobody need make those that checkers do not read.
-    #[must_use]
-    pub fn wants_all(&self) -> bool {
-        self.detail == Detail::Trace && !self.muted
-    }
-
-    /// Records what a client did or was told.
-    pub fn record_history(&mut self, now: Time, operation: OperationId, event: HistoryEvent) {
-        if !self.muted {
-            self.history.push(Entry {
-                at: self.trace_time(now),
-                operation,
-                event,
-            });
-        }
-    }
-
-    /// The trace in its canonical order (by time, then host, then order within the host), and the
-    /// history.
-    #[must_use]
-    pub fn finish(mut self) -> (Vec<Line>, Vec<Entry>) {
-        self.lines.sort_by_key(|line| (line.at, line.host));
-        (self.lines, self.history)
+        assert_eq!(told, listed);
     }
 }

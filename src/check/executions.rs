@@ -1,0 +1,215 @@
+//! `executions`: how often did each request run?
+//!
+//! Definition: no request runs more than once, and a request whose outcome is ok ran at least once.
+//! All attempts of one call are one request. Failed says nothing about runs (a refusal is a run, too),
+//! and after unknown both none and one are right.
+//!
+//! ```text
+//! alice   |-- cancel --x              |-- cancel again -----|   told: already cancelled
+//! server       [cancel]  reply lost       [cancel]              ran 2 times: violated
+//!
+//! bob     |-- cancel --x              |-- cancel again -----|   told: cancelled
+//! server       [cancel]  reply lost       stored reply          ran once: valid
+//! ```
+//!
+//! It is the at-most-once semantics of Birrell and Nelson, "Implementing Remote Procedure Calls",
+//! ACM TOCS 2(1), 1984: if the call returns, the procedure ran exactly once, and else at most once.
+//! What ran here must have run under the call's own name: a client that takes the reply to another
+//! call for its own is told ok for what never ran.
+//!
+//! It looks at operations, not at states: that a second run did no harm is for [`effects`] to say.
+//! Operations of the setup are no part of it.
+//!
+//! [`effects`]: crate::check::effects
+
+use std::collections::BTreeMap;
+
+use crate::check::{Verdict, cite};
+use crate::history::OutcomeKind;
+use crate::id::OperationId;
+use crate::trace::{Detail, Event, Line, Names, TraceFile};
+
+/// A request was executed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Execution {
+    /// Whose request.
+    pub operation: OperationId,
+    /// In which line of the trace; 0 if the trace was not kept.
+    pub line: u32,
+}
+
+/// A client's operation ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// Which operation.
+    pub operation: OperationId,
+    /// How.
+    pub kind: OutcomeKind,
+    /// In which line of the trace; 0 if the trace was not kept.
+    pub line: u32,
+}
+
+/// Judges a run. Cheap where the property holds: no text is made, nothing is copied but identities.
+#[must_use]
+pub fn judge(executions: &[Execution], told: &[Told], names: Names<'_>) -> Verdict {
+    let executions = || executions.iter().filter(|run| run.operation.number > 0);
+    let mut ran: Vec<OperationId> = executions().map(|run| run.operation).collect();
+    ran.sort_unstable();
+    let mut told_ok = told
+        .iter()
+        .filter(|told| told.kind == OutcomeKind::Ok && told.operation.number > 0);
+
+    let none_ran_twice = ran.is_sorted_by(|a, b| a < b);
+    let has_run = |operation: &OperationId| ran.binary_search(operation).is_ok();
+    if none_ran_twice && told_ok.clone().all(|told| has_run(&told.operation)) {
+        return Verdict::Valid;
+    }
+
+    let mut lines: BTreeMap<OperationId, Vec<u32>> = BTreeMap::new();
+    for run in executions() {
+        lines.entry(run.operation).or_default().push(run.line);
+    }
+    let mut violations: Vec<cite::Violation> = lines
+        .iter()
+        .filter(|(_, lines)| lines.len() > 1)
+        .map(|(&operation, lines)| ran_again(operation, lines, names))
+        .collect();
+    violations.extend(
+        told_ok
+            .by_ref()
+            .filter(|told| !has_run(&told.operation))
+            .map(|told| never_ran(told, names)),
+    );
+    cite::verdict(violations)
+}
+
+/// What a recorder kept, for [`judge`].
+#[must_use]
+pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>) {
+    let mut executions = Vec::new();
+    let mut told = Vec::new();
+    for (line, recorded) in cite::numbers(detail).zip(lines) {
+        match &recorded.event {
+            &Event::Execute { operation, .. } => executions.push(Execution { operation, line }),
+            Event::Outcome { operation, outcome } => told.push(Told {
+                operation: *operation,
+                kind: outcome.kind,
+                line,
+            }),
+            _ => {}
+        }
+    }
+    (executions, told)
+}
+
+/// What a trace says in words, for [`judge`].
+#[must_use]
+pub fn from_trace(trace: &TraceFile) -> (Vec<Execution>, Vec<Told>) {
+    let names = Names(&trace.header.hosts);
+    let mut executions = Vec::new();
+    let mut told = Vec::new();
+    for row in &trace.rows {
+        let operation = row.operation.as_deref();
+        let Some(operation) = operation.and_then(|name| names.find_operation(name)) else {
+            continue;
+        };
+        let line = row.number;
+        if row.event == "execute" {
+            executions.push(Execution { operation, line });
+        } else if let Some(outcome) = &row.outcome {
+            told.push(Told {
+                operation,
+                kind: outcome.kind,
+                line,
+            });
+        }
+    }
+    (executions, told)
+}
+
+fn ran_again(operation: OperationId, lines: &[u32], names: Names<'_>) -> cite::Violation {
+    let name = names.operation(operation);
+    cite::Violation {
+        // The second run is the one too many.
+        line: lines[1],
+        text: format!("{name} ran {} times{}", lines.len(), cite::lines(lines)),
+    }
+}
+
+fn never_ran(told: &Told, names: Names<'_>) -> cite::Violation {
+    let name = names.operation(told.operation);
+    cite::Violation {
+        line: told.line,
+        text: format!(
+            "{name} was told ok{} but never ran",
+            cite::lines(&[told.line])
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::sample::{alice, hosts, lost_cancel_reply};
+
+    fn run(number: u32, line: u32) -> Execution {
+        Execution {
+            operation: alice(number),
+            line,
+        }
+    }
+
+    fn ok(number: u32, line: u32) -> Told {
+        Told {
+            operation: alice(number),
+            kind: OutcomeKind::Ok,
+            line,
+        }
+    }
+
+    fn verdict(executions: &[Execution], told: &[Told]) -> String {
+        judge(executions, told, Names(&hosts())).to_string()
+    }
+
+    #[test]
+    fn the_first_violation_is_named_and_the_others_are_counted() {
+        let runs = [run(3, 2), run(2, 3), run(2, 8), run(3, 9), run(3, 11)];
+        assert_eq!(
+            verdict(&runs, &[ok(3, 10), ok(1, 12)]),
+            "violated  alice#2 ran 2 times (lines 3, 8) and 2 more"
+        );
+        assert_eq!(
+            verdict(&runs, &[ok(1, 1)]),
+            "violated  alice#1 was told ok (line 1) but never ran and 2 more"
+        );
+    }
+
+    #[test]
+    fn without_a_trace_no_line_is_cited() {
+        assert_eq!(
+            verdict(&[run(1, 0), run(1, 0)], &[]),
+            "violated  alice#1 ran 2 times"
+        );
+        assert_eq!(
+            verdict(&[], &[ok(1, 0)]),
+            "violated  alice#1 was told ok but never ran"
+        );
+    }
+
+    #[test]
+    fn the_setup_is_no_part() {
+        assert_eq!(verdict(&[run(0, 1), run(0, 2)], &[ok(0, 3)]), "valid");
+    }
+
+    #[test]
+    fn a_recorder_s_lines_are_judged_with_their_numbers_only_if_all_were_kept() {
+        let lines = lost_cancel_reply();
+        for (detail, expected) in [
+            (Detail::Trace, "violated  alice#1 ran 2 times (lines 3, 7)"),
+            (Detail::Checks, "violated  alice#1 ran 2 times"),
+        ] {
+            let (executions, told) = from_lines(&lines, detail);
+            assert_eq!(verdict(&executions, &told), expected);
+        }
+    }
+}

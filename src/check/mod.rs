@@ -1,0 +1,84 @@
+//! Checkers: one property each, judged from what hosts did and what clients were told.
+//!
+//! - [`executions`]: no request runs more than once, and what ended ok ran.
+//! - [`effects`]: clients were told what the first execution of each request gives.
+//!
+//! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
+//! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
+//! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
+//! differ in little, for each.
+
+mod cite;
+pub mod effects;
+pub mod executions;
+
+use std::fmt;
+
+use crate::trace::VerdictRow;
+
+/// What a checker says of a run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The property holds.
+    Valid,
+    /// It does not, and this shows it.
+    Violated(String),
+    /// It could not be judged, for this reason.
+    Unknown(String),
+}
+
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Violated(_) => "violated",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// What shows it, or the reason; empty if the property holds.
+    #[must_use]
+    pub fn evidence(&self) -> &str {
+        match self {
+            Self::Valid => "",
+            Self::Violated(text) | Self::Unknown(text) => text,
+        }
+    }
+
+    /// The line of a trace's last block for this property.
+    #[must_use]
+    pub fn row(&self, check: &str) -> VerdictRow {
+        VerdictRow {
+            check: check.to_owned(),
+            verdict: self.name().to_owned(),
+            evidence: self.evidence().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.evidence() {
+            "" => f.write_str(self.name()),
+            evidence => write!(f, "{}  {evidence}", self.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_shows_its_evidence() {
+        let violated = Verdict::Violated("alice#1 ran 2 times (lines 3, 7)".to_owned());
+        assert_eq!(
+            violated.to_string(),
+            "violated  alice#1 ran 2 times (lines 3, 7)"
+        );
+        assert_eq!(Verdict::Valid.to_string(), "valid");
+        assert_eq!(violated.row("executions").verdict, "violated");
+    }
+}

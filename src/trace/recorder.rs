@@ -1,0 +1,129 @@
+//! The recorder: keeps the events of a run as they happen.
+//!
+//! It stands on the hot path of every simulation: an event is moved, never put into words here.
+
+use crate::clock::Time;
+use crate::history::{Entry, HistoryEvent};
+use crate::id::{HostId, OperationId};
+use crate::trace::{Event, Line};
+
+/// How much a recorder keeps.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Detail {
+    /// Every event: a trace to read.
+    Trace,
+    /// What checkers need, and no more.
+    Checks,
+}
+
+/// Keeps the trace and the history of a run.
+#[derive(Debug)]
+pub struct Recorder {
+    detail: Detail,
+    muted: bool,
+    zero: Time,
+    lines: Vec<Line>,
+    history: Vec<Entry>,
+}
+
+impl Recorder {
+    /// An empty recorder.
+    #[must_use]
+    pub const fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            muted: false,
+            zero: Time::ZERO,
+            lines: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+
+    /// Stops recording: what follows is no part of the story.
+    pub const fn mute(&mut self) {
+        self.muted = true;
+    }
+
+    /// Records from here on; `zero` is time zero of the trace.
+    pub const fn unmute(&mut self, zero: Time) {
+        self.muted = false;
+        self.zero = zero;
+    }
+
+    /// Whether events are recorded at present.
+    #[must_use]
+    pub const fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// The time of the trace at this time of the run.
+    #[must_use]
+    pub fn trace_time(&self, now: Time) -> Time {
+        Time::ZERO + (now - self.zero)
+    }
+
+    /// Records an event.
+    ///
+    /// Times within the event are of the run, as `now` is; in the trace they count from its zero.
+    pub fn record(&mut self, now: Time, host: HostId, mut event: Event) {
+        if !self.muted && (self.detail == Detail::Trace || event.is_for_checks()) {
+            if let Event::Patience { until, .. } = &mut event {
+                *until = self.trace_time(*until);
+            }
+            self.lines.push(Line {
+                at: self.trace_time(now),
+                host,
+                event,
+            });
+        }
+    }
+
+    /// Whether every event is kept: if not, nobody need make those that checkers do not read.
+    #[must_use]
+    pub fn wants_all(&self) -> bool {
+        self.detail == Detail::Trace && !self.muted
+    }
+
+    /// Records what a client did or was told.
+    pub fn record_history(&mut self, now: Time, operation: OperationId, event: HistoryEvent) {
+        if !self.muted {
+            self.history.push(Entry {
+                at: self.trace_time(now),
+                operation,
+                event,
+            });
+        }
+    }
+
+    /// The trace in its canonical order (by time, then host, then order within the host), and the
+    /// history.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<Line>, Vec<Entry>) {
+        self.lines.sort_by_key(|line| (line.at, line.host));
+        (self.lines, self.history)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_a_client_waits_for_counts_from_time_zero_of_the_trace() {
+        let operation = OperationId {
+            client: HostId(0),
+            number: 1,
+        };
+        let mut recorder = Recorder::new(Detail::Trace);
+        recorder.unmute(Time::from_ms(70));
+        let patience = Event::Patience {
+            from: HostId(1),
+            operation,
+            until: Time::from_ms(9070),
+        };
+        recorder.record(Time::from_ms(80), HostId(0), patience);
+        let (lines, _) = recorder.finish();
+        assert_eq!(lines[0].at, Time::from_ms(10));
+        assert!(matches!(lines[0].event, Event::Patience { until, .. } if until.as_ms() == 9000));
+    }
+}

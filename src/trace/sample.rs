@@ -1,0 +1,254 @@
+//! Sample events, for the tests of this module.
+
+use std::rc::Rc;
+
+use crate::clock::Time;
+use crate::history::{Outcome, OutcomeKind, Told};
+use crate::id::{HostId, OperationId};
+use crate::net::fate::{Cause, Fate};
+use crate::net::{Attempt, Kind, Label};
+use crate::seed::Seed;
+use crate::trace::{Describe, Event, Filtered, Header, Ignored, Line, VerdictRow, Word};
+
+/// A service whose bytes are its words.
+pub(crate) struct Plain;
+
+impl Describe for Plain {
+    fn datagram(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    fn request(&self, body: &[u8]) -> String {
+        self.datagram(body)
+    }
+
+    fn reply(&self, body: &[u8]) -> String {
+        self.datagram(body)
+    }
+
+    fn update(&self, body: &[u8]) -> String {
+        self.datagram(body)
+    }
+}
+
+const ALICE: HostId = HostId(0);
+const SERVER: HostId = HostId(1);
+
+pub(crate) fn alice(number: u32) -> OperationId {
+    OperationId {
+        client: ALICE,
+        number,
+    }
+}
+
+pub(crate) fn hosts() -> Vec<String> {
+    vec!["alice".to_owned(), "server".to_owned()]
+}
+
+pub(crate) fn header() -> Header {
+    let (file, variant) = ("sims/booking/lost-cancel-reply.toml", "at-least-once");
+    Header {
+        scenario: "booking/lost-cancel-reply".to_owned(),
+        variant: variant.to_owned(),
+        seed: Seed(7),
+        story: "The reply to a cancel is lost; the retransmission runs the cancel again."
+            .to_owned(),
+        command: Header::command(file, variant, Seed(7)),
+        hosts: hosts(),
+        comment: None,
+    }
+}
+
+pub(crate) fn verdicts() -> Vec<VerdictRow> {
+    let row = |check: &str, evidence: &str| VerdictRow {
+        check: check.to_owned(),
+        verdict: "violated".to_owned(),
+        evidence: evidence.to_owned(),
+    };
+    vec![
+        row("executions", "alice#1 ran 2 times (lines 3, 7)"),
+        row(
+            "effects",
+            "alice was told \"already cancelled\" (line 9) of her own first cancel (line 3)",
+        ),
+    ]
+}
+
+pub(crate) fn line(at_ms: u64, event: Event) -> Line {
+    Line {
+        at: Time::from_ms(at_ms),
+        host: ALICE,
+        event,
+    }
+}
+
+fn server_line(at_ms: u64, event: Event) -> Line {
+    Line {
+        host: SERVER,
+        ..line(at_ms, event)
+    }
+}
+
+pub(crate) fn lost() -> Fate {
+    lost_by(Cause::Chance)
+}
+
+fn lost_by(cause: Cause) -> Fate {
+    let mut fate = Fate::default();
+    fate.lost = Some(cause);
+    fate
+}
+
+fn datagram(to: HostId, label: Option<Label>, text: &str, fate: Fate) -> Event {
+    Event::Send {
+        to,
+        label,
+        datagram: text.as_bytes().into(),
+        fate,
+    }
+}
+
+fn attempt(number: u16) -> Option<Label> {
+    Some(Label {
+        attempt: Attempt { number, of: 3 },
+        ..Label::new(Kind::Request, alice(1))
+    })
+}
+
+pub(crate) fn send(kind: Kind, text: &str, fate: Fate) -> Event {
+    datagram(SERVER, Some(Label::new(kind, alice(1))), text, fate)
+}
+
+fn reply(text: &str, fate: Fate) -> Event {
+    datagram(ALICE, Some(Label::new(Kind::Reply, alice(1))), text, fate)
+}
+
+fn bytes(text: &str) -> Rc<[u8]> {
+    text.as_bytes().into()
+}
+
+fn execute(reply: &str) -> Event {
+    Event::Execute {
+        operation: alice(1),
+        request: bytes("cancel CONF000001"),
+        reply: Some(bytes(reply)),
+    }
+}
+
+fn receive(number: u16) -> Event {
+    Event::Receive {
+        from: ALICE,
+        label: attempt(number),
+    }
+}
+
+fn outcome(kind: OutcomeKind, told: Told, reply_to: Option<OperationId>) -> Event {
+    Event::Outcome {
+        operation: alice(1),
+        outcome: Outcome {
+            kind,
+            told,
+            reply_to,
+        },
+    }
+}
+
+/// The example of a trace that the documents show.
+pub(crate) fn lost_cancel_reply() -> Vec<Line> {
+    let cancel = "cancel CONF000001";
+    let lost = lost_by(Cause::Fault(1));
+    let told = Told::Reply(bytes("already cancelled"));
+    vec![
+        line(0, datagram(SERVER, attempt(1), cancel, Fate::once(3))),
+        server_line(3, receive(1)),
+        server_line(3, execute("cancelled")),
+        server_line(3, reply("cancelled", lost)),
+        line(5000, datagram(SERVER, attempt(2), cancel, Fate::once(2))),
+        server_line(5002, receive(2)),
+        server_line(5002, execute("already cancelled")),
+        server_line(5002, reply("already cancelled", Fate::once(3))),
+        line(5005, outcome(OutcomeKind::Failed, told, Some(alice(1)))),
+    ]
+}
+
+/// Every word at least once, in the order of their list.
+pub(crate) fn every_event() -> Vec<Event> {
+    let mut delayed = Fate::once(4003);
+    delayed.delayed = Some(Cause::Fault(3));
+    let mut doubled = Fate::once(2);
+    doubled.duplicated = Some(Cause::Chance);
+    let label = |kind| Some(Label::new(kind, alice(1)));
+    vec![
+        datagram(SERVER, attempt(1), "cancel A", delayed),
+        datagram(SERVER, attempt(2), "cancel A", doubled),
+        send(Kind::Reply, "cancelled", lost()),
+        send(Kind::InProgress, "", Fate::once(1)),
+        send(Kind::Update, "free", Fate::once(1)),
+        send(Kind::OneWay, "still here", Fate::once(1)),
+        datagram(SERVER, None, "x", Fate::once(1)),
+        Event::Receive {
+            from: SERVER,
+            label: label(Kind::Request),
+        },
+        Event::Execute {
+            operation: alice(0),
+            request: bytes("book A"),
+            reply: None,
+        },
+        Event::Complete {
+            operation: alice(1),
+            reply: bytes("granted"),
+        },
+        Event::Filter {
+            operation: alice(1),
+            instead: Filtered::ReplyStored,
+        },
+        Event::Ignore {
+            from: SERVER,
+            label: label(Kind::Reply),
+            reason: Ignored::NotWaiting,
+        },
+        Event::Ignore {
+            from: SERVER,
+            label: None,
+            reason: Ignored::Malformed,
+        },
+        Event::Patience {
+            from: SERVER,
+            operation: alice(1),
+            until: Time::from_ms(9000),
+        },
+        Event::Notified {
+            from: SERVER,
+            operation: alice(1),
+            update: bytes("free"),
+        },
+        outcome(
+            OutcomeKind::Unknown,
+            Told::Text("no reply to 3 sends".into()),
+            None,
+        ),
+        outcome(
+            OutcomeKind::Ok,
+            Told::Reply(bytes("cancelled")),
+            Some(alice(2)),
+        ),
+        Event::Lost {
+            from: SERVER,
+            label: label(Kind::Request),
+        },
+        Event::Partition {
+            from: SERVER,
+            one_way: true,
+            fault: 2,
+        },
+        Event::Heal {
+            from: SERVER,
+            fault: 2,
+        },
+        Event::Service {
+            word: Word::Expire,
+            text: "lock A of alice".into(),
+        },
+    ]
+}

@@ -1,0 +1,258 @@
+//! Words: how each event becomes a [`Row`].
+
+use crate::clock::Time;
+use crate::history::{Outcome, Told};
+use crate::id::OperationId;
+use crate::net::fate::{Cause, Fate};
+use crate::net::{Kind, Label};
+use crate::trace::{
+    AttemptRow, CauseRow, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow, Row,
+};
+
+/// What stands for the operation of a datagram that has no label.
+const UNLABELLED: &str = "unlabelled";
+
+impl Row {
+    /// A line in words.
+    #[must_use]
+    pub fn new(number: u32, line: &Line, names: Names<'_>, describe: &dyn Describe) -> Self {
+        let mut row = Self {
+            number,
+            ms: line.at.as_ms(),
+            host: names.host(line.host).into_owned(),
+            event: line.event.word().to_owned(),
+            ..Self::default()
+        };
+        row.tell(line.at, &line.event, names, describe);
+        if row.details.contains('\n') {
+            row.details = row.details.trim_end().replace('\n', "; ");
+        }
+        row
+    }
+
+    fn tell(&mut self, at: Time, event: &Event, names: Names<'_>, describe: &dyn Describe) {
+        let peer = |host| Some(names.host(host).into_owned());
+        match event {
+            Event::Send {
+                to,
+                label,
+                datagram,
+                fate,
+            } => {
+                self.peer = peer(*to);
+                self.name_datagram(*label, names);
+                self.say(&format!(" {}", describe.datagram(datagram)));
+                self.note_fate(at, fate);
+            }
+            Event::Receive { from, label } => {
+                self.peer = peer(*from);
+                self.name_datagram(*label, names);
+            }
+            Event::Execute {
+                operation,
+                request,
+                reply,
+            } => {
+                self.name(*operation, names);
+                let request = describe.request(request);
+                let reply = reply.as_deref().map(|reply| describe.reply(reply));
+                let told = reply.as_deref().unwrap_or("waits");
+                self.say(&format!(" {request} -> {told}"));
+                self.request = Some(request);
+                self.reply = reply;
+            }
+            Event::Complete { operation, reply } => {
+                self.name(*operation, names);
+                let reply = describe.reply(reply);
+                self.say(&format!(" -> {reply}"));
+                self.reply = Some(reply);
+            }
+            Event::Filter { operation, instead } => {
+                self.name(*operation, names);
+                self.say(&format!(" {}", instead.text()));
+            }
+            Event::Ignore {
+                from,
+                label,
+                reason,
+            } => {
+                self.peer = peer(*from);
+                self.name_datagram(*label, names);
+                self.say_of_datagram(*label, reason.text());
+            }
+            Event::Patience {
+                from,
+                operation,
+                until,
+            } => {
+                self.peer = peer(*from);
+                self.name(*operation, names);
+                self.say(&format!(" in progress: sends again at {until} ms"));
+            }
+            Event::Notified {
+                from,
+                operation,
+                update,
+            } => {
+                self.peer = peer(*from);
+                self.name(*operation, names);
+                self.say(&format!(" {}", describe.update(update)));
+            }
+            Event::Outcome { operation, outcome } => {
+                self.name(*operation, names);
+                self.tell_outcome(*operation, outcome, names, describe);
+            }
+            Event::Lost { from, label } => {
+                self.peer = peer(*from);
+                self.name_datagram(*label, names);
+                self.say_of_datagram(*label, "nobody listens");
+            }
+            Event::Partition {
+                from,
+                one_way,
+                fault,
+            } => {
+                self.peer = peer(*from);
+                let how = if *one_way {
+                    "cut off, this way only"
+                } else {
+                    "cut off"
+                };
+                self.say(how);
+                self.note = format!("fault {fault}");
+            }
+            Event::Heal { from, fault } => {
+                self.peer = peer(*from);
+                self.say("reachable again");
+                self.note = format!("fault {fault}");
+            }
+            Event::Service { text, .. } => self.say(text),
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.details.push_str(text.trim_end());
+    }
+
+    fn name(&mut self, operation: OperationId, names: Names<'_>) {
+        let name = names.operation(operation);
+        self.say(&name);
+        self.operation = Some(name);
+    }
+
+    fn name_datagram(&mut self, label: Option<Label>, names: Names<'_>) {
+        let Some(label) = label else {
+            return self.say(UNLABELLED);
+        };
+        self.name(label.operation, names);
+        self.kind = Some(label.kind.name().to_owned());
+        if label.kind == Kind::Request && label.attempt.number > 0 {
+            self.attempt = Some(AttemptRow {
+                number: label.attempt.number,
+                of: label.attempt.of,
+            });
+        }
+    }
+
+    fn say_of_datagram(&mut self, label: Option<Label>, text: &str) {
+        match label {
+            Some(label) => self.say(&format!(" {}: {text}", label.kind.name())),
+            None => self.say(&format!(": {text}")),
+        }
+    }
+
+    fn note_fate(&mut self, at: Time, fate: &Fate) {
+        self.arrives_ms = fate
+            .delays_ms()
+            .iter()
+            .map(|&delay_ms| at.as_ms() + u64::from(delay_ms))
+            .collect();
+        self.lost = fate.lost.map(CauseRow::from);
+        self.duplicated = fate.duplicated.map(CauseRow::from);
+        self.delayed = fate.delayed.map(CauseRow::from);
+        let attempt = self.attempt.filter(|attempt| attempt.number > 1);
+        let notes = [
+            attempt.map(|attempt| format!("attempt {} of {}", attempt.number, attempt.of)),
+            self.lost.map(|cause| format!("lost: {}", cause.text())),
+            self.duplicated
+                .map(|cause| format!("duplicated: {}", cause.text())),
+            // What never arrives is not late.
+            self.delayed
+                .zip(self.arrives_ms.first())
+                .map(|(cause, arrives)| format!("delayed to {arrives} ms: {}", cause.text())),
+        ];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        self.note = notes.join(", ");
+    }
+
+    fn tell_outcome(
+        &mut self,
+        operation: OperationId,
+        outcome: &Outcome,
+        names: Names<'_>,
+        describe: &dyn Describe,
+    ) {
+        let text = match &outcome.told {
+            Told::Reply(reply) => describe.reply(reply),
+            Told::Text(text) => text.clone().into_owned(),
+        };
+        self.say(&match text.as_str() {
+            "" => format!(" {}", outcome.kind.name()),
+            text => format!(" {}: {text}", outcome.kind.name()),
+        });
+        let reply_to = outcome.reply_to.map(|reply_to| names.operation(reply_to));
+        if let (Some(name), true) = (&reply_to, outcome.reply_to != Some(operation)) {
+            self.note = format!("taken from the reply to {name}");
+        }
+        self.outcome = Some(OutcomeRow {
+            kind: outcome.kind,
+            text,
+            by_reply: matches!(outcome.told, Told::Reply(_)),
+            reply_to,
+        });
+    }
+}
+
+impl CauseRow {
+    fn text(self) -> String {
+        match self {
+            Self::Chance => "chance".to_owned(),
+            Self::Fault(number) => format!("fault {number}"),
+        }
+    }
+}
+
+impl From<Cause> for CauseRow {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Chance => Self::Chance,
+            Cause::Fault(number) => Self::Fault(number),
+        }
+    }
+}
+
+impl Filtered {
+    /// What a trace says of it.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::ReplyStored => "duplicate: stored reply sent",
+            Self::InProgress => "duplicate: in progress",
+            Self::Acknowledged => "duplicate: acknowledged, ignored",
+            Self::DifferentBody => "same id, different body: refused",
+            Self::Full => "reply cache full: refused",
+        }
+    }
+}
+
+impl Ignored {
+    /// What a trace says of it.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::NotWaiting => "not waiting for it",
+            Self::KnownUpdate => "known already",
+            Self::EarlyUpdate => "an earlier one is missing, asked for",
+            Self::NotMonitoring => "not monitoring",
+            Self::Malformed => "malformed",
+        }
+    }
+}
