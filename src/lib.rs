@@ -9,5 +9,6 @@ pub mod net;
 pub mod rpc;
 pub mod seed;
 pub mod services;
+pub mod sim;
 pub mod trace;
 pub mod wire;

@@ -1,0 +1,3 @@
+//! Simulations: what they are made of, and what becomes of them.
+
+pub mod scenario;

@@ -1,0 +1,162 @@
+//! The clients of a variant: their scripts and the generated ones.
+
+use super::error::{ScenarioError, Source};
+use super::field::{At, Entries};
+use super::file::{Keys, LoadTable};
+use super::hosts::{CLIENTS_MAX, check_name};
+use super::network::spread;
+use super::reword::unknown_word;
+use super::{ClientScript, Load, SERVER, Script, Step, Think};
+use crate::clock::parse_span;
+use crate::services::{Application, Command};
+
+/// The clients in the order of hosts, each with its setup and its script.
+pub(super) fn clients(
+    source: &Source,
+    application: &dyn Application,
+    keys: &Keys,
+) -> Result<Vec<ClientScript>, ScenarioError> {
+    let mut clients = Vec::new();
+    for (name, lines) in &keys.clients.0 {
+        check_client_name(source, name)?;
+        let script = Script::Steps(steps(source, application, lines)?);
+        clients.push(client(name.value.clone(), script));
+    }
+    for (name, table) in &keys.load.0 {
+        check_client_name(source, name)?;
+        generate(source, application, name, table, &mut clients)?;
+    }
+    if clients.is_empty() {
+        return Err(source.error(0, "no clients; expected [clients] or [load.NAME]"));
+    }
+    for (name, lines) in &keys.setup.0 {
+        let known: Vec<&str> = clients.iter().map(|client| client.name.as_str()).collect();
+        let Some(index) = known.iter().position(|&known| known == name.value) else {
+            let message = unknown_word("unknown client", &name.value, &known);
+            return Err(source.error(name.span.start, message));
+        };
+        clients[index].setup = steps(source, application, lines)?;
+    }
+    Ok(clients)
+}
+
+/// The commands in a line of the service's grammar.
+pub(super) fn commands(
+    source: &Source,
+    application: &dyn Application,
+    line: &At<String>,
+) -> Result<Vec<Command>, ScenarioError> {
+    application
+        .parse(&line.value)
+        .map_err(|error| source.error_inside(line, error.at, error.message))
+}
+
+fn client(name: String, script: Script) -> ClientScript {
+    ClientScript {
+        name,
+        setup: Vec::new(),
+        script,
+    }
+}
+
+fn check_client_name(source: &Source, name: &At<String>) -> Result<(), ScenarioError> {
+    if name.value == SERVER {
+        let message = "`server` is the host of the server; expected another name for a client";
+        return Err(source.error(name.span.start, message));
+    }
+    check_name(source, name)
+}
+
+fn steps(
+    source: &Source,
+    application: &dyn Application,
+    lines: &[At<String>],
+) -> Result<Vec<Step>, ScenarioError> {
+    let mut steps = Vec::new();
+    for line in lines {
+        let (word, rest) = line.value.split_once(' ').unwrap_or((&line.value, ""));
+        match word {
+            "wait" if rest.trim().is_empty() => {
+                let message = "no span of time; expected one as in wait 3s";
+                return Err(source.error_inside(line, 0, message));
+            }
+            "wait" => {
+                let at = line.value.len() - rest.trim_start().len();
+                let span = parse_span(rest.trim())
+                    .map_err(|message| source.error_inside(line, at, message))?;
+                steps.push(Step::Wait(span));
+            }
+            "pause" => {
+                let message = "`pause` comes with a later version; expected `wait` or a command";
+                return Err(source.error_inside(line, 0, message));
+            }
+            _ => {
+                let commands = commands(source, application, line)?;
+                let perform = |command| Step::Perform(command, line.value.clone());
+                steps.extend(commands.into_iter().map(perform));
+            }
+        }
+    }
+    Ok(steps)
+}
+
+fn generate(
+    source: &Source,
+    application: &dyn Application,
+    name: &At<String>,
+    table: &LoadTable,
+    clients: &mut Vec<ClientScript>,
+) -> Result<(), ScenarioError> {
+    let load = Load {
+        requests: table.requests.0,
+        think: spread(
+            source,
+            &table.think_ms,
+            Think::Fixed,
+            Think::uniform,
+            Think::exponential,
+        )?,
+        mix: mix(source, application, &table.mix)?,
+    };
+    for number in 1..=table.count.0 {
+        let generated = format!("{}{number}", name.value);
+        let problem = if clients.iter().any(|client| client.name == generated) {
+            Some(format!(
+                "there are two clients `{generated}`; expected another name"
+            ))
+        } else if clients.len() >= CLIENTS_MAX {
+            Some(format!("too many clients; expected at most {CLIENTS_MAX}"))
+        } else {
+            None
+        };
+        if let Some(message) = problem {
+            return Err(source.error(name.span.start, message));
+        }
+        clients.push(client(generated, Script::Load(load.clone())));
+    }
+    Ok(())
+}
+
+fn mix<const MIN: u32, const MAX: u32>(
+    source: &Source,
+    application: &dyn Application,
+    table: &At<Entries<super::field::Whole<MIN, MAX>>>,
+) -> Result<Vec<(&'static str, u32)>, ScenarioError> {
+    let usage = application.usage().iter();
+    let verbs: Vec<&str> = usage
+        .filter_map(|usage| usage.form.split(' ').next())
+        .collect();
+    let mut mix = Vec::new();
+    for (verb, weight) in &table.value.0 {
+        let Some(&known) = verbs.iter().find(|&&known| known == verb.value) else {
+            let message = unknown_word("unknown command", &verb.value, &verbs);
+            return Err(source.error(verb.span.start, message));
+        };
+        mix.push((known, weight.0));
+    }
+    if mix.iter().all(|&(_, weight)| weight == 0) {
+        let message = "nothing to draw from; expected a command with a weight above 0";
+        return Err(source.error(table.span.start, message));
+    }
+    Ok(mix)
+}

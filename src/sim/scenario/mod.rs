@@ -1,0 +1,330 @@
+//! Scenarios: one story of a service and its clients on a network that fails in a chosen way.
+//!
+//! A [`Scenario`] is read from a TOML file and is complete: whatever can be wrong with it is found
+//! while it is read, as one [`ScenarioError`] with line and column. A file tells several runs over the
+//! same storm, its [`Variant`]s; most differ in one word.
+//!
+//! - A variant's key replaces the file's key as a whole. The tables `network`, `setup`, `clients` and
+//!   `load` are merged one level deep: `network = { loss = 0.2 }` keeps the delay of the file.
+//! - What no variant may override: `story`, `service`, `seed`, `variants` and `expect`.
+//! - A file without `[variants]` has one variant, `default`.
+//! - Hosts are numbered: `server` is 0, then the clients in the order of the file, then those that
+//!   `[load]` generates.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use wavetank::services::Application;
+//! use wavetank::sim::scenario::Scenario;
+//!
+//! let services: Vec<Arc<dyn Application>> = Vec::new();
+//! let mistake = Scenario::parse("mine.toml", "story = 5", &services).unwrap_err();
+//! assert_eq!(
+//!     mistake.to_string(),
+//!     "mine.toml:1:9: invalid type: integer `5`; expected a string"
+//! );
+//! ```
+
+mod clients;
+mod error;
+mod expect;
+mod field;
+mod file;
+mod hosts;
+mod load;
+mod network;
+mod resolve;
+mod reword;
+mod schema;
+mod tree;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use error::ScenarioError;
+pub use schema::{schema, schema_text};
+
+use crate::history::OutcomeKind;
+use crate::id::OperationId;
+use crate::net::conditions::{Conditions, Delay};
+use crate::rpc::Semantics;
+use crate::rpc::retransmit::Policy;
+use crate::seed::Seed;
+use crate::services::{Application, Command};
+
+/// The name of host 0.
+pub const SERVER: &str = "server";
+
+/// A scenario file, understood.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// `booking/lost-cancel-reply`: the path below `sims/` without `.toml`, or else the file's stem.
+    pub name: String,
+    /// One or two sentences in one line.
+    pub story: String,
+    /// The path for commands that repeat a run: from `sims/` on where it has such a part.
+    pub file: String,
+    /// The pinned seed.
+    pub seed: Seed,
+    /// The service's name.
+    pub service_name: String,
+    /// The runs, at least one, in the order of the file.
+    pub variants: Vec<Variant>,
+}
+
+impl Scenario {
+    /// The variant of this name.
+    #[must_use]
+    pub fn variant(&self, name: &str) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.name == name)
+    }
+}
+
+/// One run of a scenario.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name in the file; `default` if the file has no variants.
+    pub name: String,
+    /// The service, with its settings.
+    pub application: Arc<dyn Application>,
+    /// What becomes of a request whose message is lost.
+    pub semantics: Semantics,
+    /// The format of the datagrams.
+    pub wire: Wire,
+    /// When clients send again, and when they give up.
+    pub policy: Policy,
+    /// The simulators that can run it, at least one.
+    pub backends: Vec<Backend>,
+    /// How long the run may take in virtual time; after that, the verdict is unknown.
+    pub max_virtual: Duration,
+    /// What is judged.
+    pub checks: Vec<Check>,
+    /// The clients in the order of hosts: the first of them is host 1.
+    pub clients: Vec<ClientScript>,
+    /// The network and the scripted faults.
+    pub conditions: Conditions,
+    /// What must come out of it.
+    pub expect: Expectations,
+}
+
+impl Variant {
+    /// The names of all hosts, in their order: `server` first.
+    #[must_use]
+    pub fn host_names(&self) -> Vec<String> {
+        let clients = self.clients.iter().map(|client| client.name.clone());
+        std::iter::once(SERVER.to_owned()).chain(clients).collect()
+    }
+}
+
+/// What one client does.
+#[derive(Clone, Debug)]
+pub struct ClientScript {
+    /// The name of its host.
+    pub name: String,
+    /// Steps on a perfect network, before time zero of the trace.
+    pub setup: Vec<Step>,
+    /// The run itself.
+    pub script: Script,
+}
+
+impl ClientScript {
+    /// How many operations the client performs, setup not counted.
+    #[must_use]
+    pub fn operations(&self) -> u32 {
+        match &self.script {
+            Script::Steps(steps) => {
+                let performs = steps
+                    .iter()
+                    .filter(|step| matches!(step, Step::Perform(..)));
+                u32::try_from(performs.count()).unwrap_or(u32::MAX)
+            }
+            Script::Load(load) => load.requests,
+        }
+    }
+}
+
+/// Where a client's operations come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Script {
+    /// From the lines of the file.
+    Steps(Vec<Step>),
+    /// They are drawn.
+    Load(Load),
+}
+
+/// One step of a script.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// `wait 3s`: nothing for that long.
+    Wait(Duration),
+    /// A command, with the line that it stands in.
+    Perform(Command, String),
+}
+
+/// Generated operations of one client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Load {
+    /// How many.
+    pub requests: u32,
+    /// How long the client waits before each of them.
+    pub think: Think,
+    /// Verbs of the service with their weights; not all weights are zero.
+    pub mix: Vec<(&'static str, u32)>,
+}
+
+/// How long a client of a load waits between operations.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Think {
+    /// Always this many ms; may be zero.
+    Fixed(u32),
+    /// Every whole number of ms from `min` to `max`, equally likely; may be zero.
+    Uniform {
+        /// The shortest, in ms.
+        min: u32,
+        /// The longest, in ms.
+        max: u32,
+    },
+    /// Exponential above 1 ms.
+    Exponential {
+        /// The mean before rounding and cutting, in ms.
+        mean: u32,
+        /// The longest, in ms.
+        max: u32,
+    },
+}
+
+impl Think {
+    /// The think time for a 32-bit draw.
+    ///
+    /// # Determinism
+    ///
+    /// Integers only, drawn as the network draws its delays.
+    #[must_use]
+    pub fn draw(self, word: u32) -> Duration {
+        let ms = match self {
+            Self::Fixed(ms) => ms,
+            Self::Uniform { min, max } => {
+                // The network's delays begin at 1 ms, so that zero is moved there and back.
+                let (min, max) = (min.saturating_add(1), max.saturating_add(1));
+                Delay::Uniform { min, max }.draw(word) - 1
+            }
+            Self::Exponential { mean, max } => Delay::Exponential { mean, max }.draw(word),
+        };
+        Duration::from_millis(u64::from(ms))
+    }
+}
+
+/// The format of the datagrams.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// The service's own, older format: no envelope, no client ids, replies without request id.
+    V1,
+    /// Requests and replies in one envelope for all services.
+    #[default]
+    V2,
+}
+
+impl Wire {
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+/// A simulator.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The event-driven simulator.
+    Event,
+    /// The same hosts on turmoil.
+    Turmoil,
+}
+
+impl Backend {
+    /// Every simulator, the usual one first.
+    pub const ALL: [Self; 2] = [Self::Event, Self::Turmoil];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Turmoil => "turmoil",
+        }
+    }
+}
+
+/// A property that runs are judged by.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// How often each request ran, against what the semantics promise.
+    Executions,
+    /// Whether what clients were told agrees with what their operations did.
+    Effects,
+}
+
+impl Check {
+    /// Every check, in the order of reports.
+    pub const ALL: [Self; 2] = [Self::Executions, Self::Effects];
+
+    /// The name in scenarios and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Executions => "executions",
+            Self::Effects => "effects",
+        }
+    }
+}
+
+/// The verdict that a scenario expects of a check.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
+    /// At the pinned seed and at every other.
+    Valid,
+    /// At the pinned seed; over a range of seeds, at least at one.
+    Violated,
+}
+
+impl Expected {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Violated => "violated",
+        }
+    }
+}
+
+/// What must come out of a variant, in the order of the file.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Expectations {
+    /// Verdicts, of checks that the variant runs.
+    pub checks: Vec<(Check, Expected)>,
+    /// How operations end.
+    pub outcomes: Vec<(OperationId, OutcomeKind)>,
+    /// What commands say at the end, on a perfect network.
+    pub finals: Vec<FinalCommand>,
+}
+
+/// A command at the end of a run, and what it must say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FinalCommand {
+    /// The line.
+    pub line: String,
+    /// The commands that the line stands for.
+    pub commands: Vec<Command>,
+    /// The text that must come out.
+    pub expected: String,
+}

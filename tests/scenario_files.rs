@@ -1,0 +1,447 @@
+//! Scenario files: what good ones mean, and what is said about bad ones.
+
+#[path = "scenario_files/echo.rs"]
+mod echo;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wavetank::clock::Time;
+use wavetank::history::OutcomeKind;
+use wavetank::id::{HostId, OperationId};
+use wavetank::net::conditions::{
+    Conditions, Delay, Fault, Partition, Probability, Selector, Target,
+};
+use wavetank::rpc::Semantics;
+use wavetank::seed::Seed;
+use wavetank::services::{Application, Command, catalogue};
+use wavetank::sim::scenario::{
+    Backend, Check, Expectations, Expected, Scenario, Script, Step, Think, Variant, Wire, schema,
+    schema_text,
+};
+
+use echo::Echo;
+
+fn services() -> Vec<Arc<dyn Application>> {
+    vec![Arc::new(Echo { volume: 5 })]
+}
+
+/// Three lines that every file here begins with.
+const HEAD: &str = "story = \"It echoes.\"\nservice = \"echo\"\nseed = 7\n";
+/// Two lines that most files here have next: clients with two operations and one.
+const CLIENTS: &str =
+    "clients.alice = [\"say hi\", \"wait 3s\", \"ask\"]\nclients.bob = [\"ask\"]\n";
+
+fn mistake(text: &str) -> String {
+    Scenario::parse("bad.toml", text, &services())
+        .unwrap_err()
+        .to_string()
+}
+
+fn good(text: &str) -> Scenario {
+    Scenario::parse("good.toml", text, &services()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn only_variant(text: &str) -> Variant {
+    let mut scenario = good(text);
+    assert_eq!(scenario.variants.len(), 1);
+    scenario.variants.remove(0)
+}
+
+const fn operation(client: u16, number: u32) -> OperationId {
+    OperationId {
+        client: HostId(client),
+        number,
+    }
+}
+
+/// Reads every case of a file of mistakes: lines of a scenario, then `# LINE:COLUMN: message`, then an
+/// empty line. The lines of the scenario follow `before`.
+fn check(before: &str, cases: &str) {
+    let mut wrong = Vec::new();
+    let mut lines = String::new();
+    for line in cases.lines() {
+        let expected = line
+            .strip_prefix("# ")
+            .filter(|text| text.starts_with(char::is_numeric));
+        let Some(expected) = expected else {
+            if !(lines.is_empty() && line.is_empty()) {
+                lines += line;
+                lines += "\n";
+            }
+            continue;
+        };
+        let said = mistake(&format!("{before}{lines}"));
+        if said != format!("bad.toml:{expected}") {
+            wrong.push(format!(
+                "{lines}  said:     {said}\n  expected: bad.toml:{expected}"
+            ));
+        }
+        lines.clear();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(lines.is_empty(), "no message after {lines}");
+}
+
+#[test]
+fn a_mistake_in_the_whole_is_reported_at_its_place() {
+    check("", include_str!("scenario_files/whole.txt"));
+}
+
+#[test]
+fn a_mistake_in_keys_and_scripts_is_reported_at_its_place() {
+    check(HEAD, include_str!("scenario_files/keys.txt"));
+}
+
+#[test]
+fn a_mistake_in_network_faults_and_expectations_is_reported_at_its_place() {
+    check(
+        &format!("{HEAD}{CLIENTS}"),
+        include_str!("scenario_files/network.txt"),
+    );
+}
+
+#[test]
+fn a_small_file_has_one_variant_and_the_usual_values() {
+    let scenario = good(&format!("{HEAD}{CLIENTS}"));
+    assert_eq!(scenario.name, "good");
+    assert_eq!(scenario.story, "It echoes.");
+    assert_eq!(scenario.seed, Seed(7));
+    assert_eq!(scenario.service_name, "echo");
+
+    let variant = scenario.variant("default").unwrap();
+    assert_eq!(variant.host_names(), ["server", "alice", "bob"]);
+    assert_eq!(variant.semantics, Semantics::AtMostOnce);
+    assert_eq!(variant.wire, Wire::V2);
+    assert_eq!(variant.policy, Echo { volume: 5 }.policy());
+    assert_eq!(variant.backends, Backend::ALL);
+    assert_eq!(variant.checks, Check::ALL);
+    assert_eq!(variant.max_virtual, Duration::from_secs(600));
+    assert_eq!(
+        variant.conditions.everywhere,
+        Conditions::default().everywhere
+    );
+    assert!(variant.conditions.faults.is_empty());
+    assert_eq!(variant.expect, Expectations::default());
+}
+
+#[test]
+fn scripts_hold_waits_and_commands_and_a_line_may_stand_for_several() {
+    let variant = only_variant(&format!(
+        "{HEAD}[setup]\nbob = [\"twice a\"]\n[clients]\nzoe = [\"wait 500ms\", \"twice b\"]\nbob = []\n"
+    ));
+    assert_eq!(variant.host_names(), ["server", "zoe", "bob"]);
+    let say = |text: &str| {
+        let body = text.as_bytes().to_vec();
+        Step::Perform(Command { verb: "say", body }, format!("twice {text}"))
+    };
+    let wait = Step::Wait(Duration::from_millis(500));
+    assert_eq!(
+        variant.clients[0].script,
+        Script::Steps(vec![wait, say("b"), say("b")])
+    );
+    assert_eq!(variant.clients[0].operations(), 2);
+    assert_eq!(variant.clients[1].setup, [say("a"), say("a")]);
+    assert_eq!(variant.clients[1].operations(), 0);
+}
+
+#[test]
+fn conditions_and_faults_know_their_hosts() {
+    let variant = only_variant(&format!(
+        "{HEAD}{CLIENTS}
+        [network]
+        delay_ms = {{ exponential = {{ mean = 8, max = 50 }} }}
+        loss = 0.5
+        [network.link.\"server>bob\"]
+        loss = 1
+        delay_ms = {{ fixed = 3 }}
+        [[fault]]
+        drop = {{ request_from = \"alice#2\" }}
+        [[fault]]
+        duplicate = {{ reply_to = \"bob#1\", nth = 2, after_ms = 30 }}
+        [[fault]]
+        delay = {{ update_to = \"bob\", ms = 4000 }}
+        [[fault]]
+        drop = {{ update_to = \"bob#1\" }}
+        [[fault]]
+        partition = {{ between = [\"alice\", \"server\"], at_ms = 100, for_ms = 900 }}
+        "
+    ));
+    let conditions = &variant.conditions;
+    assert_eq!(
+        conditions.everywhere.delay,
+        Delay::Exponential { mean: 8, max: 50 }
+    );
+    assert_eq!(Some(conditions.everywhere.loss), Probability::new(0.5));
+    let link = conditions.links[&(HostId(0), HostId(2))];
+    assert_eq!(Some(link.loss), Probability::new(1.0));
+    assert_eq!(link.delay, Delay::Fixed(3));
+    assert_eq!(link.duplication, Probability::NEVER);
+
+    let target = |label, nth| Target { label, nth };
+    assert_eq!(
+        conditions.faults,
+        [
+            Fault::Drop(target(Selector::RequestFrom(operation(1, 2)), 1)),
+            Fault::Duplicate(
+                target(Selector::ReplyTo(operation(2, 1)), 2),
+                Duration::from_millis(30)
+            ),
+            Fault::Delay(
+                target(Selector::UpdateToClient(HostId(2)), 1),
+                Duration::from_secs(4)
+            ),
+            Fault::Drop(target(Selector::UpdateTo(operation(2, 1)), 1)),
+            Fault::Partition(Partition {
+                between: (HostId(1), HostId(0)),
+                from: Time::from_ms(100),
+                until: Time::from_ms(1_000),
+                one_way: false,
+            }),
+        ]
+    );
+}
+
+#[test]
+fn a_load_generates_clients_after_those_of_the_file() {
+    let variant = only_variant(&format!(
+        "{HEAD}{CLIENTS}
+        [load.reader]
+        count = 2
+        requests = 100
+        think_ms = {{ uniform = [0, 450] }}
+        mix = {{ ask = 4, say = 1 }}
+        [[fault]]
+        drop = {{ request_from = \"reader2#100\" }}
+        "
+    ));
+    assert_eq!(
+        variant.host_names(),
+        ["server", "alice", "bob", "reader1", "reader2"]
+    );
+    let Script::Load(load) = &variant.clients[3].script else {
+        panic!("reader1 is generated")
+    };
+    assert_eq!(load.requests, 100);
+    assert_eq!(load.mix, [("ask", 4), ("say", 1)]);
+    assert_eq!(load.think, Think::Uniform { min: 0, max: 450 });
+    assert_eq!(load.think.draw(0), Duration::ZERO);
+    assert_eq!(load.think.draw(u32::MAX), Duration::from_millis(450));
+}
+
+#[test]
+fn a_variant_replaces_keys_and_merges_tables_one_level_deep() {
+    let scenario = good(&format!(
+        "{HEAD}semantics = \"maybe\"
+        timeout_ms = 100
+        volume = 3
+        [variants]
+        zebra = {{}}
+        ape = {{ semantics = \"at-least-once\", attempts = 9, volume = 11, network = {{ loss = 0.2 }}, \
+                 clients = {{ bob = [\"ask\"] }}, fault = [] }}
+        [clients]
+        alice = [\"ask\"]
+        [network]
+        delay_ms = {{ fixed = 3 }}
+        loss = 0.1
+        [[fault]]
+        drop = {{ reply_to = \"alice#1\" }}
+        "
+    ));
+    let [zebra, ape] = scenario.variants.as_slice() else {
+        panic!("two variants")
+    };
+    assert_eq!((zebra.name.as_str(), ape.name.as_str()), ("zebra", "ape"));
+    assert_eq!(zebra.semantics, Semantics::Maybe);
+    assert_eq!(ape.semantics, Semantics::AtLeastOnce);
+    assert_eq!((zebra.policy.attempts, ape.policy.attempts), (3, 9));
+    assert_eq!(zebra.policy.timeout, ape.policy.timeout);
+    assert_eq!(format!("{:?}", zebra.application), "Echo { volume: 3 }");
+    assert_eq!(format!("{:?}", ape.application), "Echo { volume: 11 }");
+    assert_eq!(ape.conditions.everywhere.delay, Delay::Fixed(3));
+    assert_eq!(Some(ape.conditions.everywhere.loss), Probability::new(0.2));
+    assert_eq!(ape.host_names(), ["server", "alice", "bob"]);
+    assert_eq!(
+        (zebra.conditions.faults.len(), ape.conditions.faults.len()),
+        (1, 0)
+    );
+}
+
+#[test]
+fn expectations_belong_to_their_variant() {
+    let scenario = good(&format!(
+        "{HEAD}{CLIENTS}
+        [variants]
+        one = {{}}
+        two = {{}}
+        [expect.two]
+        effects = \"valid\"
+        executions = \"violated\"
+        outcome = {{ \"alice#2\" = \"unknown\", \"bob#1\" = \"ok\" }}
+        final = {{ \"twice x\" = \"x x\" }}
+        "
+    ));
+    assert_eq!(scenario.variants[0].expect, Expectations::default());
+    let expect = &scenario.variants[1].expect;
+    assert_eq!(
+        expect.checks,
+        [
+            (Check::Executions, Expected::Violated),
+            (Check::Effects, Expected::Valid)
+        ]
+    );
+    assert_eq!(
+        expect.outcomes,
+        [
+            (operation(1, 2), OutcomeKind::Unknown),
+            (operation(2, 1), OutcomeKind::Ok)
+        ]
+    );
+    assert_eq!(expect.finals[0].line, "twice x");
+    assert_eq!(expect.finals[0].commands.len(), 2);
+    assert_eq!(expect.finals[0].expected, "x x");
+}
+
+#[test]
+fn a_seed_beyond_the_integers_of_toml_is_written_as_a_string() {
+    let text = format!("{HEAD}{CLIENTS}").replace("seed = 7", "seed = \"18446744073709551615\"");
+    assert_eq!(good(&text).seed, Seed(u64::MAX));
+}
+
+/// Overrides as the command line hands them over: `semantics=maybe`.
+fn with_overrides(settings: &[&str]) -> Result<Scenario, String> {
+    let text = format!(
+        "{HEAD}{CLIENTS}[variants]\na = {{ semantics = \"maybe\" }}\nb = {{}}\n[network]\nloss = 0.1\n"
+    );
+    let overrides: Vec<(String, String)> = settings
+        .iter()
+        .map(|setting| setting.split_once('=').unwrap())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    Scenario::parse_with("good.toml", &text, &services(), &overrides).map_err(|e| e.to_string())
+}
+
+#[test]
+fn overrides_win_over_the_file_and_its_variants() {
+    let scenario = with_overrides(&[
+        "semantics=at-least-once",
+        "network.loss=0.5",
+        "network.delay_ms.fixed=9",
+        "volume=10",
+        "seed=18446744073709551615",
+        "clients.carol=[\"ask\"]",
+    ])
+    .unwrap();
+    assert_eq!(scenario.seed, Seed(u64::MAX));
+    for variant in &scenario.variants {
+        assert_eq!(variant.semantics, Semantics::AtLeastOnce);
+        assert_eq!(
+            Some(variant.conditions.everywhere.loss),
+            Probability::new(0.5)
+        );
+        assert_eq!(variant.conditions.everywhere.delay, Delay::Fixed(9));
+        assert_eq!(format!("{:?}", variant.application), "Echo { volume: 10 }");
+        assert_eq!(variant.host_names(), ["server", "alice", "bob", "carol"]);
+    }
+}
+
+#[test]
+fn a_mistake_in_an_override_names_the_override() {
+    let mut wrong = Vec::new();
+    for (setting, expected) in [
+        (
+            "network.loss=2",
+            "2 is out of range; expected a number from 0 to 1",
+        ),
+        (
+            "network.los=0.1",
+            "unknown key `los`; expected `delay_ms`, `loss`, `duplication` or `link`",
+        ),
+        (
+            "semantics=never",
+            "unknown word `never`; expected `maybe`, `at-least-once` or `at-most-once`",
+        ),
+        (
+            "sematics=maybe",
+            "unknown key `sematics`; did you mean `semantics`?",
+        ),
+        (
+            "seed=-1",
+            "-1 is no seed; expected a whole number from 0 to 18446744073709551615, as a string if it is above 9223372036854775807",
+        ),
+        (
+            "seed=x",
+            "x is no seed; expected a whole number from 0 to 18446744073709551615, as a string if it is above 9223372036854775807",
+        ),
+        (
+            "story=other",
+            "`story` may not be overridden; expected a key of a variant",
+        ),
+        (
+            "network..loss=1",
+            "a key is empty; expected keys with dots between them, as in network.loss",
+        ),
+        (
+            "timeout_ms.x=1",
+            "invalid type: table; expected a whole number from 1 to 3600000",
+        ),
+        (
+            r#"clients.alice=["say"]"#,
+            "nothing to say; expected a text",
+        ),
+        (
+            "attempts=0",
+            "0 is out of range; expected a whole number from 1 to 1000",
+        ),
+        ("wire=v1", "echo has no format v1; expected `v2`"),
+        (
+            "clients.server=[]",
+            "`server` is the host of the server; expected another name for a client",
+        ),
+    ] {
+        let said = with_overrides(&[setting]).unwrap_err();
+        if said != format!("--set {setting}: {expected}") {
+            wrong.push(said);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Scenario::load(Path::new("sims/none.toml"), &services()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("sims/none.toml: cannot be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_schema_has_the_settings_of_the_services() {
+    let schema = schema(&services());
+    assert_eq!(
+        schema["properties"]["service"]["enum"],
+        serde_json::json!(["echo"])
+    );
+    for keys in [&schema, &schema["$defs"]["Variant"]] {
+        assert_eq!(keys["properties"]["volume"]["description"], "How loud.");
+        assert_eq!(keys["properties"]["timeout_ms"]["type"], "integer");
+        assert_eq!(keys["additionalProperties"], false);
+    }
+    assert_eq!(
+        schema["required"],
+        serde_json::json!(["story", "service", "seed"])
+    );
+}
+
+#[test]
+fn the_committed_schema_is_the_generated_one() {
+    let committed = std::fs::read_to_string("sims/scenario.schema.json").unwrap_or_default();
+    assert!(
+        committed == schema_text(&catalogue()),
+        "sims/scenario.schema.json is out of date: cargo run -- schema > sims/scenario.schema.json"
+    );
+}
