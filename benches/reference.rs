@@ -31,7 +31,10 @@ fn conditions() -> Conditions {
         delay: Delay::Uniform { min: 1, max: 50 },
         ..Link::default()
     };
-    Conditions { everywhere, ..Conditions::default() }
+    Conditions {
+        everywhere,
+        ..Conditions::default()
+    }
 }
 
 struct UntilAllAreDone;
@@ -45,13 +48,22 @@ impl Director for UntilAllAreDone {
 
     fn after(&mut self, world: &mut World) -> Next {
         let done = (1..=CLIENTS).all(|client| world.waits_for(HostId(client), 1));
-        if done { Next::Stop } else { Next::At(Time::NEVER) }
+        if done {
+            Next::Stop
+        } else {
+            Next::At(Time::NEVER)
+        }
     }
 }
 
 fn bare_loop(seed: u64) -> Traffic {
     let names = ["server", "a", "b", "c"].map(str::to_owned).to_vec();
-    let world = World::new(Seed(seed), names, conditions(), Recorder::new(Detail::Checks));
+    let world = World::new(
+        Seed(seed),
+        names,
+        conditions(),
+        Recorder::new(Detail::Checks),
+    );
     let server: Main = Rc::new(|machine| Box::pin(serve(machine)));
     let client: Main = Rc::new(|machine| Box::pin(call(machine)));
     let mains = [server, client.clone(), client.clone(), client];
@@ -67,7 +79,9 @@ fn serve(machine: SimHost) -> Task<'static> {
         loop {
             let arrival = recv_until(&mut *socket, &mut *timer, Time::NEVER, &mut buffer).await;
             let arrival = arrival.expect("no deadline");
-            let label = arrival.label.map(|label| Label::new(Kind::Reply, label.operation));
+            let label = arrival
+                .label
+                .map(|label| Label::new(Kind::Reply, label.operation));
             socket.send(arrival.from, &buffer[..arrival.len], label);
         }
     })
@@ -83,14 +97,30 @@ async fn call(machine: SimHost) {
     for number in 1..=REQUESTS {
         let pause = Duration::from_millis(u64::from(150 + think.below(301)));
         let until = host.now() + pause;
-        while recv_until(&mut *socket, &mut *timer, until, &mut buffer).await.is_some() {}
-        let operation = OperationId { client: host.id(), number };
+        while recv_until(&mut *socket, &mut *timer, until, &mut buffer)
+            .await
+            .is_some()
+        {}
+        let operation = OperationId {
+            client: host.id(),
+            number,
+        };
         for attempt in 1..=3 {
-            let attempt = Attempt { number: attempt, of: 3 };
-            let label = Label { kind: Kind::Request, operation, attempt };
+            let attempt = Attempt {
+                number: attempt,
+                of: 3,
+            };
+            let label = Label {
+                kind: Kind::Request,
+                operation,
+                attempt,
+            };
             socket.send(server, &[7; 100], Some(label));
             let deadline = host.now() + TIMEOUT;
-            if recv_until(&mut *socket, &mut *timer, deadline, &mut buffer).await.is_some() {
+            if recv_until(&mut *socket, &mut *timer, deadline, &mut buffer)
+                .await
+                .is_some()
+            {
                 break;
             }
         }

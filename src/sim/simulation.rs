@@ -11,6 +11,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ pub struct SetupError {
 /// Everything that the result holds is a pure function of the variant, the seed and the detail; it
 /// does not depend on the backend.
 pub fn run(
-    variant: &Variant,
+    variant: &Arc<Variant>,
     seed: Seed,
     backend: Backend,
     detail: Detail,
@@ -108,7 +109,10 @@ pub fn run(
         Backend::Event => event::run(world, &mains, &mut stages),
         Backend::Turmoil => turmoil::run(world, &mains, &mut stages),
     };
-    let Outcomes { setup_error, finals } = outcomes.take();
+    let Outcomes {
+        setup_error,
+        finals,
+    } = outcomes.take();
     if let Some(error) = setup_error {
         return Err(error);
     }
@@ -116,7 +120,15 @@ pub fn run(
     let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
     let (lines, history) = world.into_recorder().finish();
     let unfinished = stages.unfinished;
-    Ok(Run { names, lines, history, traffic, idle_faults, finals, unfinished })
+    Ok(Run {
+        names,
+        lines,
+        history,
+        traffic,
+        idle_faults,
+        finals,
+        unfinished,
+    })
 }
 
 fn u16_of(count: usize) -> u16 {
@@ -153,8 +165,7 @@ struct Stages {
 
 impl Stages {
     fn new(variant: &Variant) -> Self {
-        let clients: Vec<HostId> =
-            (1..=variant.clients.len()).map(|place| HostId(u16_of(place))).collect();
+        let clients: Vec<HostId> = variant.client_ids().collect();
         let has_setup = |host: &&HostId| !variant.clients[host.index() - 1].setup.is_empty();
         let setups: Vec<HostId> = clients.iter().filter(has_setup).copied().collect();
         Self {
@@ -174,8 +185,19 @@ impl Stages {
     /// The stage of each client's setup; that of the story for a client without one.
     fn setup_stages(&self, variant: &Variant) -> Vec<u32> {
         let mut next = 0..;
-        let stage = |has_none: bool| if has_none { Some(self.story) } else { next.next() };
-        variant.clients.iter().map(|client| client.setup.is_empty()).filter_map(stage).collect()
+        let stage = |has_none: bool| {
+            if has_none {
+                Some(self.story)
+            } else {
+                next.next()
+            }
+        };
+        variant
+            .clients
+            .iter()
+            .map(|client| client.setup.is_empty())
+            .filter_map(stage)
+            .collect()
     }
 
     fn enter(&mut self, stage: u32, world: &World) -> Next {
@@ -184,11 +206,17 @@ impl Stages {
     }
 
     fn after_story(&mut self, world: &mut World) -> Next {
-        let done = self.clients.iter().all(|&client| world.waits_for(client, self.story + 1));
+        let done = self
+            .clients
+            .iter()
+            .all(|&client| world.waits_for(client, self.story + 1));
         let over_at = self.zero + self.max_virtual;
         if !(done && !world.calls_in_flight()) {
             if world.now() < over_at {
-                let cut = self.cuts.front().map(|(at, ..)| self.zero + (*at - Time::ZERO));
+                let cut = self
+                    .cuts
+                    .front()
+                    .map(|(at, ..)| self.zero + (*at - Time::ZERO));
                 return Next::At(cut.map_or(over_at, |at| at.min(over_at)));
             }
             let span = self.max_virtual.as_secs();
@@ -246,7 +274,15 @@ fn cuts(variant: &Variant) -> VecDeque<(Time, HostId, Event)> {
     for (fault, scripted) in (1..).zip(&variant.conditions.faults) {
         if let Fault::Partition(cut) = scripted {
             let ((host, from), one_way) = (cut.between, cut.one_way);
-            cuts.push((cut.from, host, Event::Partition { from, one_way, fault }));
+            cuts.push((
+                cut.from,
+                host,
+                Event::Partition {
+                    from,
+                    one_way,
+                    fault,
+                },
+            ));
             cuts.push((cut.until, host, Event::Heal { from, fault }));
         }
     }
@@ -261,7 +297,9 @@ fn server_main(variant: &Variant) -> Main {
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
         let server = RpcServer::new(application.service(), application.format_v1(), semantics);
-        let socket = host.bind(SERVER_PORT).expect("a server has its host to itself");
+        let socket = host
+            .bind(SERVER_PORT)
+            .expect("a server has its host to itself");
         Box::pin(serve(host, socket, server))
     })
 }
@@ -274,7 +312,7 @@ struct Player {
 }
 
 fn client_main(
-    variant: &Variant,
+    variant: &Arc<Variant>,
     number: usize,
     setup_stage: u32,
     story: u32,
@@ -299,7 +337,7 @@ fn client_main(
     })
 }
 
-fn observer_main(variant: &Variant, stage: u32, outcomes: &SharedOutcomes) -> Main {
+fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &SharedOutcomes) -> Main {
     let (variant, outcomes) = (variant.clone(), outcomes.clone());
     Rc::new(move |machine| {
         let (variant, outcomes) = (variant.clone(), outcomes.clone());
@@ -316,14 +354,24 @@ impl Player {
     fn new(machine: SimHost, variant: &Variant, outcomes: SharedOutcomes) -> Self {
         let host = machine.host();
         let server = host.lookup(SERVER).expect("every run has a server");
-        let socket = host.bind(CLIENT_PORT).expect("a client has its host to itself");
+        let socket = host
+            .bind(CLIENT_PORT)
+            .expect("a client has its host to itself");
         let wire = match (variant.wire, variant.application.format_v1()) {
             (Wire::V1, Some(format)) => client::Wire::V1(format),
             _ => client::Wire::V2,
         };
-        let options = CallOptions { semantics: variant.semantics, policy: variant.policy, wire };
+        let options = CallOptions {
+            semantics: variant.semantics,
+            policy: variant.policy,
+            wire,
+        };
         let rpc = RpcClient::new(host, socket, SocketAddr::new(server, SERVER_PORT), options);
-        Self { machine, client: variant.application.client(rpc), outcomes }
+        Self {
+            machine,
+            client: variant.application.client(rpc),
+            outcomes,
+        }
     }
 
     /// Waits for a stage. What arrives meanwhile is taken in, and ignored.
@@ -344,7 +392,10 @@ impl Player {
             match step {
                 Step::Wait(span) => self.rest(*span).await,
                 Step::Perform(command, line) => {
-                    let operation = OperationId { client: self.machine.host().id(), number: 0 };
+                    let operation = OperationId {
+                        client: self.machine.host().id(),
+                        number: 0,
+                    };
                     let outcome = self.client.perform(operation, command).await;
                     if outcome.kind != OutcomeKind::Ok {
                         self.outcomes.borrow_mut().setup_error = Some(SetupError {
@@ -379,16 +430,29 @@ impl Player {
             self.rest(think).await;
             let verb = chance.pick(&weights).map_or("", |place| load.mix[place].0);
             let command = self.client.generate(verb, &mut chance);
-            self.perform(number, &command.expect("the scenario's verbs were looked up")).await;
+            self.perform(
+                number,
+                &command.expect("the scenario's verbs were looked up"),
+            )
+            .await;
         }
     }
 
     async fn perform(&mut self, number: u32, command: &Command) {
         let host = self.machine.host();
-        let operation = OperationId { client: host.id(), number };
-        host.record_history(operation, HistoryEvent::Invoke(command.body.as_slice().into()));
+        let operation = OperationId {
+            client: host.id(),
+            number,
+        };
+        host.record_history(
+            operation,
+            HistoryEvent::Invoke(command.body.as_slice().into()),
+        );
         let outcome = self.client.perform(operation, command).await;
-        host.record(Event::Outcome { operation, outcome: outcome.clone() });
+        host.record(Event::Outcome {
+            operation,
+            outcome: outcome.clone(),
+        });
         host.record_history(operation, HistoryEvent::Complete(outcome));
     }
 
@@ -401,10 +465,19 @@ impl Player {
         for FinalCommand { line, commands, .. } in &variant.expect.finals {
             let mut told = Vec::new();
             for command in commands {
-                let operation = OperationId { client: self.machine.host().id(), number: 0 };
-                told.push(in_words(&self.client.perform(operation, command).await, variant));
+                let operation = OperationId {
+                    client: self.machine.host().id(),
+                    number: 0,
+                };
+                told.push(in_words(
+                    &self.client.perform(operation, command).await,
+                    variant,
+                ));
             }
-            self.outcomes.borrow_mut().finals.push((line.clone(), told.join("; ")));
+            self.outcomes
+                .borrow_mut()
+                .finals
+                .push((line.clone(), told.join("; ")));
         }
     }
 }

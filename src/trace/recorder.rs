@@ -100,6 +100,8 @@ impl Recorder {
     #[must_use]
     pub fn finish(mut self) -> (Vec<Line>, Vec<Entry>) {
         self.lines.sort_by_key(|line| (line.at, line.host));
+        self.history
+            .sort_by_key(|entry| (entry.at, entry.operation.client));
         (self.lines, self.history)
     }
 }

@@ -106,4 +106,8 @@ impl Application for Echo {
     fn describe_update(&self, _body: &[u8]) -> String {
         unreachable!("never run")
     }
+
+    fn describe_one_way(&self, _body: &[u8]) -> String {
+        unreachable!("never run")
+    }
 }

@@ -109,7 +109,8 @@ impl Scenario {
                 of_variant.apply(&source, &mut keys)?;
             }
             let expect = head.expect.0.iter().find(|(of, _)| of.value == name.value);
-            variants.push(resolver.variant(name.value, keys, expect.map(|(_, expect)| expect))?);
+            let expect = expect.map(|(_, expect)| expect);
+            variants.push(Arc::new(resolver.variant(name.value, keys, expect)?));
         }
         Ok(Self {
             name: name_of(file),

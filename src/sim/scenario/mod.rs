@@ -47,7 +47,7 @@ pub use error::ScenarioError;
 pub use schema::{schema, schema_text};
 
 use crate::history::OutcomeKind;
-use crate::id::OperationId;
+use crate::id::{HostId, OperationId};
 use crate::net::conditions::{Conditions, Delay};
 use crate::rpc::Semantics;
 use crate::rpc::retransmit::Policy;
@@ -71,13 +71,13 @@ pub struct Scenario {
     /// The service's name.
     pub service_name: String,
     /// The runs, at least one, in the order of the file.
-    pub variants: Vec<Variant>,
+    pub variants: Vec<Arc<Variant>>,
 }
 
 impl Scenario {
     /// The variant of this name.
     #[must_use]
-    pub fn variant(&self, name: &str) -> Option<&Variant> {
+    pub fn variant(&self, name: &str) -> Option<&Arc<Variant>> {
         self.variants.iter().find(|variant| variant.name == name)
     }
 }
@@ -110,6 +110,13 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// The hosts of the clients, in order.
+    pub fn client_ids(&self) -> impl Iterator<Item = HostId> + use<> {
+        let count =
+            u16::try_from(self.clients.len()).expect("a file of 2^16 clients is beyond every limit");
+        (1..=count).map(HostId)
+    }
+
     /// The names of all hosts, in their order: `server` first.
     #[must_use]
     pub fn host_names(&self) -> Vec<String> {

@@ -1,0 +1,113 @@
+//! A fresh service that requests are applied to, one after another: the spec of `effects`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::check::effects::Spec;
+use crate::clock::Time;
+use crate::id::{ClientId, ClientKey, OperationId};
+use crate::net::packet::ip;
+use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
+use crate::rpc::timers::Timers;
+use crate::services::Application;
+use crate::sim::scenario::{Step, Variant, Wire};
+
+/// A service without network, faults or duplicates.
+pub struct Replay {
+    application: Arc<dyn Application>,
+    wire: Wire,
+    service: Box<dyn Service>,
+    timers: Timers,
+    effects: Effects,
+    tickets: u64,
+    waiting: BTreeMap<Ticket, OperationId>,
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay")
+            .field("application", &self.application)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Replay {
+    /// A fresh service to which the variant's setup has been applied.
+    #[must_use]
+    pub fn of(variant: &Variant) -> Self {
+        let mut replay = Self {
+            application: variant.application.clone(),
+            wire: variant.wire,
+            service: variant.application.service(),
+            timers: Timers::default(),
+            effects: Effects::default(),
+            tickets: 0,
+            waiting: BTreeMap::new(),
+        };
+        for (client, part) in variant.client_ids().zip(&variant.clients) {
+            for step in &part.setup {
+                if let Step::Perform(command, _) = step {
+                    replay.apply(Time::ZERO, OperationId { client, number: 0 }, &command.body);
+                }
+            }
+        }
+        replay
+    }
+
+    fn step(&mut self, now: Time, input: Input<'_>) -> Vec<(OperationId, String)> {
+        self.service.step(now, input, &mut self.effects);
+        let mut replies = Vec::new();
+        for effect in self.effects.drain() {
+            match effect {
+                Effect::Complete { ticket, reply } => {
+                    if let Some(operation) = self.waiting.remove(&ticket) {
+                        replies.push((operation, self.application.describe_reply(&reply)));
+                    }
+                }
+                Effect::SetTimer(key, at) => self.timers.set(key, at),
+                Effect::Push { .. } | Effect::Tell(..) => {}
+            }
+        }
+        replies
+    }
+}
+
+impl Spec<[u8]> for Replay {
+    fn apply(
+        &mut self,
+        at: Time,
+        operation: OperationId,
+        request: &[u8],
+    ) -> Vec<(OperationId, String)> {
+        let mut replies = Vec::new();
+        loop {
+            let due = self.timers.next();
+            let Some(key) = self.timers.take_due(at) else {
+                break;
+            };
+            replies.extend(self.step(due, Input::Timer(key)));
+        }
+        let address = (ip(operation.client), 1).into();
+        let client = match self.wire {
+            Wire::V1 => ClientKey::Address(address),
+            Wire::V2 => ClientKey::Id(ClientId(operation.client.0.into())),
+        };
+        let caller = Caller {
+            client,
+            address,
+            operation,
+        };
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, operation);
+        replies.extend(self.step(
+            at,
+            Input::Request {
+                ticket,
+                caller: &caller,
+                body: request,
+            },
+        ));
+        replies
+    }
+}

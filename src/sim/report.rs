@@ -1,0 +1,175 @@
+//! What a run amounts to: verdicts, and the expectations that it broke.
+
+use std::sync::Arc;
+
+use crate::check::{Verdict, effects, executions};
+use crate::clock::Time;
+use crate::history::OutcomeKind;
+use crate::id::OperationId;
+use crate::seed::Seed;
+use crate::services::words::Words;
+use crate::sim::replay::Replay;
+use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
+use crate::sim::simulation::{self, Run, SetupError};
+use crate::trace::{Detail, Event, Final, Header, Names, TraceFile, VerdictRow};
+
+/// A run, judged.
+#[derive(Debug)]
+pub struct Report {
+    /// The run itself.
+    pub run: Run,
+    /// What each check of the variant says.
+    pub verdicts: Vec<(Check, Verdict)>,
+    /// The expectations that do not hold, in words.
+    pub broken: Vec<String>,
+}
+
+/// Runs a variant under a seed, and judges the run.
+///
+/// # Errors
+///
+/// If a command of the setup does not succeed.
+///
+/// # Panics
+///
+/// If a server or client panics.
+pub fn run(
+    variant: &Arc<Variant>,
+    seed: Seed,
+    backend: Backend,
+    detail: Detail,
+) -> Result<Report, SetupError> {
+    let run = simulation::run(variant, seed, backend, detail)?;
+    let verdicts: Vec<(Check, Verdict)> = variant
+        .checks
+        .iter()
+        .map(|&check| (check, judge(variant, &run, check, detail)))
+        .collect();
+    let broken = broken_expectations(variant, &run, &verdicts);
+    Ok(Report {
+        run,
+        verdicts,
+        broken,
+    })
+}
+
+impl Report {
+    /// The run as a trace in words. It is whole only if the run kept every event.
+    #[must_use]
+    pub fn trace(&self, scenario: &Scenario, variant: &Variant, seed: Seed) -> TraceFile {
+        let header = Header {
+            scenario: scenario.name.clone(),
+            variant: variant.name.clone(),
+            seed,
+            story: scenario.story.clone(),
+            command: Header::command(&scenario.file, &variant.name, seed),
+            hosts: self.run.names.clone(),
+            comment: None,
+        };
+        let words = Words(variant.application.clone());
+        let mut trace = TraceFile::new(header, &self.run.lines, &words);
+        let ms = self.run.lines.last().map_or(0, |line| line.at.as_ms());
+        let finals = self.run.finals.iter().cloned();
+        trace.finals = finals
+            .map(|(command, told)| Final { command, told, ms })
+            .collect();
+        trace.verdicts = self.verdict_rows();
+        trace
+    }
+
+    /// The verdicts, and a row for faults that struck nothing.
+    fn verdict_rows(&self) -> Vec<VerdictRow> {
+        let rows = self
+            .verdicts
+            .iter()
+            .map(|(check, verdict)| verdict.row(check.name()));
+        let idle = self.run.idle_faults.iter().map(|fault| VerdictRow {
+            check: "faults".to_owned(),
+            verdict: "idle".to_owned(),
+            evidence: format!("fault {fault} struck nothing"),
+        });
+        rows.chain(idle).collect()
+    }
+}
+
+fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict {
+    if let Some(reason) = &run.unfinished {
+        return Verdict::Unknown(reason.clone());
+    }
+    let names = Names(&run.names);
+    match check {
+        Check::Executions => {
+            let (executions, told) = executions::from_lines(&run.lines, detail);
+            executions::judge(&executions, &told, names)
+        }
+        Check::Effects => {
+            let words = Words(variant.application.clone());
+            let (applied, told) = effects::from_lines(&run.lines, detail, &words);
+            let at = run.lines.last().map_or(Time::ZERO, |line| line.at);
+            let finals = variant.expect.finals.iter().zip(&run.finals);
+            let asked: Vec<effects::Asked<'_, [u8]>> = finals
+                .filter_map(|(asked, (command, told))| match &asked.commands[..] {
+                    [only] => Some(effects::Asked {
+                        at,
+                        command,
+                        request: only.body.as_slice(),
+                        told,
+                    }),
+                    _ => None, // several commands in one line: their texts were joined
+                })
+                .collect();
+            effects::judge(&applied, &told, &asked, &mut Replay::of(variant), names)
+        }
+    }
+}
+
+fn broken_expectations(variant: &Variant, run: &Run, verdicts: &[(Check, Verdict)]) -> Vec<String> {
+    let expect = &variant.expect;
+    let checks = expect.checks.iter().filter_map(|&(check, expected)| {
+        let (_, verdict) = verdicts.iter().find(|(judged, _)| *judged == check)?;
+        (!agrees(expected, verdict)).then(|| {
+            let (check, expected) = (check.name(), expected.name());
+            format!("{check}: expected {expected}, found {verdict}")
+        })
+    });
+    let outcomes = expect.outcomes.iter().filter_map(|&(operation, expected)| {
+        let found = outcome(run, operation);
+        (found != Some(expected)).then(|| {
+            let operation = Names(&run.names).operation(operation);
+            let found = found.map_or("no outcome", OutcomeKind::name);
+            format!(
+                "outcome of {operation}: expected {}, found {found}",
+                expected.name()
+            )
+        })
+    });
+    let finals = expect.finals.iter().filter_map(|asked| {
+        let found = run.finals.iter().find(|(line, _)| *line == asked.line);
+        let found = found.map_or("nothing: the run was not finished", |(_, text)| text);
+        (found != asked.expected).then(|| {
+            format!(
+                "final `{}`: expected \"{}\", found \"{found}\"",
+                asked.line, asked.expected
+            )
+        })
+    });
+    checks.chain(outcomes).chain(finals).collect()
+}
+
+/// Whether a verdict is the expected one; unknown satisfies neither.
+#[must_use]
+pub const fn agrees(expected: Expected, verdict: &Verdict) -> bool {
+    matches!(
+        (expected, verdict),
+        (Expected::Valid, Verdict::Valid) | (Expected::Violated, Verdict::Violated(_))
+    )
+}
+
+/// How an operation ended.
+#[must_use]
+pub fn outcome(run: &Run, asked: OperationId) -> Option<OutcomeKind> {
+    run.lines.iter().find_map(|line| match &line.event {
+        Event::Outcome { operation, outcome } if *operation == asked => Some(outcome.kind),
+        _ => None,
+    })
+}
