@@ -1,3 +1,7 @@
-//! The program `wavetank`.
+//! The program `wavetank`: parse, dispatch, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wavetank::cli::main()
+}

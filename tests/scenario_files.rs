@@ -43,7 +43,7 @@ fn good(text: &str) -> Scenario {
     Scenario::parse("good.toml", text, &services()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn only_variant(text: &str) -> Variant {
+fn only_variant(text: &str) -> Arc<Variant> {
     let mut scenario = good(text);
     assert_eq!(scenario.variants.len(), 1);
     scenario.variants.remove(0)
