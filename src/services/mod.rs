@@ -53,6 +53,17 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// Says what was expected where the line is no command.
     fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError>;
 
+    /// Reads a command that is split into words already, as a shell hands it over; a word with
+    /// spaces is one word. Unless a service can do better, the words are joined by spaces.
+    ///
+    /// # Errors
+    ///
+    /// Says what was expected where the words are no command; positions count as if the words were
+    /// joined by single spaces.
+    fn parse_words(&self, words: &[&str]) -> Result<Vec<Command>, CommandError> {
+        self.parse(&words.join(" "))
+    }
+
     /// A request in words, as its client would type it.
     fn describe_request(&self, body: &[u8]) -> String;
 
