@@ -1,6 +1,7 @@
 //! A deterministic simulation testbed for distributed services.
 
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod history;
 pub mod host;

@@ -3,7 +3,15 @@
 //! Data goes to stdout, progress and logs to stderr. A subcommand returns how the program ends
 //! ([`exit::Exit`]) or an error; errors are printed here, in one line, and give the exit code.
 
+mod client;
+mod compare;
+mod completions;
+mod demo;
 mod exit;
+mod logs;
+mod run;
+mod schema;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -16,7 +24,7 @@ use exit::{Exit, UsageError};
 #[derive(Debug, Parser)]
 #[command(name = "wavetank", version)]
 struct Arguments {
-    /// Log more on stderr: every event of the trace (-v), details of the sockets (-vv).
+    /// Log more on stderr: every event of the trace (-v), details of sockets and runs (-vv).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
@@ -24,13 +32,37 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Run scenarios at their seeds, and say whether their expectations hold.
+    Run(run::Arguments),
+    /// Run one scenario over a range of seeds, and compare its variants.
+    Compare(compare::Arguments),
+    /// Serve a service on a real socket.
+    Serve(serve::Arguments),
+    /// Call a server on a real socket: one command, or a prompt.
+    Client(client::Arguments),
+    /// Show a service on loopback: server and clients in one process, narrated.
+    Demo(demo::Arguments),
+    /// Print the JSON schema of scenario files.
+    Schema(schema::Arguments),
+    /// Print completions for a shell.
+    Completions(completions::Arguments),
+}
 
 /// Parses the command line, runs the subcommand and says how the program ends.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match arguments.command {};
+    logs::init(arguments.verbose);
+    let ended = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Client(arguments) => client::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    };
     exit_of(ended)
 }
 
@@ -38,7 +70,11 @@ pub fn main() -> ExitCode {
 fn exit_of(ended: anyhow::Result<Exit>) -> ExitCode {
     let exit = ended.unwrap_or_else(|error| {
         eprintln!("wavetank: {error:#}");
-        if error.is::<UsageError>() { Exit::Usage } else { Exit::Failure }
+        if error.is::<UsageError>() {
+            Exit::Usage
+        } else {
+            Exit::Failure
+        }
     });
     exit.into()
 }

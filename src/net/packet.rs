@@ -52,7 +52,7 @@ pub(crate) trait Carrier {
 /// The address of a simulated host.
 #[must_use]
 pub fn ip(host: HostId) -> IpAddr {
-    let [high, low] = (host.0 + 1).to_be_bytes();
+    let [high, low] = host.0.wrapping_add(1).to_be_bytes();
     Ipv4Addr::new(10, 0, high, low).into()
 }
 
@@ -61,7 +61,7 @@ pub fn ip(host: HostId) -> IpAddr {
 pub fn host_at(address: IpAddr) -> Option<HostId> {
     match address {
         IpAddr::V4(v4) => match v4.octets() {
-            [10, 0, high, low] => u16::from_be_bytes([high, low]).checked_sub(1).map(HostId),
+            [10, 0, high, low] => Some(HostId(u16::from_be_bytes([high, low]).wrapping_sub(1))),
             _ => None,
         },
         IpAddr::V6(_) => None,

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::clock::Time;
+use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Attempt, DATAGRAM_BYTES_MAX, Datagrams, Kind, Label, Timer, recv_until};
@@ -65,6 +66,42 @@ pub enum Called {
         /// How often it was sent.
         sends: u16,
     },
+}
+
+impl Called {
+    /// What a client may conclude. `is_error` says of a reply whether the service refused.
+    ///
+    /// A session that the server does not know may have belonged to a server life in which an earlier
+    /// attempt was executed, so that nobody knows either.
+    #[must_use]
+    pub fn into_outcome(self, is_error: impl FnOnce(&[u8]) -> bool) -> Outcome {
+        match self {
+            Self::Reply { body, reply_to } => {
+                let failed = is_error(&body);
+                let kind = if failed {
+                    OutcomeKind::Failed
+                } else {
+                    OutcomeKind::Ok
+                };
+                Outcome {
+                    kind,
+                    told: Told::Reply(body),
+                    reply_to,
+                }
+            }
+            Self::Refused(reason @ Refused::SessionExpired) => {
+                Outcome::text(OutcomeKind::Unknown, reason.to_string())
+            }
+            Self::Refused(reason) => Outcome::text(OutcomeKind::Failed, reason.to_string()),
+            Self::NotExpressible => {
+                Outcome::text(OutcomeKind::Failed, "format v1 cannot express it")
+            }
+            Self::GaveUp { sends: 1 } => Outcome::text(OutcomeKind::Unknown, "no reply to 1 send"),
+            Self::GaveUp { sends } => {
+                Outcome::text(OutcomeKind::Unknown, format!("no reply to {sends} sends"))
+            }
+        }
+    }
 }
 
 /// An update that has arrived.

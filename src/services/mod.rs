@@ -54,6 +54,17 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// Says what was expected where the line is no command.
     fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError>;
 
+    /// Reads a command that is split into words already, as a shell hands it over; a word with
+    /// spaces is one word. Unless a service can do better, the words are joined by spaces.
+    ///
+    /// # Errors
+    ///
+    /// Says what was expected where the words are no command; positions count as if the words were
+    /// joined by single spaces.
+    fn parse_words(&self, words: &[&str]) -> Result<Vec<Command>, CommandError> {
+        self.parse(&words.join(" "))
+    }
+
     /// A request in words, as its client would type it.
     fn describe_request(&self, body: &[u8]) -> String;
 
@@ -139,7 +150,7 @@ pub struct SettingError {
 /// Every service of this crate.
 #[must_use]
 pub fn catalogue() -> Vec<Arc<dyn Application>> {
-    Vec::new()
+    vec![Arc::new(booking::Booking::default())]
 }
 
 /// How long a client goes on listening after the last moment at which a server may still speak.

@@ -5,13 +5,27 @@ use std::sync::Arc;
 use crate::rpc::message::{Message, is_v2};
 use crate::rpc::v1::FromServer;
 use crate::services::Application;
-use crate::trace::Describe;
+use crate::trace::text::line_text;
+use crate::trace::{Describe, Line, Names};
 
 /// Puts the bytes of an application's messages into words.
 #[derive(Clone, Debug)]
 pub struct Words(pub Arc<dyn Application>);
 
 impl Words {
+    /// Logs a line of a trace as it happens: the same words as in the trace's text.
+    pub fn log(&self, line: &Line, names: &[String]) {
+        if Self::are_logged() {
+            tracing::info!(target: "wavetank::trace", "{}", line_text(line, Names(names), self));
+        }
+    }
+
+    /// Whether anybody sees what [`Self::log`] logs.
+    #[must_use]
+    pub fn are_logged() -> bool {
+        tracing::enabled!(target: "wavetank::trace", tracing::Level::INFO)
+    }
+
     fn message(&self, message: &Message<'_>) -> String {
         match message {
             Message::Request { body, .. } => self.0.describe_request(body),

@@ -26,6 +26,7 @@ use crate::net::{event, turmoil};
 use crate::rpc::client::{self, CallOptions, RpcClient};
 use crate::rpc::server::{RpcServer, serve};
 use crate::seed::Seed;
+use crate::services::words::Words;
 use crate::services::{Client, Command};
 use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
 use crate::trace::{Detail, Event, Line, Recorder};
@@ -103,7 +104,11 @@ pub fn run(
         mains.push(observer_main(variant, stages.story + 1, &outcomes));
     }
     stages.outcomes = outcomes.clone();
-    let recorder = Recorder::new(detail);
+    let mut recorder = Recorder::new(detail);
+    if Words::are_logged() {
+        let (words, names) = (Words(variant.application.clone()), names.clone());
+        recorder = recorder.with_live(Box::new(move |line| words.log(line, &names)));
+    }
     let world = World::new(seed, names.clone(), variant.conditions.clone(), recorder);
     let world = match backend {
         Backend::Event => event::run(world, &mains, &mut stages),
@@ -211,7 +216,7 @@ impl Stages {
             .iter()
             .all(|&client| world.waits_for(client, self.story + 1));
         let over_at = self.zero + self.max_virtual;
-        if !(done && !world.calls_in_flight()) {
+        if !done || world.calls_in_flight() {
             if world.now() < over_at {
                 let cut = self
                     .cuts

@@ -24,7 +24,7 @@ use crate::net::fate::Fate;
 use crate::net::{Kind, Label};
 
 pub use names::Names;
-pub use recorder::{Detail, Recorder};
+pub use recorder::{Detail, Live, Recorder};
 pub use row::{AttemptRow, CauseRow, Final, Header, OutcomeRow, Row, TraceFile, VerdictRow};
 
 /// One event, with the time and the host.

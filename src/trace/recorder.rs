@@ -2,6 +2,8 @@
 //!
 //! It stands on the hot path of every simulation: an event is moved, never put into words here.
 
+use std::fmt;
+
 use crate::clock::Time;
 use crate::history::{Entry, HistoryEvent};
 use crate::id::{HostId, OperationId};
@@ -16,14 +18,25 @@ pub enum Detail {
     Checks,
 }
 
+/// What is to be done with each line as it is recorded.
+pub type Live = Box<dyn Fn(&Line)>;
+
 /// Keeps the trace and the history of a run.
-#[derive(Debug)]
 pub struct Recorder {
     detail: Detail,
+    live: Option<Live>,
     muted: bool,
     zero: Time,
     lines: Vec<Line>,
     history: Vec<Entry>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("detail", &self.detail)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Recorder {
@@ -32,11 +45,19 @@ impl Recorder {
     pub const fn new(detail: Detail) -> Self {
         Self {
             detail,
+            live: None,
             muted: false,
             zero: Time::ZERO,
             lines: Vec::new(),
             history: Vec::new(),
         }
+    }
+
+    /// The same recorder, which also hands each line on as it is recorded.
+    #[must_use]
+    pub fn with_live(mut self, live: Live) -> Self {
+        self.live = Some(live);
+        self
     }
 
     /// Stops recording: what follows is no part of the story.
@@ -70,11 +91,12 @@ impl Recorder {
             if let Event::Patience { until, .. } = &mut event {
                 *until = self.trace_time(*until);
             }
-            self.lines.push(Line {
-                at: self.trace_time(now),
-                host,
-                event,
-            });
+            let at = self.trace_time(now);
+            let line = Line { at, host, event };
+            if let Some(live) = &self.live {
+                live(&line);
+            }
+            self.lines.push(line);
         }
     }
 

@@ -185,6 +185,12 @@ impl Request {
 }
 
 impl Reply {
+    /// Whether an encoded reply says that nothing happened. Its first byte tells; nobody need read on.
+    #[must_use]
+    pub fn is_error(body: &[u8]) -> bool {
+        body.first() == Some(&ERROR)
+    }
+
     /// Reads the body of a reply.
     ///
     /// # Errors
@@ -456,5 +462,17 @@ mod tests {
             error.to_string(),
             "confirmation id at byte 1 too long: 65, at most 64"
         );
+    }
+
+    #[test]
+    fn the_first_byte_of_a_reply_says_whether_it_is_an_error() {
+        let done = [
+            Reply::Booked("CONF000001".into()),
+            Reply::Changed,
+            Reply::Extended,
+        ];
+        assert!(done.iter().all(|reply| !Reply::is_error(&reply.encode())));
+        let is_error = |&refusal: &Refusal| Reply::is_error(&Reply::Error(refusal).encode());
+        assert!(Refusal::ALL.iter().all(is_error));
     }
 }

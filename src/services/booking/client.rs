@@ -1,0 +1,109 @@
+//! The booking client: one call per command, and for `monitor` a while of listening.
+
+use std::time::Duration;
+
+use crate::history::{Outcome, Told};
+use crate::host::Task;
+use crate::id::OperationId;
+use crate::rpc::client::RpcClient;
+use crate::seed::Stream;
+use crate::services::booking::load::Load;
+use crate::services::booking::message::{Reply, Request};
+use crate::services::booking::watch::Watch;
+use crate::services::{Client, Command, CommandError, GRACE};
+
+/// One life of a booking client.
+#[derive(Debug)]
+pub struct BookingClient {
+    rpc: RpcClient,
+    load: Load,
+}
+
+impl BookingClient {
+    /// A client that speaks through `rpc`; generated load is on these facilities.
+    #[must_use]
+    pub fn new(rpc: RpcClient, facilities: Vec<String>) -> Self {
+        Self {
+            rpc,
+            load: Load::new(facilities),
+        }
+    }
+
+    async fn call(&mut self, operation: OperationId, command: &Command) -> Outcome {
+        let called = self.rpc.call(operation, &command.body).await;
+        let outcome = called.into_outcome(Reply::is_error);
+        if command.verb == "book"
+            && let Told::Reply(body) = &outcome.told
+            && let Ok(Reply::Booked(confirmation)) = Reply::decode(body)
+        {
+            self.load.booked(confirmation);
+        }
+        outcome
+    }
+
+    async fn monitor(&mut self, operation: OperationId, command: &Command) -> Outcome {
+        let registered = self.call(operation, command).await;
+        let Ok(Request::Monitor { facility, seconds }) = Request::decode(&command.body) else {
+            return registered;
+        };
+        let Told::Reply(reply) = &registered.told else {
+            return registered;
+        };
+        // Only what is understood as the reply to a registration says that updates will come.
+        let Ok(Reply::Monitoring { revision, .. }) = Reply::decode(reply) else {
+            return registered;
+        };
+        let watch = if self.rpc.speaks_v1() {
+            Watch::without_revisions(facility)
+        } else {
+            Watch::after(facility, revision)
+        };
+        let span = Duration::from_secs(seconds.into());
+        let summary = self.listen(operation, watch, span).await;
+        Outcome {
+            told: Told::Text(summary.into()),
+            ..registered
+        }
+    }
+
+    /// Takes updates in until the registration has ended, as the server says or by the clock.
+    async fn listen(&mut self, operation: OperationId, mut watch: Watch, span: Duration) -> String {
+        let until = self.rpc.host().now() + span + GRACE;
+        while !watch.is_over() {
+            let Some(pushed) = self.rpc.next_update(until).await else {
+                break;
+            };
+            match watch.take_in(&pushed.body) {
+                Ok(()) => self.rpc.notified(&pushed, operation),
+                Err(reason) => self.rpc.ignore(&pushed, reason),
+            }
+            if let Some(ask) = watch.ask() {
+                self.rpc.tell(operation, &ask.encode());
+            }
+        }
+        watch.summary()
+    }
+}
+
+impl Client for BookingClient {
+    fn rpc(&mut self) -> &mut RpcClient {
+        &mut self.rpc
+    }
+
+    fn perform<'a>(
+        &'a mut self,
+        operation: OperationId,
+        command: &'a Command,
+    ) -> Task<'a, Outcome> {
+        Box::pin(async move {
+            match command.verb {
+                "monitor" => self.monitor(operation, command).await,
+                _ => self.call(operation, command).await,
+            }
+        })
+    }
+
+    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
+        self.load.generate(verb, chance)
+    }
+}

@@ -1,0 +1,212 @@
+//! Commands made up for load: bookings that collide now and then, and calls about earlier ones.
+
+use std::collections::VecDeque;
+
+use crate::seed::Stream;
+use crate::services::booking::command::{command, no_command};
+use crate::services::booking::message::{Request, WireTime};
+use crate::services::booking::week::WEEK_DAYS;
+use crate::services::{Command, CommandError};
+
+/// How many confirmation ids a client remembers: enough to choose from, and the recent ones.
+const CONFIRMATIONS_MAX: usize = 16;
+
+/// The first hour at which a made-up booking starts, and how many hours there are to choose from.
+/// Thirteen hours of seven days are few enough for bookings to collide.
+const START_HOURS: (u8, u32) = (8, 13);
+
+/// By how many minutes a made-up change moves a booking.
+const OFFSETS_MINUTES: [i32; 4] = [-120, -60, 60, 120];
+
+/// By how many minutes a made-up extension extends a booking.
+const EXTENSIONS_MINUTES: [u32; 3] = [30, 60, 120];
+
+/// Makes commands up.
+#[derive(Debug)]
+pub(crate) struct Load {
+    facilities: Vec<String>,
+    confirmations: VecDeque<String>,
+}
+
+impl Load {
+    /// Load on these facilities.
+    pub(crate) const fn new(facilities: Vec<String>) -> Self {
+        Self {
+            facilities,
+            confirmations: VecDeque::new(),
+        }
+    }
+
+    /// The client was given this confirmation id.
+    pub(crate) fn booked(&mut self, confirmation: String) {
+        if self.confirmations.len() == CONFIRMATIONS_MAX {
+            self.confirmations.pop_front();
+        }
+        self.confirmations.push_back(confirmation);
+    }
+
+    /// Makes up a command with this verb. A client that has no booking to change, extend or cancel
+    /// books instead, so that the load goes on. A booking that it cancels is forgotten, so that a
+    /// client cancels none twice, and `already cancelled` always tells of a duplicate.
+    ///
+    /// # Errors
+    ///
+    /// If the verb is none, or cannot be made up.
+    pub(crate) fn generate(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+    ) -> Result<Command, CommandError> {
+        let request = match verb {
+            "query" => self.query(chance),
+            "book" => self.book(chance),
+            "change" | "extend" | "cancel" => match self.choose_confirmation(chance) {
+                Some(index) => self.about(verb, index, chance),
+                None => self.book(chance),
+            },
+            "monitor" | "auto-book" => {
+                return Err(wrong(format!(
+                    "`{verb}` cannot be generated; write query, book, change, extend or cancel"
+                )));
+            }
+            other => return Err(wrong(no_command(other))),
+        };
+        Ok(command(&request))
+    }
+
+    fn query(&self, chance: &mut Stream) -> Request {
+        Request::Query {
+            facility: self.facility(chance),
+            days: vec![day(chance)],
+        }
+    }
+
+    fn book(&self, chance: &mut Stream) -> Request {
+        let facility = self.facility(chance);
+        let day = day(chance);
+        let (first, hours) = START_HOURS;
+        let start = first + chance.below(hours) as u8;
+        let end = start + 1 + chance.below(2) as u8;
+        let on_the_hour = |hour| WireTime {
+            day,
+            hour,
+            minute: 0,
+        };
+        Request::Book {
+            facility,
+            start: on_the_hour(start),
+            end: on_the_hour(end),
+        }
+    }
+
+    fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Request {
+        let confirmation = self.confirmations[index].clone();
+        match verb {
+            "change" => Request::Change {
+                confirmation,
+                offset_minutes: one_of(&OFFSETS_MINUTES, chance),
+            },
+            "extend" => Request::Extend {
+                confirmation,
+                minutes: one_of(&EXTENSIONS_MINUTES, chance),
+            },
+            _ => {
+                self.confirmations.remove(index);
+                Request::Cancel { confirmation }
+            }
+        }
+    }
+
+    fn facility(&self, chance: &mut Stream) -> String {
+        self.facilities[chance.below(self.facilities.len() as u32) as usize].clone()
+    }
+
+    fn choose_confirmation(&self, chance: &mut Stream) -> Option<usize> {
+        let count = self.confirmations.len() as u32;
+        (count > 0).then(|| chance.below(count) as usize)
+    }
+}
+
+fn day(chance: &mut Stream) -> u8 {
+    chance.below(WEEK_DAYS.into()) as u8
+}
+
+fn one_of<T: Copy>(choices: &[T], chance: &mut Stream) -> T {
+    choices[chance.below(choices.len() as u32) as usize]
+}
+
+fn wrong(message: String) -> CommandError {
+    CommandError { message, at: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use crate::services::booking::describe;
+    use crate::services::booking::state::BookingState;
+
+    fn load() -> Load {
+        Load::new(vec!["Hall".to_owned(), "Room".to_owned()])
+    }
+
+    #[test]
+    fn every_made_up_booking_is_one_that_a_server_accepts() {
+        let mut load = load();
+        let mut chance = Seed(7).stream("load");
+        for _ in 0..500 {
+            let made_up = load.generate("book", &mut chance).unwrap();
+            let Ok(Request::Book {
+                facility,
+                start,
+                end,
+            }) = Request::decode(&made_up.body)
+            else {
+                panic!("no booking");
+            };
+            let mut state = BookingState::new(["Hall", "Room"]);
+            assert!(state.book(&facility, (start, end)).is_ok());
+        }
+    }
+
+    #[test]
+    fn without_a_booking_it_books_instead_of_asking_about_one() {
+        let mut chance = Seed(7).stream("load");
+        for verb in ["change", "extend", "cancel"] {
+            let made_up = load().generate(verb, &mut chance).unwrap();
+            assert_eq!(made_up.verb, "book");
+        }
+    }
+
+    #[test]
+    fn a_client_asks_about_its_own_bookings_and_cancels_each_once() {
+        let mut load = load();
+        let mut chance = Seed(7).stream("load");
+        load.booked("CONF000005".to_owned());
+        for verb in ["change", "extend", "cancel"] {
+            let made_up = load.generate(verb, &mut chance).unwrap();
+            let words = describe::request(&made_up.body);
+            assert!(words.starts_with(&format!("{verb} CONF000005")), "{words}");
+        }
+        assert_eq!(load.generate("cancel", &mut chance).unwrap().verb, "book");
+    }
+
+    #[test]
+    fn the_last_sixteen_bookings_are_remembered() {
+        let mut load = load();
+        for number in 1..=20 {
+            load.booked(format!("CONF{number:06}"));
+        }
+        assert_eq!(load.confirmations.len(), CONFIRMATIONS_MAX);
+        assert_eq!(load.confirmations[0], "CONF000005");
+    }
+
+    #[test]
+    fn monitoring_and_unknown_verbs_are_no_load() {
+        let mut chance = Seed(7).stream("load");
+        for verb in ["monitor", "auto-book", "acquire"] {
+            let error = load().generate(verb, &mut chance).unwrap_err();
+            assert!(error.message.contains("query, book"), "{error}");
+        }
+    }
+}

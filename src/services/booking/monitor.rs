@@ -1,0 +1,311 @@
+//! Who monitors which facility, and until when.
+//!
+//! Pure: it says to whom something is to be sent; the sending is [`server`](super::server)'s.
+//!
+//! ```text
+//! registration, 12 s   +5 s      +10 s     +12 s
+//! v2  ----------------- latest -- latest -- ended
+//! v1  ------------------------------------- (nothing; it just expires)
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::id::ClientKey;
+use crate::rpc::service::Caller;
+use crate::services::booking::state::FacilityId;
+
+/// How often a v2 client that monitors is told the latest revision, so that it sees within this time
+/// that an update was lost.
+pub const LATEST_EVERY: Duration = Duration::from_secs(5);
+
+/// How many registrations a server keeps. Each costs a datagram per change, so that one change sends
+/// ten thousand at most; beyond, monitoring is refused as not available.
+pub const REGISTRATIONS_MAX: usize = 10_000;
+
+/// How often one v1 client can be registered for one facility at a time. Format v1 registers a
+/// repeated request again (`docs/wire.md`, mistake 6), and this keeps one client from using up all
+/// registrations by it: beyond, the earliest is replaced. Three sends of a few calls fit.
+pub const REGISTRATIONS_V1_MAX: usize = 16;
+
+/// A registration among those of its facility, in the order in which they were made.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Key {
+    facility: FacilityId,
+    number: u64,
+}
+
+/// A client's wish to be told of a facility's changes.
+#[derive(Clone, Copy, Debug)]
+struct Registration {
+    caller: Caller,
+    since: Time,
+    expiry: Time,
+    /// When something is to be done about it next.
+    due: Time,
+}
+
+/// Something is due for a registration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Due {
+    /// Who registered.
+    pub(crate) caller: Caller,
+    /// For what.
+    pub(crate) facility: FacilityId,
+    /// Whether it has ended; if not, the client is to be told the latest revision.
+    pub(crate) ended: bool,
+}
+
+/// There are [`REGISTRATIONS_MAX`] already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Full;
+
+/// All living registrations.
+#[derive(Debug, Default)]
+pub(crate) struct Registrations {
+    all: BTreeMap<Key, Registration>,
+    of_client: BTreeSet<(ClientKey, Key)>,
+    due: BTreeSet<(Time, Key)>,
+    made: u64,
+}
+
+impl Registrations {
+    /// Registers a caller. A v2 client's earlier registration for the facility is replaced, a v1
+    /// client's stays beside the new one.
+    pub(crate) fn register(
+        &mut self,
+        now: Time,
+        caller: Caller,
+        facility: FacilityId,
+        span: Duration,
+    ) -> Result<(), Full> {
+        let own = self.of_client(caller.client, facility);
+        if let Some(&replaced) = own.first()
+            && own.len() >= registrations_max(caller.client)
+        {
+            self.remove(replaced);
+        }
+        if self.all.len() >= REGISTRATIONS_MAX {
+            return Err(Full);
+        }
+        self.made += 1;
+        let key = Key {
+            facility,
+            number: self.made,
+        };
+        let mut registration = Registration {
+            caller,
+            since: now,
+            expiry: now + span,
+            due: now + span,
+        };
+        registration.due = registration.next_due(now);
+        self.of_client.insert((caller.client, key));
+        self.due.insert((registration.due, key));
+        self.all.insert(key, registration);
+        Ok(())
+    }
+
+    /// The next registration for which something is due, if there is one now.
+    pub(crate) fn take_due(&mut self, now: Time) -> Option<Due> {
+        let &(due, key) = self.due.first()?;
+        if due > now {
+            return None;
+        }
+        self.due.remove(&(due, key));
+        let registration = self.all.get_mut(&key)?;
+        let taken = Due {
+            caller: registration.caller,
+            facility: key.facility,
+            ended: registration.expiry <= now,
+        };
+        if taken.ended {
+            self.remove(key);
+        } else {
+            registration.due = registration.next_due(now);
+            self.due.insert((registration.due, key));
+        }
+        Some(taken)
+    }
+
+    /// When something is due next.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.due.first().map(|&(due, _)| due)
+    }
+
+    /// Who is to be told of a facility's change, in the order of registration.
+    pub(crate) fn living(&self, now: Time, facility: FacilityId) -> impl Iterator<Item = Caller> {
+        self.all
+            .range(all_keys(facility))
+            .filter(move |(_, registration)| now < registration.expiry)
+            .map(|(_, registration)| registration.caller)
+    }
+
+    fn of_client(&self, client: ClientKey, facility: FacilityId) -> Vec<Key> {
+        let keys = all_keys(facility);
+        self.of_client
+            .range((client, *keys.start())..=(client, *keys.end()))
+            .map(|&(_, key)| key)
+            .collect()
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(registration) = self.all.remove(&key) {
+            self.of_client.remove(&(registration.caller.client, key));
+            self.due.remove(&(registration.due, key));
+        }
+    }
+}
+
+impl Registration {
+    /// The first moment after `now` at which something is due. What was due while the server did not
+    /// run is not made up for.
+    fn next_due(&self, now: Time) -> Time {
+        match self.caller.client {
+            ClientKey::Address(_) => self.expiry,
+            ClientKey::Id(_) => {
+                let told = (now - self.since).as_secs() / LATEST_EVERY.as_secs();
+                let next = Duration::from_secs((told + 1) * LATEST_EVERY.as_secs());
+                (self.since + next).min(self.expiry)
+            }
+        }
+    }
+}
+
+/// How often a client can be registered for one facility at a time.
+const fn registrations_max(client: ClientKey) -> usize {
+    match client {
+        ClientKey::Address(_) => REGISTRATIONS_V1_MAX,
+        ClientKey::Id(_) => 1,
+    }
+}
+
+fn all_keys(facility: FacilityId) -> std::ops::RangeInclusive<Key> {
+    let key = |number| Key { facility, number };
+    key(0)..=key(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::id::{ClientId, HostId, OperationId};
+    use crate::services::booking::state::BookingState;
+
+    fn facility() -> FacilityId {
+        BookingState::new(["Hall"]).facility("Hall").unwrap()
+    }
+
+    fn caller(client: ClientKey) -> Caller {
+        Caller {
+            client,
+            address: SocketAddr::from(([10, 0, 0, 1], 5000)),
+            operation: OperationId {
+                client: HostId(1),
+                number: 1,
+            },
+        }
+    }
+
+    fn v1(port: u16) -> Caller {
+        caller(ClientKey::Address(SocketAddr::from(([10, 0, 0, 1], port))))
+    }
+
+    fn v2(id: u64) -> Caller {
+        caller(ClientKey::Id(ClientId(id)))
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// What becomes due, and when, up to the end.
+    fn dues(registrations: &mut Registrations) -> Vec<(u64, bool)> {
+        let mut dues = Vec::new();
+        while let Some(now) = registrations.next_due() {
+            while let Some(due) = registrations.take_due(now) {
+                dues.push((now.as_ms(), due.ended));
+            }
+        }
+        dues
+    }
+
+    #[test]
+    fn a_v2_client_is_told_the_latest_every_five_seconds_and_the_end() {
+        let mut registrations = Registrations::default();
+        let start = Time::from_ms(100);
+        let registered = registrations.register(start, v2(1), facility(), seconds(12));
+        assert_eq!(registered, Ok(()));
+        assert_eq!(
+            dues(&mut registrations),
+            [(5_100, false), (10_100, false), (12_100, true)]
+        );
+    }
+
+    #[test]
+    fn an_end_after_a_multiple_of_five_seconds_is_told_once() {
+        let mut registrations = Registrations::default();
+        let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(10));
+        assert_eq!(registered, Ok(()));
+        assert_eq!(dues(&mut registrations), [(5_000, false), (10_000, true)]);
+    }
+
+    #[test]
+    fn a_v1_client_just_expires() {
+        let mut registrations = Registrations::default();
+        let registered = registrations.register(Time::ZERO, v1(1), facility(), seconds(12));
+        assert_eq!(registered, Ok(()));
+        assert_eq!(dues(&mut registrations), [(12_000, true)]);
+    }
+
+    #[test]
+    fn what_was_due_while_the_server_stood_still_comes_once() {
+        let mut registrations = Registrations::default();
+        let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(60));
+        assert_eq!(registered, Ok(()));
+        let late = Time::from_ms(21_000);
+        assert!(registrations.take_due(late).is_some_and(|due| !due.ended));
+        assert_eq!(registrations.take_due(late), None);
+        assert_eq!(registrations.next_due(), Some(Time::from_ms(25_000)));
+    }
+
+    #[test]
+    fn a_repeated_v2_registration_replaces_the_first_and_a_v1_one_stays_beside_it() {
+        let mut registrations = Registrations::default();
+        for caller in [v1(1), v2(1), v1(1), v2(1), v2(2)] {
+            let registered = registrations.register(Time::ZERO, caller, facility(), seconds(60));
+            assert_eq!(registered, Ok(()));
+        }
+        let living: Vec<_> = registrations.living(Time::ZERO, facility()).collect();
+        assert_eq!(living, [v1(1), v1(1), v2(1), v2(2)]);
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_change_in_the_millisecond_of_expiry() {
+        let mut registrations = Registrations::default();
+        let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(1));
+        assert_eq!(registered, Ok(()));
+        let living = |at| registrations.living(Time::from_ms(at), facility()).count();
+        assert_eq!((living(999), living(1_000)), (1, 0));
+    }
+
+    #[test]
+    fn registrations_are_limited_for_each_v1_client_and_in_all() {
+        let mut registrations = Registrations::default();
+        let mut register =
+            |caller| registrations.register(Time::ZERO, caller, facility(), seconds(60));
+        for _ in 0..=REGISTRATIONS_V1_MAX {
+            assert_eq!(register(v1(1)), Ok(()));
+        }
+        for id in 0..(REGISTRATIONS_MAX - REGISTRATIONS_V1_MAX) as u64 {
+            assert_eq!(register(v2(id)), Ok(()));
+        }
+        assert_eq!(register(v2(u64::MAX)), Err(Full));
+        assert_eq!(register(v2(0)), Ok(()), "a replacement needs no room");
+        assert_eq!(registrations.all.len(), REGISTRATIONS_MAX);
+        assert_eq!(registrations.due.len(), REGISTRATIONS_MAX);
+        assert_eq!(registrations.of_client.len(), REGISTRATIONS_MAX);
+    }
+}

@@ -1,0 +1,175 @@
+//! The booking server: requests in, replies and updates out.
+
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::id::ClientKey;
+use crate::rpc::service::{Caller, Effects, Input, Service, TimerKey};
+use crate::services::booking::message::{Ask, Refusal, Reply, Request, Update};
+use crate::services::booking::monitor::Registrations;
+use crate::services::booking::state::{BookingState, FacilityId};
+use crate::services::booking::words::quote;
+use crate::trace::Word;
+
+/// The server's only timer: the next moment at which something is due for a registration.
+const DUE: TimerKey = TimerKey(0);
+
+/// The state machine behind a booking server.
+///
+/// Every change of a facility is pushed to all who monitor it, before the reply to the request that
+/// caused it. Updates carry the caller that registered, so that they count as its operation's.
+#[derive(Debug)]
+pub struct BookingServer {
+    state: BookingState,
+    registrations: Registrations,
+    /// The time that the timer was last set to.
+    timer: Option<Time>,
+}
+
+impl BookingServer {
+    /// A server of these facilities, without bookings.
+    #[must_use]
+    pub fn new<'a>(facilities: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            state: BookingState::new(facilities),
+            registrations: Registrations::default(),
+            timer: None,
+        }
+    }
+
+    fn execute(
+        &mut self,
+        now: Time,
+        caller: &Caller,
+        request: &Request,
+        effects: &mut Effects,
+    ) -> Result<Reply, Refusal> {
+        let (changed, reply) = match request {
+            Request::Query { facility, days } => {
+                return self.state.query(facility, days).map(Reply::Availability);
+            }
+            Request::Monitor { facility, seconds } => {
+                return self.monitor(now, caller, facility, *seconds);
+            }
+            Request::Book {
+                facility,
+                start,
+                end,
+            } => {
+                let (facility, confirmation) = self.state.book(facility, (*start, *end))?;
+                (facility, Reply::Booked(confirmation.to_string()))
+            }
+            Request::Change {
+                confirmation,
+                offset_minutes,
+            } => (
+                self.state.change(confirmation, *offset_minutes)?,
+                Reply::Changed,
+            ),
+            Request::Extend {
+                confirmation,
+                minutes,
+            } => (self.state.extend(confirmation, *minutes)?, Reply::Extended),
+            Request::Cancel { confirmation } => {
+                (self.state.cancel(confirmation)?, Reply::Cancelled)
+            }
+        };
+        self.publish(now, changed, effects);
+        Ok(reply)
+    }
+
+    /// Registers a caller; where there is no room, monitoring is not available.
+    fn monitor(
+        &mut self,
+        now: Time,
+        caller: &Caller,
+        facility: &str,
+        seconds: u32,
+    ) -> Result<Reply, Refusal> {
+        let facility = self.state.facility(facility)?;
+        let span = Duration::from_secs(seconds.into());
+        self.registrations
+            .register(now, *caller, facility, span)
+            .map_err(|_full| Refusal::NotAvailable)?;
+        Ok(Reply::Monitoring {
+            revision: self.state.revision(facility),
+            seconds,
+        })
+    }
+
+    /// Pushes a facility's last change to all who monitor it.
+    fn publish(&self, now: Time, facility: FacilityId, effects: &mut Effects) {
+        let mut living = self.registrations.living(now, facility).peekable();
+        if living.peek().is_none() {
+            return;
+        }
+        let update = self.state.update(facility).encode();
+        living.for_each(|caller| effects.push(caller, update.clone()));
+    }
+
+    /// Sends updates again. Whoever asks is answered: a client's registration may have ended while it
+    /// still misses updates.
+    fn tell_again(&self, caller: &Caller, ask: &Ask, effects: &mut Effects) {
+        let Ok(facility) = self.state.facility(&ask.facility) else {
+            return;
+        };
+        for update in self.state.updates_after(facility, ask.after) {
+            effects.push(*caller, update.encode());
+        }
+    }
+
+    /// Does what is due, and sets the timer for what will be.
+    fn attend(&mut self, now: Time, effects: &mut Effects) {
+        while let Some(due) = self.registrations.take_due(now) {
+            let facility = self.state.name(due.facility).to_owned();
+            if due.ended {
+                effects.tell(Word::Expire, &quote(&facility));
+            }
+            let latest = Update::Latest {
+                facility,
+                revision: self.state.revision(due.facility),
+                ended: due.ended,
+            };
+            if matches!(due.caller.client, ClientKey::Id(_)) {
+                effects.push(due.caller, latest.encode());
+            }
+        }
+        let Some(next) = self.registrations.next_due() else {
+            return;
+        };
+        if self.timer.is_none_or(|set| set <= now || next < set) {
+            self.timer = Some(next);
+            effects.set_timer(DUE, next);
+        }
+    }
+}
+
+impl Service for BookingServer {
+    fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
+        match input {
+            Input::Request {
+                ticket,
+                caller,
+                body,
+            } => {
+                let reply = match Request::decode(body) {
+                    Ok(request) => self.execute(now, caller, &request, effects),
+                    Err(_) => Err(Refusal::InvalidRequest),
+                };
+                let reply = reply.unwrap_or_else(Reply::Error);
+                effects.complete(ticket, &reply.encode());
+            }
+            Input::OneWay { caller, body } => {
+                if let Ok(ask) = Ask::decode(body) {
+                    self.tell_again(caller, &ask, effects);
+                }
+            }
+            Input::Timer(_) => {}
+        }
+        self.attend(now, effects);
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -1,0 +1,260 @@
+//! Facilities and bookings: the state of a booking server, without network, time or chance.
+//!
+//! Every operation checks in the same order: does it exist, is it cancelled, is the time in the
+//! week, is it available. An error means that nothing happened.
+//!
+//! ```text
+//!             book            extend 60m       extend 60m again   change +2h       extend 60m
+//! mon 10:00-11:00   ->   10:00-12:00   ->   10:00-12:00   ->   12:00-14:00  ->  12:00-15:00
+//! base end   11:00              11:00              11:00            14:00            14:00
+//! ```
+//!
+//! To *extend* is idempotent: the new end is the end that book, or the last change, gave, plus the
+//! minutes. So an extension that runs twice has the effect of one, a second one replaces the first,
+//! and one by 0 minutes takes the first back. To *change* and to *cancel* are not idempotent.
+
+use std::collections::BTreeMap;
+
+use crate::services::booking::confirmation::Confirmation;
+use crate::services::booking::facility::{Change, Facility};
+use crate::services::booking::message::{Availability, Refusal, Update, WireTime};
+use crate::services::booking::week::{Interval, Minute, WEEK_DAYS};
+
+/// How many bookings are made at most, cancelled ones included: they are kept to be recognized, and
+/// ten million of them fit into about 100 MB. Further ones are refused as not available.
+pub const BOOKINGS_MAX: usize = 10_000_000;
+
+/// A facility of a [`BookingState`]: its place in the configured order.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct FacilityId(u16);
+
+impl FacilityId {
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A booking, be it cancelled or not.
+#[derive(Clone, Copy, Debug)]
+struct Booking {
+    facility: FacilityId,
+    interval: Interval,
+    /// The end that book, or the last change, gave: what an extension counts from.
+    base_end: Minute,
+    cancelled: bool,
+}
+
+/// All facilities and bookings.
+#[derive(Debug)]
+pub struct BookingState {
+    facilities: Vec<Facility>,
+    by_name: BTreeMap<String, FacilityId>,
+    bookings: Vec<Booking>,
+}
+
+impl BookingState {
+    /// These facilities, and no bookings. Of names that are given twice, the first counts.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than 65,536 facilities; [`super::FACILITIES_MAX`] is far below.
+    #[must_use]
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut state = Self {
+            facilities: Vec::new(),
+            by_name: BTreeMap::new(),
+            bookings: Vec::new(),
+        };
+        for name in names {
+            let place = u16::try_from(state.facilities.len()).expect("facilities are limited");
+            if !state.by_name.contains_key(name) {
+                state.by_name.insert(name.to_owned(), FacilityId(place));
+                state.facilities.push(Facility::new(name.to_owned()));
+            }
+        }
+        state
+    }
+
+    /// Books an interval.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such facility, the times are no interval of the week, or not all of it is
+    /// available.
+    pub fn book(
+        &mut self,
+        facility: &str,
+        (start, end): (WireTime, WireTime),
+    ) -> Result<(FacilityId, Confirmation), Refusal> {
+        let facility = self.facility(facility)?;
+        let interval = Interval::try_from((start, end))?;
+        if self.bookings.len() >= BOOKINGS_MAX {
+            return Err(Refusal::NotAvailable);
+        }
+        let confirmation =
+            Confirmation::of_index(self.bookings.len()).ok_or(Refusal::NotAvailable)?;
+        self.replace(facility, None, interval)?;
+        self.bookings.push(Booking {
+            facility,
+            interval,
+            base_end: interval.end(),
+            cancelled: false,
+        });
+        Ok((facility, confirmation))
+    }
+
+    /// Moves a booking as a whole; it may overlap its own old place. Says whose booking it was.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such booking, it is cancelled, it would leave the week, or its new place is not
+    /// available.
+    pub fn change(
+        &mut self,
+        confirmation: &str,
+        offset_minutes: i32,
+    ) -> Result<FacilityId, Refusal> {
+        let (index, booking) = self.live_booking(confirmation)?;
+        let interval = booking
+            .interval
+            .moved(offset_minutes)
+            .ok_or(Refusal::BadTimeRange)?;
+        self.replace(booking.facility, Some(booking.interval), interval)?;
+        self.bookings[index].interval = interval;
+        self.bookings[index].base_end = interval.end();
+        Ok(booking.facility)
+    }
+
+    /// Lets a booking end this much later than book, or the last change, said. Says whose booking it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such booking, it is cancelled, it would end after the week, or the time is not
+    /// available.
+    pub fn extend(&mut self, confirmation: &str, minutes: u32) -> Result<FacilityId, Refusal> {
+        let (index, booking) = self.live_booking(confirmation)?;
+        let interval = Minute::new(i64::from(booking.base_end.minutes()) + i64::from(minutes))
+            .and_then(|end| Interval::new(booking.interval.start(), end))
+            .ok_or(Refusal::BadTimeRange)?;
+        self.replace(booking.facility, Some(booking.interval), interval)?;
+        self.bookings[index].interval = interval;
+        Ok(booking.facility)
+    }
+
+    /// Cancels a booking, which it can do once. Says whose booking it was.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such booking, or it is cancelled already.
+    pub fn cancel(&mut self, confirmation: &str) -> Result<FacilityId, Refusal> {
+        let (index, booking) = self.booking(confirmation)?;
+        if booking.cancelled {
+            return Err(Refusal::AlreadyCancelled);
+        }
+        self.bookings[index].cancelled = true;
+        self.facilities[booking.facility.index()].make(Change {
+            freed: Some(booking.interval),
+            taken: None,
+        });
+        Ok(booking.facility)
+    }
+
+    /// When a facility is free on these days, each answered once, in first-seen order.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such facility, or one of the days is none.
+    pub fn query(&self, facility: &str, days: &[u8]) -> Result<Availability, Refusal> {
+        let facility = &self.facilities[self.facility(facility)?.index()];
+        let mut seen = [false; WEEK_DAYS as usize];
+        let mut answered = Vec::new();
+        for &day in days {
+            let seen = seen
+                .get_mut(usize::from(day))
+                .ok_or(Refusal::BadTimeRange)?;
+            if !std::mem::replace(seen, true) {
+                answered.extend(facility.calendar().availability(day));
+            }
+        }
+        Ok(Availability {
+            facility: facility.name().to_owned(),
+            days: answered,
+        })
+    }
+
+    /// The facility of this name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn facility(&self, name: &str) -> Result<FacilityId, Refusal> {
+        self.by_name
+            .get(name)
+            .copied()
+            .ok_or(Refusal::NoSuchFacility)
+    }
+
+    /// A facility's name.
+    #[must_use]
+    pub fn name(&self, facility: FacilityId) -> &str {
+        self.facilities[facility.index()].name()
+    }
+
+    /// A facility's revision: how often a booking of it was made, changed, extended or cancelled.
+    #[must_use]
+    pub fn revision(&self, facility: FacilityId) -> u32 {
+        self.facilities[facility.index()].revision()
+    }
+
+    /// The update that tells a facility's last change.
+    #[must_use]
+    pub fn update(&self, facility: FacilityId) -> Update {
+        self.facilities[facility.index()].update()
+    }
+
+    /// The updates of a facility after this revision, in order, as far as they are kept, and no more
+    /// than [`UPDATES_PER_ASK`](super::facility::UPDATES_PER_ASK).
+    #[must_use]
+    pub fn updates_after(&self, facility: FacilityId, revision: u32) -> Vec<Update> {
+        self.facilities[facility.index()].updates_after(revision)
+    }
+
+    fn booking(&self, confirmation: &str) -> Result<(usize, Booking), Refusal> {
+        let index = Confirmation::parse(confirmation)
+            .ok_or(Refusal::NoSuchBooking)?
+            .index();
+        let booking = self.bookings.get(index).ok_or(Refusal::NoSuchBooking)?;
+        Ok((index, *booking))
+    }
+
+    fn live_booking(&self, confirmation: &str) -> Result<(usize, Booking), Refusal> {
+        let (index, booking) = self.booking(confirmation)?;
+        if booking.cancelled {
+            return Err(Refusal::BookingCancelled);
+        }
+        Ok((index, booking))
+    }
+
+    /// Takes an interval instead of an old one, if it is available then.
+    fn replace(
+        &mut self,
+        facility: FacilityId,
+        freed: Option<Interval>,
+        taken: Interval,
+    ) -> Result<(), Refusal> {
+        let facility = &mut self.facilities[facility.index()];
+        if !facility.calendar().is_free(taken, freed) {
+            return Err(Refusal::NotAvailable);
+        }
+        facility.make(Change {
+            freed,
+            taken: Some(taken),
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
