@@ -7,17 +7,21 @@
 //! `cargo bench --bench reference` prints the cost of each, and the ratios: the median over many
 //! rounds, each of which runs every workload on the same seeds in turn, because machines are noisy.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use wavetank::check::Verdict;
 use wavetank::clock::Time;
-use wavetank::host::Task;
 use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::{Conditions, Delay, Link, Probability};
 use wavetank::net::simulated::SimHost;
 use wavetank::net::world::{Director, Main, Next, Traffic, World};
-use wavetank::net::{Attempt, Kind, Label, event, recv_until};
+use wavetank::net::{Attempt, DATAGRAM_BYTES_MAX, Kind, Label, event, recv_until};
 use wavetank::seed::Seed;
+use wavetank::services::catalogue;
+use wavetank::sim::report;
+use wavetank::sim::scenario::{Backend, Scenario};
 use wavetank::trace::{Detail, Recorder};
 
 const CLIENTS: u16 = 3;
@@ -70,21 +74,19 @@ fn bare_loop(seed: u64) -> Traffic {
     event::run(world, &mains, &mut UntilAllAreDone).traffic()
 }
 
-fn serve(machine: SimHost) -> Task<'static> {
-    Box::pin(async move {
-        let host = machine.host();
-        let mut socket = host.bind(PORT).expect("a free port");
-        let mut timer = host.timer();
-        let mut buffer = vec![0; 1_500];
-        loop {
-            let arrival = recv_until(&mut *socket, &mut *timer, Time::NEVER, &mut buffer).await;
-            let arrival = arrival.expect("no deadline");
-            let label = arrival
-                .label
-                .map(|label| Label::new(Kind::Reply, label.operation));
-            socket.send(arrival.from, &buffer[..arrival.len], label);
-        }
-    })
+async fn serve(machine: SimHost) {
+    let host = machine.host();
+    let mut socket = host.bind(PORT).expect("a free port");
+    let mut timer = host.timer();
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        let arrival = recv_until(&mut *socket, &mut *timer, Time::NEVER, &mut buffer).await;
+        let arrival = arrival.expect("no deadline");
+        let label = arrival
+            .label
+            .map(|label| Label::new(Kind::Reply, label.operation));
+        socket.send(arrival.from, &buffer[..arrival.len], label);
+    }
 }
 
 async fn call(machine: SimHost) {
@@ -93,7 +95,7 @@ async fn call(machine: SimHost) {
     let mut socket = host.bind(PORT).expect("a free port");
     let mut timer = host.timer();
     let mut think = host.stream("load");
-    let mut buffer = vec![0; 1_500];
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     for number in 1..=REQUESTS {
         let pause = Duration::from_millis(u64::from(150 + think.below(301)));
         let until = host.now() + pause;
@@ -128,16 +130,107 @@ async fn call(machine: SimHost) {
     machine.stage(1).await;
 }
 
+/// Seeds of one round: enough that a round takes some tens of milliseconds.
+const SEEDS: u64 = 100;
+
+/// Rounds: the median of so many ratios is steady to a percent or two.
+const ROUNDS: usize = 41;
+
+/// A workload under test.
+struct Workload {
+    name: &'static str,
+    run: Box<dyn Fn(u64) -> Traffic>,
+}
+
+fn workloads() -> Vec<Workload> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/reference.toml");
+    let scenario =
+        Scenario::load(&path, &catalogue()).expect("the reference workload is a scenario");
+    let variant = scenario.variants[0].clone();
+    let reference = |detail| {
+        let variant = variant.clone();
+        move |seed| {
+            let report = report::run(&variant, Seed(seed), Backend::Event, detail);
+            let report = report.expect("the reference workload has no setup");
+            assert!(
+                report
+                    .verdicts
+                    .iter()
+                    .all(|(_, verdict)| *verdict == Verdict::Valid)
+            );
+            report.run.traffic
+        }
+    };
+    vec![
+        Workload {
+            name: "bare loop",
+            run: Box::new(bare_loop),
+        },
+        Workload {
+            name: "reference",
+            run: Box::new(reference(Detail::Checks)),
+        },
+        Workload {
+            name: "reference, trace kept",
+            run: Box::new(reference(Detail::Trace)),
+        },
+    ]
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures the machine's time"
+)]
+fn seconds(workload: &Workload) -> f64 {
+    let start = Instant::now();
+    for seed in 0..SEEDS {
+        (workload.run)(seed);
+    }
+    start.elapsed().as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// With the name of a workload as argument, only that one runs, for a profiler.
+fn profile(workloads: &[Workload]) -> bool {
+    let asked = std::env::args().nth(1).filter(|name| name != "--bench");
+    let Some(workload) = workloads
+        .iter()
+        .find(|workload| Some(workload.name) == asked.as_deref())
+    else {
+        return false;
+    };
+    seconds(workload);
+    true
+}
+
 fn main() {
-    let seeds = 0..500_u64;
-    for _ in 0..5 {
-        let start = Instant::now();
-        let sent: u64 = seeds.clone().map(|seed| bare_loop(seed).sent).sum();
-        let took = start.elapsed();
+    let workloads = workloads();
+    if profile(&workloads) {
+        return;
+    }
+    let rounds: Vec<Vec<f64>> = (0..ROUNDS)
+        .map(|_| workloads.iter().map(seconds).collect())
+        .collect();
+    println!("{ROUNDS} rounds of {SEEDS} seeds each; medians");
+    for (place, workload) in workloads.iter().enumerate() {
+        let sent: u64 = (0..SEEDS).map(|seed| (workload.run)(seed).sent).sum();
+        let took = median(rounds.iter().map(|round| round[place]).collect());
+        let seeds = SEEDS as f64;
         println!(
-            "bare loop: {:.1} us a run, {} ns a datagram",
-            took.as_secs_f64() * 1e6 / 500.0,
-            took.as_nanos() / u128::from(sent)
+            "{:<22} {:6.1} us a run  {:6.0} runs/s  {:4.0} ns a datagram  {:5.1} datagrams a run",
+            workload.name,
+            took / seeds * 1e6,
+            seeds / took,
+            took / sent as f64 * 1e9,
+            sent as f64 / seeds,
         );
     }
+    let ratio =
+        |a: usize, b: usize| median(rounds.iter().map(|round| round[a] / round[b]).collect());
+    println!("reference / bare loop        {:.2}", ratio(1, 0));
+    println!("trace kept / reference       {:.2}", ratio(2, 1));
 }
