@@ -17,7 +17,7 @@ use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::{Conditions, Delay, Link, Probability};
 use wavetank::net::simulated::SimHost;
 use wavetank::net::world::{Director, Main, Next, Traffic, World};
-use wavetank::net::{Attempt, DATAGRAM_BYTES_MAX, Kind, Label, event, recv_until};
+use wavetank::net::{Attempt, Kind, Label, event, recv_until};
 use wavetank::seed::Seed;
 use wavetank::services::catalogue;
 use wavetank::sim::report;
@@ -78,14 +78,13 @@ async fn serve(machine: SimHost) {
     let host = machine.host();
     let mut socket = host.bind(PORT).expect("a free port");
     let mut timer = host.timer();
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     loop {
-        let arrival = recv_until(&mut *socket, &mut *timer, Time::NEVER, &mut buffer).await;
+        let arrival = recv_until(&mut *socket, &mut *timer, Time::NEVER).await;
         let arrival = arrival.expect("no deadline");
         let label = arrival
             .label
             .map(|label| Label::new(Kind::Reply, label.operation));
-        socket.send(arrival.from, &buffer[..arrival.len], label);
+        socket.send(arrival.from, vec![8; 100].into(), label);
     }
 }
 
@@ -95,14 +94,10 @@ async fn call(machine: SimHost) {
     let mut socket = host.bind(PORT).expect("a free port");
     let mut timer = host.timer();
     let mut think = host.stream("load");
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     for number in 1..=REQUESTS {
         let pause = Duration::from_millis(u64::from(150 + think.below(301)));
         let until = host.now() + pause;
-        while recv_until(&mut *socket, &mut *timer, until, &mut buffer)
-            .await
-            .is_some()
-        {}
+        while recv_until(&mut *socket, &mut *timer, until).await.is_some() {}
         let operation = OperationId {
             client: host.id(),
             number,
@@ -117,9 +112,9 @@ async fn call(machine: SimHost) {
                 operation,
                 attempt,
             };
-            socket.send(server, &[7; 100], Some(label));
+            socket.send(server, vec![7; 100].into(), Some(label));
             let deadline = host.now() + TIMEOUT;
-            if recv_until(&mut *socket, &mut *timer, deadline, &mut buffer)
+            if recv_until(&mut *socket, &mut *timer, deadline)
                 .await
                 .is_some()
             {

@@ -25,7 +25,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::{Verdict, cite};
-use crate::history::OutcomeKind;
+use crate::history::{Entry, HistoryEvent, OutcomeKind};
 use crate::id::OperationId;
 use crate::trace::{Detail, Event, Line, Names, TraceFile};
 
@@ -100,6 +100,21 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
         }
     }
     (executions, told)
+}
+
+/// What is known of a run whose trace was not kept, for [`judge`].
+#[must_use]
+pub fn from_counts(executed: &[OperationId], history: &[Entry]) -> (Vec<Execution>, Vec<Told>) {
+    let execution = |&operation| Execution { operation, line: 0 };
+    let told = history.iter().filter_map(|entry| match &entry.event {
+        HistoryEvent::Complete(outcome) => Some(Told {
+            operation: entry.operation,
+            kind: outcome.kind,
+            line: 0,
+        }),
+        HistoryEvent::Invoke(_) => None,
+    });
+    (executed.iter().map(execution).collect(), told.collect())
 }
 
 /// What a trace says in words, for [`judge`].

@@ -6,12 +6,12 @@
 pub mod json;
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::id::OperationId;
+use crate::wire::SharedBytes;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -53,7 +53,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Told {
     /// A reply of the service, in the service's own encoding.
-    Reply(Rc<[u8]>),
+    Reply(SharedBytes),
     /// Words of the client's own.
     Text(Cow<'static, str>),
 }
@@ -84,7 +84,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum HistoryEvent {
     /// It began an operation, given in the service's own encoding.
-    Invoke(Rc<[u8]>),
+    Invoke(SharedBytes),
     /// The operation ended.
     Complete(Outcome),
 }

@@ -28,6 +28,7 @@ use std::task::{Context, Poll};
 
 use crate::clock::Time;
 use crate::id::OperationId;
+use crate::wire::SharedBytes;
 
 /// The longest datagram that a service may send, in bytes: what UDP over IPv4 can carry.
 pub const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -106,10 +107,10 @@ impl Kind {
 }
 
 /// A datagram that has arrived.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrival {
-    /// How many bytes of the buffer it fills.
-    pub len: usize,
+    /// Its bytes.
+    pub body: SharedBytes,
     /// Who sent it.
     pub from: SocketAddr,
     /// In simulation, the sender's label: for the trace only.
@@ -121,10 +122,10 @@ pub trait Datagrams {
     /// Sends a datagram. It may be lost, doubled, delayed or overtaken; nobody will say so.
     ///
     /// A datagram of more than [`DATAGRAM_BYTES_MAX`] bytes is lost.
-    fn send(&mut self, to: SocketAddr, body: &[u8], label: Option<Label>);
+    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>);
 
-    /// The next datagram that has arrived, copied to `buffer`.
-    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Arrival>;
+    /// The next datagram that has arrived.
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival>;
 
     /// The address that this socket is bound to.
     fn local_address(&self) -> SocketAddr;
@@ -155,10 +156,9 @@ pub async fn recv_until(
     socket: &mut dyn Datagrams,
     timer: &mut dyn Timer,
     deadline: Time,
-    buffer: &mut [u8],
 ) -> Option<Arrival> {
     poll_fn(|context| {
-        if let Poll::Ready(arrival) = socket.poll_recv(context, buffer) {
+        if let Poll::Ready(arrival) = socket.poll_recv(context) {
             return Poll::Ready(Some(arrival));
         }
         if deadline == Time::NEVER {

@@ -1,11 +1,11 @@
 //! Copies of datagrams under way in simulation, and the addresses of simulated hosts.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::HostId;
 use crate::net::Label;
+use crate::wire::SharedBytes;
 
 /// A copy of a datagram under way.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Packet {
     /// Which send of its label, and which copy of that send.
     pub(crate) nth: u32,
     pub(crate) copy: u8,
-    pub(crate) body: Rc<[u8]>,
+    pub(crate) body: SharedBytes,
 }
 
 impl Packet {

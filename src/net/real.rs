@@ -28,9 +28,10 @@ use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Conditions;
 use crate::net::fate::{Fate, Fates};
-use crate::net::{Arrival, Datagrams, Label, Network, Timer};
+use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Datagrams, Label, Network, Timer};
 use crate::seed::{Seed, Stream};
 use crate::trace::{Event, Line};
+use crate::wire::SharedBytes;
 
 /// Peers that get a name of their own; all others share the last one. A server's log names its
 /// clients, and this bounds what strangers can make it remember.
@@ -193,6 +194,7 @@ impl Network for RealHost {
             twin: Rc::new(twin),
             address,
             inbox: Rc::default(),
+            buffer: vec![0; DATAGRAM_BYTES_MAX],
         }))
     }
 
@@ -256,33 +258,34 @@ struct RealSocket {
     twin: Rc<StdUdpSocket>,
     address: SocketAddr,
     inbox: Rc<RefCell<Inbox>>,
+    buffer: Vec<u8>,
 }
 
 /// Datagrams that the conditions held back, or doubled.
 #[derive(Default)]
 struct Inbox {
-    queue: VecDeque<(Vec<u8>, SocketAddr)>,
+    queue: VecDeque<(SharedBytes, SocketAddr)>,
     waker: Option<Waker>,
 }
 
 impl Datagrams for RealSocket {
-    fn send(&mut self, to: SocketAddr, body: &[u8], label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
         let to_host = self.world.host_of(to);
         let fate = self.world.decide(self.me, to_host, label);
         if self.world.is_heard() {
             let event = Event::Send {
                 to: to_host,
                 label,
-                datagram: body.into(),
+                datagram: body.clone(),
                 fate,
             };
             self.world.record(self.me, event);
         }
         for &delay_ms in fate.delays_ms() {
             if delay_ms <= 1 {
-                send_now(&self.twin, to, body);
+                send_now(&self.twin, to, &body);
             } else {
-                let (twin, body) = (self.twin.clone(), body.to_vec());
+                let (twin, body) = (self.twin.clone(), body.clone());
                 spawn_local(async move {
                     sleep(Duration::from_millis(u64::from(delay_ms) - 1)).await;
                     send_now(&twin, to, &body);
@@ -291,20 +294,18 @@ impl Datagrams for RealSocket {
         }
     }
 
-    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Arrival> {
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival> {
         loop {
             let held_back = self.inbox.borrow_mut().queue.pop_front();
             if let Some((body, from)) = held_back {
-                let len = body.len().min(buffer.len());
-                buffer[..len].copy_from_slice(&body[..len]);
                 return Poll::Ready(Arrival {
-                    len,
+                    body,
                     from,
                     label: None,
                 });
             }
             self.inbox.borrow_mut().waker = Some(context.waker().clone());
-            let mut unread = ReadBuf::new(buffer);
+            let mut unread = ReadBuf::new(&mut self.buffer);
             let from = match ready!(self.socket.poll_recv_from(context, &mut unread)) {
                 Ok(from) => from,
                 Err(error) => {
@@ -312,16 +313,17 @@ impl Datagrams for RealSocket {
                     continue;
                 }
             };
+            let body = SharedBytes::from(unread.filled());
             if self.world.0.fates.is_none() {
                 return Poll::Ready(Arrival {
-                    len: unread.filled().len(),
+                    body,
                     from,
                     label: None,
                 });
             }
             let fate = self.world.decide(self.world.host_of(from), self.me, None);
             for &delay_ms in fate.delays_ms() {
-                self.hold_back(unread.filled().to_vec(), from, delay_ms);
+                self.hold_back(body.clone(), from, delay_ms);
             }
         }
     }
@@ -332,7 +334,7 @@ impl Datagrams for RealSocket {
 }
 
 impl RealSocket {
-    fn hold_back(&self, body: Vec<u8>, from: SocketAddr, delay_ms: u32) {
+    fn hold_back(&self, body: SharedBytes, from: SocketAddr, delay_ms: u32) {
         if delay_ms <= 1 {
             self.inbox.borrow_mut().queue.push_back((body, from));
             return;

@@ -21,6 +21,7 @@ use crate::net::world::{SharedPort, SharedWorld};
 use crate::net::{Arrival, Datagrams, Label, Network, Timer};
 use crate::seed::Stream;
 use crate::trace::Event;
+use crate::wire::SharedBytes;
 
 /// One life of a simulated host. Clones are the same life.
 #[derive(Clone)]
@@ -161,7 +162,7 @@ struct SimSocket {
 }
 
 impl Datagrams for SimSocket {
-    fn send(&mut self, to: SocketAddr, body: &[u8], label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
         let SimHost { world, carrier, me } = &self.host;
         let mut world = world.borrow_mut();
         if world.is_up(*me) {
@@ -171,25 +172,19 @@ impl Datagrams for SimSocket {
         }
     }
 
-    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Arrival> {
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival> {
         let mut port = self.port.borrow_mut();
-        let Some(delivered) = port.queue.pop_front().filter(|_| self.host.is_alive()) else {
-            if !port
-                .waker
-                .as_ref()
-                .is_some_and(|old| old.will_wake(context.waker()))
-            {
-                port.waker = Some(context.waker().clone());
-            }
-            return Poll::Pending;
-        };
-        let len = delivered.body.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&delivered.body[..len]);
-        Poll::Ready(Arrival {
-            len,
-            from: delivered.from,
-            label: delivered.label,
-        })
+        if let Some(arrival) = port.queue.pop_front().filter(|_| self.host.is_alive()) {
+            return Poll::Ready(arrival);
+        }
+        if !port
+            .waker
+            .as_ref()
+            .is_some_and(|old| old.will_wake(context.waker()))
+        {
+            port.waker = Some(context.waker().clone());
+        }
+        Poll::Pending
     }
 
     fn local_address(&self) -> SocketAddr {

@@ -33,9 +33,10 @@ use crate::net::fate::{Fate, Fates};
 use crate::net::packet::{Packet, host_at, ip};
 use crate::net::simulated::SimHost;
 use crate::net::timers::{TimerQueues, TimerTicket};
-use crate::net::{DATAGRAM_BYTES_MAX, Kind, Label};
+use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Kind, Label};
 use crate::seed::Seed;
 use crate::trace::{Event, Recorder};
+use crate::wire::SharedBytes;
 
 /// Polls of tasks in one virtual millisecond after which a run is given up: a task that wakes itself
 /// for ever would otherwise hang it. A host with 10,000 datagrams in one ms needs a few times that.
@@ -119,15 +120,8 @@ pub(crate) type SharedPort = Rc<RefCell<Port>>;
 /// A bound port: datagrams that have arrived and are not yet received.
 #[derive(Debug, Default)]
 pub(crate) struct Port {
-    pub(crate) queue: VecDeque<Delivered>,
+    pub(crate) queue: VecDeque<Arrival>,
     pub(crate) waker: Option<Waker>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Delivered {
-    pub(crate) body: Rc<[u8]>,
-    pub(crate) from: SocketAddr,
-    pub(crate) label: Option<Label>,
 }
 
 impl World {
@@ -327,7 +321,7 @@ impl World {
         &mut self,
         from: (HostId, u16),
         to: SocketAddr,
-        body: &[u8],
+        body: SharedBytes,
         label: Option<Label>,
         mut carry: impl FnMut(Packet),
     ) {
@@ -337,7 +331,6 @@ impl World {
         if body.len() > DATAGRAM_BYTES_MAX {
             return;
         }
-        let body: Rc<[u8]> = body.into();
         let (fate, nth) = if self.calm {
             self.calm_sends += 1;
             (Fate::once(1), self.calm_sends)
@@ -395,7 +388,7 @@ impl World {
         *self.in_flight(packet.label) -= 1;
         let mut port = port.borrow_mut();
         let from = SocketAddr::new(ip(packet.from), packet.from_port);
-        port.queue.push_back(Delivered {
+        port.queue.push_back(Arrival {
             body: packet.body,
             from,
             label: packet.label,

@@ -10,19 +10,18 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
-use crate::net::{Arrival, Attempt, DATAGRAM_BYTES_MAX, Datagrams, Kind, Label, Timer, recv_until};
+use crate::net::{Arrival, Attempt, Datagrams, Kind, Label, Timer, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::message::{Message, Refused};
 use crate::rpc::retransmit::{Policy, Retransmission, Step};
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
-use crate::wire::WireError;
+use crate::wire::{SharedBytes, WireError};
 
 /// Updates that are kept while a call is under way; more are ignored, as if lost.
 const UPDATES_QUEUED_MAX: usize = 1_024;
@@ -53,7 +52,7 @@ pub enum Called {
     /// With a reply of the service, in the service's own encoding.
     Reply {
         /// The reply.
-        body: Rc<[u8]>,
+        body: SharedBytes,
         /// The operation whose reply it is, where the network knows it.
         reply_to: Option<OperationId>,
     },
@@ -112,7 +111,7 @@ pub struct Pushed {
     /// In simulation, the sender's label.
     pub label: Option<Label>,
     /// The update, in the service's own encoding.
-    pub body: Rc<[u8]>,
+    pub body: SharedBytes,
 }
 
 /// One life of a client of a server.
@@ -125,15 +124,14 @@ pub struct RpcClient {
     id: ClientId,
     calls: u32,
     updates: VecDeque<Pushed>,
-    buffer: Vec<u8>,
 }
 
 /// What a datagram means to a client.
 enum Heard {
-    Reply(Rc<[u8]>),
+    Reply(SharedBytes),
     InProgress,
     Refused(Refused),
-    Update(Rc<[u8]>),
+    Update(SharedBytes),
     Nothing(Ignored),
 }
 
@@ -164,7 +162,6 @@ impl RpcClient {
     ) -> Self {
         let id = ClientId(host.stream("client id").next_u64());
         let timer = host.timer();
-        let buffer = vec![0; DATAGRAM_BYTES_MAX];
         let updates = VecDeque::new();
         Self {
             host,
@@ -175,7 +172,6 @@ impl RpcClient {
             id,
             calls: 0,
             updates,
-            buffer,
         }
     }
 
@@ -198,7 +194,7 @@ impl RpcClient {
             sequence: self.calls,
             body,
         };
-        let Ok(datagram) = self.encode(open) else {
+        let Ok(datagram) = self.encode(open).map(SharedBytes::from) else {
             return Called::NotExpressible;
         };
         let mut policy = self.options.policy;
@@ -260,7 +256,7 @@ impl RpcClient {
             }
             .encode();
             let label = Some(Label::new(Kind::OneWay, operation));
-            self.socket.send(self.server, &datagram, label);
+            self.socket.send(self.server, datagram.into(), label);
         }
     }
 
@@ -322,22 +318,22 @@ impl RpcClient {
         }
     }
 
-    fn send(&mut self, operation: OperationId, attempt: Attempt, datagram: &[u8]) {
+    fn send(&mut self, operation: OperationId, attempt: Attempt, datagram: &SharedBytes) {
         let label = Label {
             kind: Kind::Request,
             operation,
             attempt,
         };
-        self.socket.send(self.server, datagram, Some(label));
+        self.socket.send(self.server, datagram.clone(), Some(label));
     }
 
     async fn receive(&mut self, until: Time) -> Option<Arrival> {
-        recv_until(&mut *self.socket, &mut *self.timer, until, &mut self.buffer).await
+        recv_until(&mut *self.socket, &mut *self.timer, until).await
     }
 
     /// What a datagram in the buffer means while this call is open.
     fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
-        let datagram = &self.buffer[..arrival.len];
+        let datagram = &arrival.body;
         match self.options.wire {
             Wire::V2 => self.hear_v2(datagram, open),
             Wire::V1(_) if arrival.from != self.server => Heard::Nothing(Ignored::NotWaiting),
@@ -345,7 +341,7 @@ impl RpcClient {
         }
     }
 
-    fn hear_v2(&self, datagram: &[u8], open: Option<Open<'_>>) -> Heard {
+    fn hear_v2(&self, datagram: &SharedBytes, open: Option<Open<'_>>) -> Heard {
         let is_open = |client, sequence| {
             client == self.id && open.is_some_and(|open| open.sequence == sequence)
         };
@@ -363,14 +359,16 @@ impl RpcClient {
                 sequence,
                 reason,
             }) if is_open(client, sequence) => Heard::Refused(reason),
-            Ok(Message::Update { client, body }) if client == self.id => Heard::Update(body.into()),
+            Ok(Message::Update { client, body }) if client == self.id => {
+                Heard::Update(datagram.last(body.len()))
+            }
             Ok(Message::Update { .. }) => Heard::Nothing(Ignored::NotMonitoring),
             Ok(_) => Heard::Nothing(Ignored::NotWaiting),
             Err(_) => Heard::Nothing(Ignored::Malformed),
         }
     }
 
-    fn hear_v1(format: &dyn FormatV1, datagram: &[u8], open: Option<Open<'_>>) -> Heard {
+    fn hear_v1(format: &dyn FormatV1, datagram: &SharedBytes, open: Option<Open<'_>>) -> Heard {
         let request = open.map(|open| open.body);
         match format.decode_from_server(request, datagram) {
             Ok(FromServer::Update(body)) => Heard::Update(body.into()),
@@ -380,7 +378,7 @@ impl RpcClient {
         }
     }
 
-    fn pushed(&self, arrival: &Arrival, body: Rc<[u8]>) -> Pushed {
+    fn pushed(&self, arrival: &Arrival, body: SharedBytes) -> Pushed {
         Pushed {
             from: self.host.host_of(arrival.from),
             label: arrival.label,

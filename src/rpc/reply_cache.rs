@@ -18,11 +18,11 @@
 //! Pure: the time comes in as an argument.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, RequestId};
+use crate::wire::SharedBytes;
 
 /// What a reply cache may hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +54,7 @@ pub enum Admission {
     /// Say that it is in progress.
     InProgress,
     /// Send this reply again.
-    Stored(Rc<[u8]>),
+    Stored(SharedBytes),
     /// Do nothing: the client has said that it waits for it no longer.
     Acknowledged,
     /// Refuse it: the same request id came with another body.
@@ -83,13 +83,13 @@ struct ClientRecord {
 #[derive(Debug)]
 struct Remembered {
     sequence: u32,
-    body: Rc<[u8]>,
+    body: SharedBytes,
     reply: Option<StoredReply>,
 }
 
 #[derive(Debug)]
 struct StoredReply {
-    body: Rc<[u8]>,
+    body: SharedBytes,
     since: Time,
 }
 
@@ -111,7 +111,7 @@ impl ReplyCache {
         now: Time,
         request: RequestId,
         awaited: u32,
-        body: &Rc<[u8]>,
+        body: &SharedBytes,
     ) -> Admission {
         self.sweep(now);
         let RequestId { client, sequence } = request;
@@ -147,7 +147,7 @@ impl ReplyCache {
     }
 
     /// Stores the reply to a request that was in progress.
-    pub fn complete(&mut self, now: Time, request: RequestId, reply: &Rc<[u8]>) {
+    pub fn complete(&mut self, now: Time, request: RequestId, reply: &SharedBytes) {
         let Some(record) = self.clients.get_mut(&request.client) else {
             return;
         };
@@ -249,7 +249,7 @@ impl ClientRecord {
 impl Remembered {
     /// What to do with a request of the same id. Format v1 does not compare bodies: the seed's
     /// servers do not, and its stories show what follows.
-    fn duplicate(&self, client: ClientKey, body: &Rc<[u8]>) -> Admission {
+    fn duplicate(&self, client: ClientKey, body: &SharedBytes) -> Admission {
         let compares = matches!(client, ClientKey::Id(_));
         match &self.reply {
             _ if compares && self.body != *body => Admission::DifferentBody,
@@ -274,7 +274,7 @@ mod tests {
         ClientKey::Address(([10, 0, 0, 2], port).into())
     }
 
-    fn bytes(text: &str) -> Rc<[u8]> {
+    fn bytes(text: &str) -> SharedBytes {
         text.as_bytes().into()
     }
 

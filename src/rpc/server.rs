@@ -11,12 +11,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::host::Host;
 use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
-use crate::net::{DATAGRAM_BYTES_MAX, Datagrams, Kind, Label, recv_until};
+use crate::net::{Arrival, Datagrams, Kind, Label, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::message::{Message, Refused, is_v2};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
@@ -24,6 +23,7 @@ use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
 use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
 use crate::trace::{Event, Filtered, Ignored};
+use crate::wire::SharedBytes;
 
 /// What a server does.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub enum Action {
         /// To whom.
         to: SocketAddr,
         /// The datagram.
-        datagram: Vec<u8>,
+        datagram: SharedBytes,
         /// What it is, for its fate and for the trace.
         label: Option<Label>,
     },
@@ -116,10 +116,16 @@ impl RpcServer {
     }
 
     /// Takes a datagram in.
-    pub fn receive(&mut self, now: Time, origin: Origin, datagram: &[u8], out: &mut Vec<Action>) {
+    pub fn receive(
+        &mut self,
+        now: Time,
+        origin: Origin,
+        datagram: &SharedBytes,
+        out: &mut Vec<Action>,
+    ) {
         if is_v2(datagram) {
             match Message::decode(datagram) {
-                Ok(message) => self.receive_v2(now, origin, message, out),
+                Ok(message) => self.receive_v2(now, origin, datagram, message, out),
                 Err(error) => self.count_malformed(origin, error.kind(), &error, out),
             }
         } else {
@@ -143,6 +149,7 @@ impl RpcServer {
         &mut self,
         now: Time,
         origin: Origin,
+        datagram: &SharedBytes,
         message: Message<'_>,
         out: &mut Vec<Action>,
     ) {
@@ -162,7 +169,7 @@ impl RpcServer {
                 };
                 out.push(Action::Record(origin.received(pending.caller.operation)));
                 if session == 0 {
-                    self.request(now, pending, awaited, body, out);
+                    self.request(now, pending, awaited, datagram.last(body.len()), out);
                 } else {
                     Self::send(out, &pending, Kind::Reply, |client| Message::Refused {
                         client,
@@ -213,7 +220,7 @@ impl RpcServer {
                     caller: origin.caller(client, number),
                 };
                 out.push(Action::Record(origin.received(pending.caller.operation)));
-                self.request(now, pending, 0, &body, out);
+                self.request(now, pending, 0, body.into(), out);
             }
             Err(malformed) => {
                 let error = malformed.error;
@@ -221,7 +228,7 @@ impl RpcServer {
                 if let Some(datagram) = malformed.reply {
                     out.push(Action::Send {
                         to: origin.address,
-                        datagram,
+                        datagram: datagram.into(),
                         label: None,
                     });
                 }
@@ -235,10 +242,9 @@ impl RpcServer {
         now: Time,
         pending: Pending,
         awaited: u32,
-        body: &[u8],
+        body: SharedBytes,
         out: &mut Vec<Action>,
     ) {
-        let body: Rc<[u8]> = body.into();
         let admission = match &mut self.cache {
             Some(cache) => cache.admit(now, pending.id, awaited, &body),
             None => Admission::New,
@@ -281,7 +287,7 @@ impl RpcServer {
         }
     }
 
-    fn execute(&mut self, now: Time, pending: Pending, body: Rc<[u8]>, out: &mut Vec<Action>) {
+    fn execute(&mut self, now: Time, pending: Pending, body: SharedBytes, out: &mut Vec<Action>) {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let caller = &pending.caller;
@@ -337,7 +343,13 @@ impl RpcServer {
         }
     }
 
-    fn complete(&mut self, now: Time, pending: &Pending, reply: &Rc<[u8]>, out: &mut Vec<Action>) {
+    fn complete(
+        &mut self,
+        now: Time,
+        pending: &Pending,
+        reply: &SharedBytes,
+        out: &mut Vec<Action>,
+    ) {
         if let Some(cache) = &mut self.cache {
             cache.complete(now, pending.id, reply);
         }
@@ -361,7 +373,7 @@ impl RpcServer {
         let label = Some(Label::new(Kind::Reply, pending.caller.operation));
         out.push(Action::Send {
             to: pending.caller.address,
-            datagram,
+            datagram: datagram.into(),
             label,
         });
     }
@@ -381,7 +393,7 @@ impl RpcServer {
         let label = Some(Label::new(Kind::Update, to.operation));
         out.push(Action::Send {
             to: to.address,
-            datagram,
+            datagram: datagram.into(),
             label,
         });
     }
@@ -398,7 +410,7 @@ impl RpcServer {
             let datagram = message(client).encode();
             out.push(Action::Send {
                 to: pending.caller.address,
-                datagram,
+                datagram: datagram.into(),
                 label,
             });
         }
@@ -457,20 +469,22 @@ impl Origin {
 /// Serves on a socket until the host's life ends.
 pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {
     let mut timer = host.timer();
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut actions = Vec::new();
     loop {
-        let next = server.next_timer();
-        let arrival = recv_until(&mut *socket, &mut *timer, next, &mut buffer).await;
+        let arrival = recv_until(&mut *socket, &mut *timer, server.next_timer()).await;
         let now = host.now();
-        if let Some(arrival) = arrival {
-            let (address, label) = (arrival.from, arrival.label);
+        if let Some(Arrival {
+            body,
+            from: address,
+            label,
+        }) = arrival
+        {
             let origin = Origin {
                 address,
                 host: host.host_of(address),
                 label,
             };
-            server.receive(now, origin, &buffer[..arrival.len], &mut actions);
+            server.receive(now, origin, &body, &mut actions);
         } else {
             server.fire_timers(now, &mut actions);
         }
@@ -480,7 +494,7 @@ pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcSe
                     to,
                     datagram,
                     label,
-                } => socket.send(to, &datagram, label),
+                } => socket.send(to, datagram, label),
                 Action::Record(event) => host.record(event),
             }
         }

@@ -16,10 +16,10 @@
 //!     fn step(&mut self, _now: Time, input: Input<'_>, effects: &mut Effects) {
 //!         let Input::Request { ticket, body, .. } = input else { return };
 //!         let Ok(amount) = <[u8; 4]>::try_from(body) else {
-//!             return effects.complete(ticket, b"bad amount");
+//!             return effects.complete(ticket, b"bad amount".to_vec());
 //!         };
 //!         self.balance += u32::from_be_bytes(amount);
-//!         effects.complete(ticket, &self.balance.to_be_bytes());
+//!         effects.complete(ticket, self.balance.to_be_bytes().to_vec());
 //!     }
 //! }
 //! ```
@@ -30,6 +30,7 @@ use std::rc::Rc;
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
 use crate::trace::Word;
+use crate::wire::SharedBytes;
 
 /// A deterministic state machine behind a server.
 ///
@@ -89,7 +90,7 @@ pub enum Effect {
         /// Which one.
         ticket: Ticket,
         /// The reply, in the service's own encoding.
-        reply: Rc<[u8]>,
+        reply: SharedBytes,
     },
     /// A message goes to a client unasked.
     Push {
@@ -110,7 +111,7 @@ pub struct Effects(Vec<Effect>);
 
 impl Effects {
     /// Completes a request.
-    pub fn complete(&mut self, ticket: Ticket, reply: &[u8]) {
+    pub fn complete(&mut self, ticket: Ticket, reply: impl Into<SharedBytes>) {
         self.0.push(Effect::Complete {
             ticket,
             reply: reply.into(),
@@ -133,7 +134,7 @@ impl Effects {
     }
 
     /// The reply that completes this request, if one does.
-    pub(crate) fn reply_to(&self, asked: Ticket) -> Option<Rc<[u8]>> {
+    pub(crate) fn reply_to(&self, asked: Ticket) -> Option<SharedBytes> {
         self.0.iter().find_map(|effect| match effect {
             Effect::Complete { ticket, reply } if *ticket == asked => Some(reply.clone()),
             _ => None,

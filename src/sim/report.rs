@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::check::{Verdict, effects, executions};
 use crate::clock::Time;
-use crate::history::OutcomeKind;
+use crate::history::{HistoryEvent, OutcomeKind};
 use crate::id::OperationId;
 use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::sim::replay::Replay;
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
 use crate::sim::simulation::{self, Run, SetupError};
-use crate::trace::{Detail, Event, Final, Header, Names, TraceFile, VerdictRow};
+use crate::trace::{Detail, Final, Header, Names, TraceFile, VerdictRow};
 
 /// A run, judged.
 #[derive(Debug)]
@@ -39,6 +39,12 @@ pub fn run(
     backend: Backend,
     detail: Detail,
 ) -> Result<Report, SetupError> {
+    let replays = variant.checks.contains(&Check::Effects);
+    let detail = if detail == Detail::Checks && !replays {
+        Detail::Counts
+    } else {
+        detail
+    };
     let run = simulation::run(variant, seed, backend, detail)?;
     let verdicts: Vec<(Check, Verdict)> = variant
         .checks
@@ -98,8 +104,12 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
     }
     let names = Names(&run.names);
     match check {
-        Check::Executions => {
+        Check::Executions if detail == Detail::Trace => {
             let (executions, told) = executions::from_lines(&run.lines, detail);
+            executions::judge(&executions, &told, names)
+        }
+        Check::Executions => {
+            let (executions, told) = executions::from_counts(&run.executed, &run.history);
             executions::judge(&executions, &told, names)
         }
         Check::Effects => {
@@ -168,8 +178,8 @@ pub const fn agrees(expected: Expected, verdict: &Verdict) -> bool {
 /// How an operation ended.
 #[must_use]
 pub fn outcome(run: &Run, asked: OperationId) -> Option<OutcomeKind> {
-    run.lines.iter().find_map(|line| match &line.event {
-        Event::Outcome { operation, outcome } if *operation == asked => Some(outcome.kind),
+    run.history.iter().find_map(|entry| match &entry.event {
+        HistoryEvent::Complete(outcome) if entry.operation == asked => Some(outcome.kind),
         _ => None,
     })
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
-use crate::host::Task;
+use crate::host::{Host, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Fault;
 use crate::net::simulated::SimHost;
@@ -29,7 +29,7 @@ use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Client, Command};
 use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
-use crate::trace::{Detail, Event, Line, Recorder};
+use crate::trace::{Detail, Event, Line, Recorded, Recorder};
 
 /// The server's port in simulation.
 const SERVER_PORT: u16 = 3000;
@@ -47,6 +47,8 @@ pub struct Run {
     pub names: Vec<String>,
     /// The trace, in canonical order.
     pub lines: Vec<Line>,
+    /// Whose requests were executed, once for each execution.
+    pub executed: Vec<OperationId>,
     /// The history.
     pub history: Vec<Entry>,
     /// What was sent during the story.
@@ -123,11 +125,16 @@ pub fn run(
     }
     names.truncate(variant.clients.len() + 1);
     let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
-    let (lines, history) = world.into_recorder().finish();
+    let Recorded {
+        lines,
+        executed,
+        history,
+    } = world.into_recorder().finish();
     let unfinished = stages.unfinished;
     Ok(Run {
         names,
         lines,
+        executed,
         history,
         traffic,
         idle_faults,
@@ -312,6 +319,7 @@ fn server_main(variant: &Variant) -> Main {
 /// One client's part of a run.
 struct Player {
     machine: SimHost,
+    host: Host,
     client: Box<dyn Client>,
     outcomes: SharedOutcomes,
 }
@@ -371,10 +379,17 @@ impl Player {
             policy: variant.policy,
             wire,
         };
-        let rpc = RpcClient::new(host, socket, SocketAddr::new(server, SERVER_PORT), options);
+        let rpc = RpcClient::new(
+            host.clone(),
+            socket,
+            SocketAddr::new(server, SERVER_PORT),
+            options,
+        );
+        let client = variant.application.client(rpc);
         Self {
             machine,
-            client: variant.application.client(rpc),
+            host,
+            client,
             outcomes,
         }
     }
@@ -398,7 +413,7 @@ impl Player {
                 Step::Wait(span) => self.rest(*span).await,
                 Step::Perform(command, line) => {
                     let operation = OperationId {
-                        client: self.machine.host().id(),
+                        client: self.host.id(),
                         number: 0,
                     };
                     let outcome = self.client.perform(operation, command).await;
@@ -428,7 +443,7 @@ impl Player {
     }
 
     async fn play_load(&mut self, load: &Load) {
-        let mut chance = self.machine.host().stream("load");
+        let mut chance = self.host.stream("load");
         let weights: Vec<u32> = load.mix.iter().map(|(_, weight)| *weight).collect();
         for number in 1..=load.requests {
             let think = load.think.draw(chance.next_u32());
@@ -444,15 +459,12 @@ impl Player {
     }
 
     async fn perform(&mut self, number: u32, command: &Command) {
-        let host = self.machine.host();
+        let host = &self.host;
         let operation = OperationId {
             client: host.id(),
             number,
         };
-        host.record_history(
-            operation,
-            HistoryEvent::Invoke(command.body.as_slice().into()),
-        );
+        host.record_history(operation, HistoryEvent::Invoke(command.body.clone().into()));
         let outcome = self.client.perform(operation, command).await;
         host.record(Event::Outcome {
             operation,
@@ -462,7 +474,7 @@ impl Player {
     }
 
     async fn rest(&mut self, span: Duration) {
-        let until = self.machine.host().now() + span;
+        let until = self.host.now() + span;
         self.client.rpc().idle_until(until).await;
     }
 
@@ -471,7 +483,7 @@ impl Player {
             let mut told = Vec::new();
             for command in commands {
                 let operation = OperationId {
-                    client: self.machine.host().id(),
+                    client: self.host.id(),
                     number: 0,
                 };
                 told.push(in_words(

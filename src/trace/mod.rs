@@ -22,9 +22,10 @@ use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
 use crate::net::fate::Fate;
 use crate::net::{Kind, Label};
+use crate::wire::SharedBytes;
 
 pub use names::Names;
-pub use recorder::{Detail, Live, Recorder};
+pub use recorder::{Detail, Live, Recorded, Recorder};
 pub use row::{AttemptRow, CauseRow, Final, Header, OutcomeRow, Row, TraceFile, VerdictRow};
 
 /// One event, with the time and the host.
@@ -48,7 +49,7 @@ pub enum Event {
         /// Which operation, and which attempt.
         label: Option<Label>,
         /// The datagram itself.
-        datagram: Rc<[u8]>,
+        datagram: SharedBytes,
         /// What becomes of it.
         fate: Fate,
     },
@@ -64,16 +65,16 @@ pub enum Event {
         /// Whose request.
         operation: OperationId,
         /// The request, in the service's own encoding.
-        request: Rc<[u8]>,
+        request: SharedBytes,
         /// The reply, or `None` if the request waits.
-        reply: Option<Rc<[u8]>>,
+        reply: Option<SharedBytes>,
     },
     /// A request that had waited is complete.
     Complete {
         /// Whose request.
         operation: OperationId,
         /// The reply, in the service's own encoding.
-        reply: Rc<[u8]>,
+        reply: SharedBytes,
     },
     /// A server recognized a request as a duplicate and did not execute it.
     Filter {
@@ -107,7 +108,7 @@ pub enum Event {
         /// The operation that asked for updates.
         operation: OperationId,
         /// The update, in the service's own encoding.
-        update: Rc<[u8]>,
+        update: SharedBytes,
     },
     /// A client's operation ended.
     Outcome {

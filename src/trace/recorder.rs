@@ -16,6 +16,8 @@ pub enum Detail {
     Trace,
     /// What checkers need, and no more.
     Checks,
+    /// Which operations were executed, and how they ended: no requests, no replies.
+    Counts,
 }
 
 /// What is to be done with each line as it is recorded.
@@ -28,6 +30,7 @@ pub struct Recorder {
     muted: bool,
     zero: Time,
     lines: Vec<Line>,
+    executed: Vec<OperationId>,
     history: Vec<Entry>,
 }
 
@@ -49,6 +52,7 @@ impl Recorder {
             muted: false,
             zero: Time::ZERO,
             lines: Vec::new(),
+            executed: Vec::new(),
             history: Vec::new(),
         }
     }
@@ -87,7 +91,18 @@ impl Recorder {
     ///
     /// Times within the event are of the run, as `now` is; in the trace they count from its zero.
     pub fn record(&mut self, now: Time, host: HostId, mut event: Event) {
-        if !self.muted && (self.detail == Detail::Trace || event.is_for_checks()) {
+        if self.muted {
+            return;
+        }
+        if let Event::Execute { operation, .. } = &event {
+            self.executed.push(*operation);
+        }
+        let kept = match self.detail {
+            Detail::Trace => true,
+            Detail::Checks => event.is_for_checks(),
+            Detail::Counts => false,
+        };
+        if kept {
             if let Event::Patience { until, .. } = &mut event {
                 *until = self.trace_time(*until);
             }
@@ -117,15 +132,29 @@ impl Recorder {
         }
     }
 
-    /// The trace in its canonical order (by time, then host, then order within the host), and the
-    /// history.
+    /// What was recorded, in canonical order.
     #[must_use]
-    pub fn finish(mut self) -> (Vec<Line>, Vec<Entry>) {
+    pub fn finish(mut self) -> Recorded {
         self.lines.sort_by_key(|line| (line.at, line.host));
         self.history
             .sort_by_key(|entry| (entry.at, entry.operation.client));
-        (self.lines, self.history)
+        Recorded {
+            lines: self.lines,
+            executed: self.executed,
+            history: self.history,
+        }
     }
+}
+
+/// What a recorder has kept.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The trace in its canonical order: by time, then host, then order within the host.
+    pub lines: Vec<Line>,
+    /// Whose requests were executed, once for each execution, whatever the detail.
+    pub executed: Vec<OperationId>,
+    /// The history: by time, then client, then order within the client.
+    pub history: Vec<Entry>,
 }
 
 #[cfg(test)]
@@ -146,7 +175,7 @@ mod tests {
             until: Time::from_ms(9070),
         };
         recorder.record(Time::from_ms(80), HostId(0), patience);
-        let (lines, _) = recorder.finish();
+        let lines = recorder.finish().lines;
         assert_eq!(lines[0].at, Time::from_ms(10));
         assert!(matches!(lines[0].event, Event::Patience { until, .. } if until.as_ms() == 9000));
     }

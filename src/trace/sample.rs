@@ -123,7 +123,7 @@ fn reply(text: &str, fate: Fate) -> Event {
     datagram(ALICE, Some(Label::new(Kind::Reply, alice(1))), text, fate)
 }
 
-fn bytes(text: &str) -> Rc<[u8]> {
+fn bytes(text: &str) -> SharedBytes {
     text.as_bytes().into()
 }
 

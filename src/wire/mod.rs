@@ -12,9 +12,11 @@
 //! written elsewhere, so they are written down, here and in `docs/wire.md`, and not derived.
 
 mod reader;
+mod shared;
 mod writer;
 
 pub use reader::{Limit, Reader};
+pub use shared::SharedBytes;
 pub use writer::{Writer, str_bytes};
 
 /// A datagram, or the body of a message, is malformed.

@@ -157,7 +157,7 @@ impl Service for BookingServer {
                     Err(_) => Err(Refusal::InvalidRequest),
                 };
                 let reply = reply.unwrap_or_else(Reply::Error);
-                effects.complete(ticket, &reply.encode());
+                effects.complete(ticket, reply.encode());
             }
             Input::OneWay { caller, body } => {
                 if let Ok(ask) = Ask::decode(body) {
