@@ -21,7 +21,7 @@ use crate::rpc::message::{Message, Refused};
 use crate::rpc::retransmit::{Policy, Retransmission, Step};
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
-use crate::wire::{SharedBytes, WireError};
+use crate::wire::{SharedBytes, WireError, Writer};
 
 /// Updates that are kept while a call is under way; more are ignored, as if lost.
 const UPDATES_QUEUED_MAX: usize = 1_024;
@@ -124,6 +124,7 @@ pub struct RpcClient {
     id: ClientId,
     calls: u32,
     updates: VecDeque<Pushed>,
+    writer: Writer,
 }
 
 /// What a datagram means to a client.
@@ -172,6 +173,7 @@ impl RpcClient {
             id,
             calls: 0,
             updates,
+            writer: Writer::default(),
         }
     }
 
@@ -194,7 +196,7 @@ impl RpcClient {
             sequence: self.calls,
             body,
         };
-        let Ok(datagram) = self.encode(open).map(SharedBytes::from) else {
+        let Ok(datagram) = self.encode(open) else {
             return Called::NotExpressible;
         };
         let mut policy = self.options.policy;
@@ -302,19 +304,23 @@ impl RpcClient {
         });
     }
 
-    fn encode(&self, open: Open<'_>) -> Result<Vec<u8>, WireError> {
+    fn encode(&mut self, open: Open<'_>) -> Result<SharedBytes, WireError> {
         let Open { sequence, body } = open;
         match self.options.wire {
-            Wire::V1(format) => format.encode_request(sequence, body),
-            // One call at a time: the lowest number that it waits for is that of this call.
-            Wire::V2 => Ok(Message::Request {
-                client: self.id,
-                session: 0,
-                sequence,
-                awaited: sequence,
-                body,
+            Wire::V1(format) => format.encode_request(sequence, body).map(SharedBytes::from),
+            Wire::V2 => {
+                // One call at a time: the lowest number that it waits for is that of this call.
+                let (client, session, awaited) = (self.id, 0, sequence);
+                let request = Message::Request {
+                    client,
+                    session,
+                    sequence,
+                    awaited,
+                    body,
+                };
+                request.write(&mut self.writer);
+                Ok(self.writer.share())
             }
-            .encode()),
         }
     }
 

@@ -26,14 +26,6 @@ pub const BODY: Limit = Limit::new("body", DATAGRAM_BYTES_MAX - REQUEST_BYTES);
 const HEADER_BYTES: usize = 12;
 /// Header, session, sequence, awaited, body length.
 const REQUEST_BYTES: usize = HEADER_BYTES + 8 + 4 + 4 + 4;
-/// Header, sequence, body length.
-const REPLY_BYTES: usize = HEADER_BYTES + 4 + 4;
-/// Header, sequence.
-const IN_PROGRESS_BYTES: usize = HEADER_BYTES + 4;
-/// Header, sequence, reason.
-const REFUSED_BYTES: usize = HEADER_BYTES + 4 + 1;
-/// Header, body length: an update, or a message that asks for no reply.
-const UNNUMBERED_BYTES: usize = HEADER_BYTES + 4;
 
 const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
@@ -134,6 +126,17 @@ impl<'a> Message<'a> {
     /// The datagram.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(REQUEST_BYTES + self.body().len());
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    /// Writes the datagram.
+    pub fn write(&self, writer: &mut Writer) {
+        let begin = |writer: &mut Writer, kind, client: ClientId| {
+            writer.raw(&[MAGIC[0], MAGIC[1], VERSION, kind]);
+            writer.u64(client.0);
+        };
         match *self {
             Self::Request {
                 client,
@@ -142,40 +145,52 @@ impl<'a> Message<'a> {
                 awaited,
                 body,
             } => {
-                let mut writer = begin(REQUEST, client, REQUEST_BYTES + body.len());
+                begin(writer, REQUEST, client);
                 writer.u64(session);
                 writer.u32(sequence);
                 writer.u32(awaited);
                 writer.bytes(body);
-                writer.finish()
             }
             Self::Reply {
                 client,
                 sequence,
                 body,
             } => {
-                let mut writer = begin(REPLY, client, REPLY_BYTES + body.len());
+                begin(writer, REPLY, client);
                 writer.u32(sequence);
                 writer.bytes(body);
-                writer.finish()
             }
             Self::InProgress { client, sequence } => {
-                let mut writer = begin(IN_PROGRESS, client, IN_PROGRESS_BYTES);
+                begin(writer, IN_PROGRESS, client);
                 writer.u32(sequence);
-                writer.finish()
             }
             Self::Refused {
                 client,
                 sequence,
                 reason,
             } => {
-                let mut writer = begin(REFUSED, client, REFUSED_BYTES);
+                begin(writer, REFUSED, client);
                 writer.u32(sequence);
                 writer.u8(reason.code());
-                writer.finish()
             }
-            Self::Update { client, body } => unnumbered(UPDATE, client, body),
-            Self::OneWay { client, body } => unnumbered(ONE_WAY, client, body),
+            Self::Update { client, body } => {
+                begin(writer, UPDATE, client);
+                writer.bytes(body);
+            }
+            Self::OneWay { client, body } => {
+                begin(writer, ONE_WAY, client);
+                writer.bytes(body);
+            }
+        }
+    }
+
+    const fn body(&self) -> &'a [u8] {
+        match *self {
+            Self::Request { body, .. }
+            | Self::Reply { body, .. }
+            | Self::Update { body, .. }
+            | Self::OneWay { body, .. } => body,
+            Self::InProgress { .. } | Self::Refused { .. } => &[],
         }
     }
 
@@ -271,20 +286,6 @@ impl fmt::Display for Refused {
             Self::SessionExpired => "session expired",
         })
     }
-}
-
-#[inline]
-fn begin(kind: u8, client: ClientId, bytes: usize) -> Writer {
-    let mut writer = Writer::with_capacity(bytes);
-    writer.raw(&[MAGIC[0], MAGIC[1], VERSION, kind]);
-    writer.u64(client.0);
-    writer
-}
-
-fn unnumbered(kind: u8, client: ClientId, body: &[u8]) -> Vec<u8> {
-    let mut writer = begin(kind, client, UNNUMBERED_BYTES + body.len());
-    writer.bytes(body);
-    writer.finish()
 }
 
 #[inline]

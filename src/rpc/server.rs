@@ -23,7 +23,7 @@ use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
 use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
 use crate::trace::{Event, Filtered, Ignored};
-use crate::wire::SharedBytes;
+use crate::wire::{SharedBytes, Writer};
 
 /// What a server does.
 #[derive(Clone, Debug)]
@@ -63,6 +63,7 @@ pub struct RpcServer {
     waiting: BTreeMap<Ticket, Pending>,
     timers: Timers,
     effects: Effects,
+    writer: Writer,
     malformed: BTreeMap<&'static str, u64>,
 }
 
@@ -99,6 +100,7 @@ impl RpcServer {
             waiting: BTreeMap::new(),
             timers: Timers::default(),
             effects: Effects::default(),
+            writer: Writer::default(),
             malformed: BTreeMap::new(),
         }
     }
@@ -356,44 +358,50 @@ impl RpcServer {
         self.send_reply(pending, reply, out);
     }
 
-    fn send_reply(&self, pending: &Pending, reply: &[u8], out: &mut Vec<Action>) {
+    fn send_reply(&mut self, pending: &Pending, reply: &[u8], out: &mut Vec<Action>) {
         let RequestId { client, sequence } = pending.id;
         let datagram = match client {
-            ClientKey::Id(client) => Message::Reply {
-                client,
-                sequence,
-                body: reply,
+            ClientKey::Id(client) => {
+                Message::Reply {
+                    client,
+                    sequence,
+                    body: reply,
+                }
+                .write(&mut self.writer);
+                self.writer.share()
             }
-            .encode(),
             ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_reply(reply)) {
-                Some(Ok(datagram)) => datagram,
+                Some(Ok(datagram)) => datagram.into(),
                 _ => return, // a reply of the service that its format v1 cannot express
             },
         };
         let label = Some(Label::new(Kind::Reply, pending.caller.operation));
         out.push(Action::Send {
             to: pending.caller.address,
-            datagram: datagram.into(),
+            datagram,
             label,
         });
     }
 
-    fn push_update(&self, to: &Caller, update: &[u8], out: &mut Vec<Action>) {
+    fn push_update(&mut self, to: &Caller, update: &[u8], out: &mut Vec<Action>) {
         let datagram = match to.client {
-            ClientKey::Id(client) => Message::Update {
-                client,
-                body: update,
+            ClientKey::Id(client) => {
+                Message::Update {
+                    client,
+                    body: update,
+                }
+                .write(&mut self.writer);
+                self.writer.share()
             }
-            .encode(),
             ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_update(update)) {
-                Some(Ok(Some(datagram))) => datagram,
+                Some(Ok(Some(datagram))) => datagram.into(),
                 _ => return, // format v1 has no such update
             },
         };
         let label = Some(Label::new(Kind::Update, to.operation));
         out.push(Action::Send {
             to: to.address,
-            datagram: datagram.into(),
+            datagram,
             label,
         });
     }

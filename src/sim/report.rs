@@ -122,7 +122,7 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
                     [only] => Some(effects::Asked {
                         at,
                         command,
-                        request: only.body.as_slice(),
+                        request: &only.body[..],
                         told,
                     }),
                     _ => None, // several commands in one line: their texts were joined

@@ -464,7 +464,7 @@ impl Player {
             client: host.id(),
             number,
         };
-        host.record_history(operation, HistoryEvent::Invoke(command.body.clone().into()));
+        host.record_history(operation, HistoryEvent::Invoke(command.body.clone()));
         let outcome = self.client.perform(operation, command).await;
         host.record(Event::Outcome {
             operation,

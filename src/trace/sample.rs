@@ -1,7 +1,5 @@
 //! Sample events, for the tests of this module.
 
-use std::rc::Rc;
-
 use crate::clock::Time;
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::id::{HostId, OperationId};
@@ -9,6 +7,7 @@ use crate::net::fate::{Cause, Fate};
 use crate::net::{Attempt, Kind, Label};
 use crate::seed::Seed;
 use crate::trace::{Describe, Event, Filtered, Header, Ignored, Line, VerdictRow, Word};
+use crate::wire::SharedBytes;
 
 /// A service whose bytes are its words.
 pub(crate) struct Plain;

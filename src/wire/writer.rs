@@ -1,5 +1,7 @@
 //! Writes a datagram from front to back.
 
+use crate::wire::SharedBytes;
+
 /// How many bytes [`Writer::str`] takes for a string.
 #[must_use]
 pub const fn str_bytes(text: &str) -> usize {
@@ -76,6 +78,15 @@ impl Writer {
     #[inline]
     pub fn count(&mut self, count: usize) {
         self.u32(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// What was written, to be shared; the writer begins anew and keeps its room.
+    #[must_use]
+    #[inline]
+    pub fn share(&mut self) -> SharedBytes {
+        let shared = SharedBytes::from(&self.0[..]);
+        self.0.clear();
+        shared
     }
 
     /// The datagram.

@@ -74,7 +74,7 @@ impl Application for Echo {
     fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError> {
         let say = |text: &str| Command {
             verb: "say",
-            body: text.as_bytes().to_vec(),
+            body: text.as_bytes().into(),
         };
         let error = |at, message: &str| {
             Err(CommandError {
@@ -88,7 +88,7 @@ impl Application for Echo {
             Some(("ask", _)) => error(4, "too much; expected nothing after `ask`"),
             None if line == "ask" => Ok(vec![Command {
                 verb: "ask",
-                body: Vec::new(),
+                body: Vec::new().into(),
             }]),
             None if line == "say" => error(3, "nothing to say; expected a text"),
             _ => error(0, "no command; expected `say TEXT` or `ask`"),

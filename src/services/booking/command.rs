@@ -73,7 +73,7 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 pub(crate) fn command(request: &Request) -> Command {
     Command {
         verb: verb(request),
-        body: request.encode(),
+        body: request.encode().into(),
     }
 }
 

@@ -161,7 +161,7 @@ proptest! {
         let body = asked.encode();
         let commands = command::parse(&request(&body)).unwrap();
         prop_assert_eq!(commands.len(), 1);
-        prop_assert_eq!(&commands[0].body, &body);
+        prop_assert_eq!(&commands[0].body[..], &body[..]);
     }
 
     #[test]
