@@ -18,6 +18,7 @@
 //! Pure: the time comes in as an argument.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::clock::Time;
@@ -115,17 +116,16 @@ impl ReplyCache {
     ) -> Admission {
         self.sweep(now);
         let RequestId { client, sequence } = request;
-        if !self.clients.contains_key(&client) && self.clients.len() >= self.limits.clients {
-            return Admission::Full;
-        }
         let limits = self.limits;
-        let record = self
-            .clients
-            .entry(client)
-            .or_insert_with(|| ClientRecord::new(now));
+        let room = self.clients.len() < limits.clients;
+        let record = match self.clients.entry(client) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if !room => return Admission::Full,
+            Entry::Vacant(new) => new.insert(ClientRecord::new(now)),
+        };
         record.last_heard = now;
-        record.acknowledge(awaited);
-        record.forget_expired(now, limits.age);
+        record.awaited = record.awaited.max(awaited);
+        record.forget(now, limits.age);
         if sequence < record.awaited {
             return Admission::Acknowledged;
         }
@@ -188,7 +188,7 @@ impl ReplyCache {
         self.next_sweep = now + self.limits.age / 10;
         let age = self.limits.age;
         self.clients.retain(|_, record| {
-            record.forget_expired(now, age);
+            record.forget(now, age);
             !record.requests.is_empty() || now - record.last_heard < age
         });
     }
@@ -203,22 +203,13 @@ impl ClientRecord {
         }
     }
 
-    /// Forgets replies that the client no longer waits for; what is in progress stays until it is
-    /// complete.
-    fn acknowledge(&mut self, awaited: u32) {
-        if awaited > self.awaited {
-            self.awaited = awaited;
-            self.requests
-                .retain(|known| known.sequence >= awaited || known.reply.is_none());
-        }
-    }
-
-    fn forget_expired(&mut self, now: Time, age: Duration) {
-        self.requests.retain(|known| {
-            known
-                .reply
-                .as_ref()
-                .is_none_or(|reply| now - reply.since < age)
+    /// Forgets replies that the client no longer waits for, and old ones; what is in progress stays
+    /// until it is complete.
+    fn forget(&mut self, now: Time, age: Duration) {
+        let awaited = self.awaited;
+        self.requests.retain(|known| match &known.reply {
+            Some(reply) => known.sequence >= awaited && now - reply.since < age,
+            None => true,
         });
     }
 

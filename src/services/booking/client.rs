@@ -54,9 +54,9 @@ impl BookingClient {
             return registered;
         };
         let watch = if self.rpc.speaks_v1() {
-            Watch::without_revisions(facility)
+            Watch::without_revisions(facility.into_owned())
         } else {
-            Watch::after(facility, revision)
+            Watch::after(facility.into_owned(), revision)
         };
         let span = Duration::from_secs(seconds.into());
         let summary = self.listen(operation, watch, span).await;
@@ -95,12 +95,10 @@ impl Client for BookingClient {
         operation: OperationId,
         command: &'a Command,
     ) -> Task<'a, Outcome> {
-        Box::pin(async move {
-            match command.verb {
-                "monitor" => self.monitor(operation, command).await,
-                _ => self.call(operation, command).await,
-            }
-        })
+        match command.verb {
+            "monitor" => Box::pin(self.monitor(operation, command)),
+            _ => Box::pin(self.call(operation, command)),
+        }
     }
 
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {

@@ -5,6 +5,8 @@
 //!
 //! An encoder knows no limits; a decoder knows them all.
 
+use std::borrow::Cow;
+
 use super::message::{
     Ask, Availability, DayAvailability, Refusal, Reply, Request, Update, WireTime,
 };
@@ -63,17 +65,17 @@ pub const UPDATE_BYTES_MAX: usize = 1
     + AVAILABLE_DAYS.max * (DAY_BYTES_MIN + FREE_INTERVALS.max * INTERVAL_BYTES);
 const _: () = assert!(UPDATE_BYTES_MAX == 30_547 && UPDATE_BYTES_MAX < DATAGRAM_BYTES_MAX / 2);
 
-impl Request {
+impl<'a> Request<'a> {
     /// Reads the body of a request.
     ///
     /// # Errors
     ///
     /// If it is none.
-    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+    pub fn decode(body: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body);
         let code = reader.u8("request type")?;
         let request = Self::read_fields(code, &mut reader, |reader| {
-            reader.bytes(QUERY_DAYS).map(<[u8]>::to_vec)
+            reader.bytes(QUERY_DAYS).map(Cow::Borrowed)
         })?;
         reader.finish()?;
         Ok(request)
@@ -83,16 +85,21 @@ impl Request {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(1 + self.field_bytes());
-        writer.u8(self.code());
-        self.write_fields(&mut writer);
+        self.write(&mut writer);
         writer.finish()
     }
 
+    /// Writes the body.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.u8(self.code());
+        self.write_fields(writer);
+    }
+
     /// Reads what follows the type; `read_days` reads the days of a query.
-    pub(super) fn read_fields<'a>(
+    pub(super) fn read_fields(
         code: u8,
         reader: &mut Reader<'a>,
-        read_days: impl FnOnce(&mut Reader<'a>) -> Result<Vec<u8>, WireError>,
+        read_days: impl FnOnce(&mut Reader<'a>) -> Result<Cow<'a, [u8]>, WireError>,
     ) -> Result<Self, WireError> {
         Ok(match code {
             QUERY => Self::Query {
@@ -218,27 +225,31 @@ impl Reply {
     /// The body.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    /// Writes the body.
+    pub fn write(&self, writer: &mut Writer) {
         match self {
             Self::Availability(availability) => {
-                let mut writer = begin(AVAILABILITY, availability_bytes(availability));
-                write_availability(&mut writer, availability);
-                writer.finish()
+                writer.u8(AVAILABILITY);
+                write_availability(writer, availability);
             }
             Self::Booked(confirmation) => {
-                let mut writer = begin(BOOKED, str_bytes(confirmation));
+                writer.u8(BOOKED);
                 writer.str(confirmation);
-                writer.finish()
             }
-            Self::Changed => vec![CHANGED],
-            Self::Extended => vec![EXTENDED],
-            Self::Cancelled => vec![CANCELLED],
+            Self::Changed => writer.u8(CHANGED),
+            Self::Extended => writer.u8(EXTENDED),
+            Self::Cancelled => writer.u8(CANCELLED),
             Self::Monitoring { revision, seconds } => {
-                let mut writer = begin(MONITORING, 8);
+                writer.u8(MONITORING);
                 writer.u32(*revision);
                 writer.u32(*seconds);
-                writer.finish()
             }
-            Self::Error(refusal) => vec![ERROR, refusal.code()],
+            Self::Error(refusal) => writer.raw(&[ERROR, refusal.code()]),
         }
     }
 }

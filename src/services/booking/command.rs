@@ -13,6 +13,8 @@
 //! Names with spaces stand in quotes (see [`words`](super::words)). Whether an interval is empty or
 //! backwards is the server's to say; what is no time of day at all is refused here.
 
+use std::borrow::Cow;
+
 use crate::clock::{ms, parse_span};
 use crate::services::booking::DEFAULT_FACILITIES;
 use crate::services::booking::message::{Request, WireTime};
@@ -70,7 +72,7 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 }
 
 /// A request as a command.
-pub(crate) fn command(request: &Request) -> Command {
+pub(crate) fn command(request: &Request<'_>) -> Command {
     Command {
         verb: verb(request),
         body: request.encode().into(),
@@ -78,7 +80,7 @@ pub(crate) fn command(request: &Request) -> Command {
 }
 
 /// The first word of a request's command.
-pub(crate) const fn verb(request: &Request) -> &'static str {
+pub(crate) const fn verb(request: &Request<'_>) -> &'static str {
     match request {
         Request::Query { .. } => "query",
         Request::Book { .. } => "book",
@@ -116,14 +118,14 @@ fn commands(mut words: Words) -> Result<Vec<Command>, CommandError> {
     }
 }
 
-fn query(words: &mut Words) -> Result<Request, CommandError> {
+fn query(words: &mut Words) -> Result<Request<'static>, CommandError> {
     Ok(Request::Query {
         facility: facility(words)?,
-        days: days(&words.expect("a day, such as `mon`, `mon,wed`, `mon..wed` or `all`,")?)?,
+        days: days(&words.expect("a day, such as `mon`, `mon,wed`, `mon..wed` or `all`,")?)?.into(),
     })
 }
 
-fn book(words: &mut Words) -> Result<Request, CommandError> {
+fn book(words: &mut Words) -> Result<Request<'static>, CommandError> {
     let facility = facility(words)?;
     let start_day_word = words.expect("a day and a time, such as `mon 10:00-11:00`,")?;
     let start_day = day(&start_day_word, 0, &start_day_word.text)?;
@@ -145,7 +147,7 @@ fn book(words: &mut Words) -> Result<Request, CommandError> {
     })
 }
 
-fn change(words: &mut Words) -> Result<Request, CommandError> {
+fn change(words: &mut Words) -> Result<Request<'static>, CommandError> {
     let confirmation = confirmation(words)?;
     let word = words.expect("an offset, such as `+30m`, `-10h` or `+1d`,")?;
     let wrong = || {
@@ -167,7 +169,7 @@ fn change(words: &mut Words) -> Result<Request, CommandError> {
     })
 }
 
-fn extend(words: &mut Words) -> Result<Request, CommandError> {
+fn extend(words: &mut Words) -> Result<Request<'static>, CommandError> {
     let confirmation = confirmation(words)?;
     let word = words.expect("a span, such as `60m` or `1h`,")?;
     let minutes = minutes(&word.text, &[('m', 1), ('h', 60)])
@@ -184,7 +186,7 @@ fn extend(words: &mut Words) -> Result<Request, CommandError> {
     })
 }
 
-fn monitor(words: &mut Words) -> Result<Request, CommandError> {
+fn monitor(words: &mut Words) -> Result<Request<'static>, CommandError> {
     let facility = facility(words)?;
     let option = words.expect("`--for` and a span, such as `--for 20m`,")?;
     if option.quoted || option.text != "--for" {
@@ -205,9 +207,9 @@ fn monitor(words: &mut Words) -> Result<Request, CommandError> {
     Ok(Request::Monitor { facility, seconds })
 }
 
-fn auto_book(words: &mut Words) -> Result<Vec<Request>, CommandError> {
+fn auto_book(words: &mut Words) -> Result<Vec<Request<'static>>, CommandError> {
     let days = days(&words.expect("days, such as `mon` or `mon..wed`,")?)?;
-    let [mut name, _, _, _] = DEFAULT_FACILITIES.map(str::to_owned);
+    let mut name = Cow::Borrowed(DEFAULT_FACILITIES[0]);
     let mut times = Word {
         text: format!("{}-{}", AUTO_BOOK_TIME.0, AUTO_BOOK_TIME.1),
         at: 0,
@@ -237,14 +239,14 @@ fn auto_book(words: &mut Words) -> Result<Vec<Request>, CommandError> {
     days.into_iter().map(on_day).collect()
 }
 
-fn facility(words: &mut Words) -> Result<String, CommandError> {
+fn facility(words: &mut Words) -> Result<Cow<'static, str>, CommandError> {
     let word = words.expect("a facility, such as 'Meeting Room A',")?;
-    Ok(word.text)
+    Ok(word.text.into())
 }
 
-fn confirmation(words: &mut Words) -> Result<String, CommandError> {
+fn confirmation(words: &mut Words) -> Result<Cow<'static, str>, CommandError> {
     let word = words.expect("a confirmation id, such as CONF000001,")?;
-    Ok(word.text)
+    Ok(word.text.into())
 }
 
 /// `mon`, `mon,wed`, `mon..wed`, `all`, in the order written and as often as written.

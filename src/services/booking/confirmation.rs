@@ -8,6 +8,9 @@ const PREFIX: &str = "CONF";
 /// How many digits a confirmation id has at least; from a million on it has more.
 const DIGITS_MIN: usize = 6;
 
+/// The longest id: ten digits.
+pub const LEN_MAX: usize = PREFIX.len() + 10;
+
 /// The number of a booking, from 1.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Confirmation(u32);
@@ -35,6 +38,21 @@ impl Confirmation {
         (number > 0).then_some(Self(number))
     }
 
+    /// The id as text, in the given room: every booking makes one, and `format!` costs as much as all
+    /// the rest of it.
+    pub fn write(self, room: &mut [u8; LEN_MAX]) -> &str {
+        let mut at = LEN_MAX;
+        let mut number = self.0;
+        while number > 0 || at > LEN_MAX - DIGITS_MIN {
+            at -= 1;
+            room[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        at -= PREFIX.len();
+        room[at..at + PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
+        std::str::from_utf8(&room[at..]).unwrap_or_default()
+    }
+
     /// The index of its booking, counted from zero.
     #[must_use]
     pub const fn index(self) -> usize {
@@ -44,7 +62,7 @@ impl Confirmation {
 
 impl fmt::Display for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{:0width$}", self.0, width = DIGITS_MIN)
+        f.write_str(self.write(&mut [0; LEN_MAX]))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Commands made up for load: bookings that collide now and then, and calls about earlier ones.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::seed::Stream;
-use crate::services::booking::command::{command, no_command};
+use crate::services::booking::command::{self, no_command};
 use crate::services::booking::message::{Request, WireTime};
 use crate::services::booking::week::WEEK_DAYS;
 use crate::services::{Command, CommandError};
+use crate::wire::Writer;
 
 /// How many confirmation ids a client remembers: enough to choose from, and the recent ones.
 const CONFIRMATIONS_MAX: usize = 16;
@@ -14,6 +16,9 @@ const CONFIRMATIONS_MAX: usize = 16;
 /// The first hour at which a made-up booking starts, and how many hours there are to choose from.
 /// Thirteen hours of seven days are few enough for bookings to collide.
 const START_HOURS: (u8, u32) = (8, 13);
+
+/// The days of a week, to ask about one of them.
+const DAYS: [u8; WEEK_DAYS as usize] = [0, 1, 2, 3, 4, 5, 6];
 
 /// By how many minutes a made-up change moves a booking.
 const OFFSETS_MINUTES: [i32; 4] = [-120, -60, 60, 120];
@@ -26,14 +31,16 @@ const EXTENSIONS_MINUTES: [u32; 3] = [30, 60, 120];
 pub(crate) struct Load {
     facilities: Vec<String>,
     confirmations: VecDeque<String>,
+    writer: Writer,
 }
 
 impl Load {
     /// Load on these facilities.
-    pub(crate) const fn new(facilities: Vec<String>) -> Self {
+    pub(crate) fn new(facilities: Vec<String>) -> Self {
         Self {
             facilities,
             confirmations: VecDeque::new(),
+            writer: Writer::default(),
         }
     }
 
@@ -58,11 +65,11 @@ impl Load {
         chance: &mut Stream,
     ) -> Result<Command, CommandError> {
         let request = match verb {
-            "query" => self.query(chance),
-            "book" => self.book(chance),
+            "query" => Self::query(&self.facilities, chance),
+            "book" => Self::book(&self.facilities, chance),
             "change" | "extend" | "cancel" => match self.choose_confirmation(chance) {
-                Some(index) => self.about(verb, index, chance),
-                None => self.book(chance),
+                Some(index) => Self::about(verb, &mut self.confirmations, index, chance),
+                None => Self::book(&self.facilities, chance),
             },
             "monitor" | "auto-book" => {
                 return Err(wrong(format!(
@@ -71,18 +78,24 @@ impl Load {
             }
             other => return Err(wrong(no_command(other))),
         };
-        Ok(command(&request))
+        request.write(&mut self.writer);
+        Ok(Command {
+            verb: command::verb(&request),
+            body: self.writer.share(),
+        })
     }
 
-    fn query(&self, chance: &mut Stream) -> Request {
+    fn query<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {
+        let facility = Self::facility(facilities, chance);
+        let day = usize::from(day(chance));
         Request::Query {
-            facility: self.facility(chance),
-            days: vec![day(chance)],
+            facility,
+            days: Cow::Borrowed(&DAYS[day..=day]),
         }
     }
 
-    fn book(&self, chance: &mut Stream) -> Request {
-        let facility = self.facility(chance);
+    fn book<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {
+        let facility = Self::facility(facilities, chance);
         let day = day(chance);
         let (first, hours) = START_HOURS;
         let start = first + chance.below(hours) as u8;
@@ -99,26 +112,37 @@ impl Load {
         }
     }
 
-    fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Request {
-        let confirmation = self.confirmations[index].clone();
+    fn about<'a>(
+        verb: &str,
+        confirmations: &'a mut VecDeque<String>,
+        index: usize,
+        chance: &mut Stream,
+    ) -> Request<'a> {
+        if verb == "cancel" {
+            let confirmation = confirmations.remove(index).unwrap_or_default().into();
+            return Request::Cancel { confirmation };
+        }
+        let confirmation = confirmations[index].as_str().into();
         match verb {
-            "change" => Request::Change {
-                confirmation,
-                offset_minutes: one_of(&OFFSETS_MINUTES, chance),
-            },
-            "extend" => Request::Extend {
-                confirmation,
-                minutes: one_of(&EXTENSIONS_MINUTES, chance),
-            },
+            "change" => {
+                let offset_minutes = one_of(&OFFSETS_MINUTES, chance);
+                Request::Change {
+                    confirmation,
+                    offset_minutes,
+                }
+            }
             _ => {
-                self.confirmations.remove(index);
-                Request::Cancel { confirmation }
+                let minutes = one_of(&EXTENSIONS_MINUTES, chance);
+                Request::Extend {
+                    confirmation,
+                    minutes,
+                }
             }
         }
     }
 
-    fn facility(&self, chance: &mut Stream) -> String {
-        self.facilities[chance.below(self.facilities.len() as u32) as usize].clone()
+    fn facility<'a>(facilities: &'a [String], chance: &mut Stream) -> Cow<'a, str> {
+        Cow::Borrowed(&facilities[chance.below(facilities.len() as u32) as usize])
     }
 
     fn choose_confirmation(&self, chance: &mut Stream) -> Option<usize> {

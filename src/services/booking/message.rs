@@ -5,6 +5,7 @@
 //! they lie in the week is the state machine's to say, after it has looked whether the facility
 //! exists.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A point in the week as the wire carries it; not yet checked.
@@ -18,20 +19,20 @@ pub struct WireTime {
     pub minute: u8,
 }
 
-/// A request.
+/// A request. What was decoded borrows from its datagram.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Request {
+pub enum Request<'a> {
     /// When is a facility free on these days?
     Query {
         /// The facility's name.
-        facility: String,
+        facility: Cow<'a, str>,
         /// Days, 0 Monday .. 6 Sunday; repeated days are answered once, in first-seen order.
-        days: Vec<u8>,
+        days: Cow<'a, [u8]>,
     },
     /// Book a facility.
     Book {
         /// The facility's name.
-        facility: String,
+        facility: Cow<'a, str>,
         /// The first minute.
         start: WireTime,
         /// The minute after the last.
@@ -40,26 +41,26 @@ pub enum Request {
     /// Move a booking.
     Change {
         /// The booking's confirmation id.
-        confirmation: String,
+        confirmation: Cow<'a, str>,
         /// By how many minutes; negative is earlier.
         offset_minutes: i32,
     },
     /// Let a booking end later than the last book or change said.
     Extend {
         /// The booking's confirmation id.
-        confirmation: String,
+        confirmation: Cow<'a, str>,
         /// By how many minutes.
         minutes: u32,
     },
     /// Cancel a booking.
     Cancel {
         /// The booking's confirmation id.
-        confirmation: String,
+        confirmation: Cow<'a, str>,
     },
     /// Send updates of a facility for a span.
     Monitor {
         /// The facility's name.
-        facility: String,
+        facility: Cow<'a, str>,
         /// For how long.
         seconds: u32,
     },

@@ -5,11 +5,13 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::id::ClientKey;
 use crate::rpc::service::{Caller, Effects, Input, Service, TimerKey};
+use crate::services::booking::confirmation::LEN_MAX;
 use crate::services::booking::message::{Ask, Refusal, Reply, Request, Update};
 use crate::services::booking::monitor::Registrations;
 use crate::services::booking::state::{BookingState, FacilityId};
 use crate::services::booking::words::quote;
 use crate::trace::Word;
+use crate::wire::Writer;
 
 /// The server's only timer: the next moment at which something is due for a registration.
 const DUE: TimerKey = TimerKey(0);
@@ -24,6 +26,7 @@ pub struct BookingServer {
     registrations: Registrations,
     /// The time that the timer was last set to.
     timer: Option<Time>,
+    writer: Writer,
 }
 
 impl BookingServer {
@@ -34,6 +37,7 @@ impl BookingServer {
             state: BookingState::new(facilities),
             registrations: Registrations::default(),
             timer: None,
+            writer: Writer::default(),
         }
     }
 
@@ -41,7 +45,7 @@ impl BookingServer {
         &mut self,
         now: Time,
         caller: &Caller,
-        request: &Request,
+        request: &Request<'_>,
         effects: &mut Effects,
     ) -> Result<Reply, Refusal> {
         let (changed, reply) = match request {
@@ -57,7 +61,8 @@ impl BookingServer {
                 end,
             } => {
                 let (facility, confirmation) = self.state.book(facility, (*start, *end))?;
-                (facility, Reply::Booked(confirmation.to_string()))
+                let confirmation = confirmation.write(&mut [0; LEN_MAX]).to_owned();
+                (facility, Reply::Booked(confirmation))
             }
             Request::Change {
                 confirmation,
@@ -157,7 +162,8 @@ impl Service for BookingServer {
                     Err(_) => Err(Refusal::InvalidRequest),
                 };
                 let reply = reply.unwrap_or_else(Reply::Error);
-                effects.complete(ticket, reply.encode());
+                reply.write(&mut self.writer);
+                effects.complete(ticket, self.writer.share());
             }
             Input::OneWay { caller, body } => {
                 if let Ok(ask) = Ask::decode(body) {

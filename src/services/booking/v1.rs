@@ -7,6 +7,8 @@
 //! Not kept are revisions: an update of format v1 becomes one with the revision 0, and a monitor reply
 //! one without a revision.
 
+use std::borrow::Cow;
+
 use super::codec::{
     self, AVAILABILITY, BOOKED, CANCELLED, CHANGED, CONFIRMATION, ERROR, EXTENDED, MONITORING,
     REPLY_OFFSET, UPDATE_CHANGED,
@@ -100,12 +102,15 @@ impl FormatV1 for BookingV1 {
     }
 }
 
-fn read_request(datagram: &[u8]) -> Result<(u32, Request), WireError> {
+fn read_request(datagram: &[u8]) -> Result<(u32, Request<'_>), WireError> {
     let mut reader = Reader::new(datagram);
     let code = reader.u8("request type")?;
     let number = reader.u32("request number")?;
     let request = Request::read_fields(code, &mut reader, |reader| {
-        reader.bytes(QUERY_DAYS).map(without_repetitions)
+        reader
+            .bytes(QUERY_DAYS)
+            .map(without_repetitions)
+            .map(Cow::Owned)
     })?;
     reader.finish()?;
     Ok((number, request))
