@@ -76,7 +76,7 @@ pub enum Event {
         /// The reply, in the service's own encoding.
         reply: SharedBytes,
     },
-    /// A server recognized a request as a duplicate and did not execute it.
+    /// A server took a request in and did not execute it: a duplicate, or one that it may not take.
     Filter {
         /// Whose request.
         operation: OperationId,
@@ -156,7 +156,7 @@ pub enum Filtered {
     ReplyStored,
     /// Said that the request is in progress.
     InProgress,
-    /// Nothing: the client has acknowledged the reply.
+    /// Nothing: its client has said that it waits for the reply no longer.
     Acknowledged,
     /// Refused it: the same request id came with another body.
     DifferentBody,
@@ -203,7 +203,7 @@ impl Event {
         ("complete", "a request that had waited is complete"),
         (
             "filter",
-            "a server recognized a duplicate and did not execute it",
+            "a server took a request in and did not execute it",
         ),
         ("ignore", "a host took a datagram in and made nothing of it"),
         (

@@ -237,7 +237,7 @@ impl Filtered {
         match self {
             Self::ReplyStored => "duplicate: stored reply sent",
             Self::InProgress => "duplicate: in progress",
-            Self::Acknowledged => "duplicate: acknowledged, ignored",
+            Self::Acknowledged => "no longer waited for: ignored",
             Self::DifferentBody => "same id, different body: refused",
             Self::Full => "reply cache full: refused",
         }

@@ -77,6 +77,8 @@ pub(crate) fn reply(body: &[u8]) -> String {
         Ok(Reply::Changed) => "changed".to_owned(),
         Ok(Reply::Extended) => "extended".to_owned(),
         Ok(Reply::Cancelled) => "cancelled".to_owned(),
+        // A reply of format v1 does not say for how long; there it is 0 and left out.
+        Ok(Reply::Monitoring { seconds: 0, .. }) => "monitoring".to_owned(),
         Ok(Reply::Monitoring { seconds, .. }) => format!("monitoring for {}", span(seconds)),
         Ok(Reply::Error(refusal)) => refusal.to_string(),
         Err(error) => format!("malformed reply: {error}"),
@@ -103,8 +105,8 @@ pub(crate) fn update(body: &[u8]) -> String {
             revision,
             ended,
         }) => {
-            let ended = if ended { " ended" } else { "" };
-            format!("{} revision {revision}{ended}", quote(&facility))
+            let ended = if ended { ", monitoring has ended" } else { "" };
+            format!("{} is at revision {revision}{ended}", quote(&facility))
         }
         Err(error) => format!("malformed update: {error}"),
     }

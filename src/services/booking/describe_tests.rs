@@ -59,12 +59,17 @@ fn other_replies_are_told_in_a_word_or_two() {
         revision: 3,
         seconds: 1_200,
     };
+    let monitoring_of_v1 = Reply::Monitoring {
+        revision: 0,
+        seconds: 0,
+    };
     for (message, words) in [
         (Reply::Booked("CONF000001".to_owned()), "CONF000001"),
         (Reply::Changed, "changed"),
         (Reply::Extended, "extended"),
         (Reply::Cancelled, "cancelled"),
         (monitoring, "monitoring for 20m"),
+        (monitoring_of_v1, "monitoring"),
     ] {
         assert_eq!(reply(&message.encode()), words);
     }
@@ -100,8 +105,11 @@ fn the_latest_revision_is_told_with_the_end() {
         revision: 3,
         ended,
     };
-    assert_eq!(update(&latest(false).encode()), "'Hall' revision 3");
-    assert_eq!(update(&latest(true).encode()), "'Hall' revision 3 ended");
+    assert_eq!(update(&latest(false).encode()), "'Hall' is at revision 3");
+    assert_eq!(
+        update(&latest(true).encode()),
+        "'Hall' is at revision 3, monitoring has ended"
+    );
 }
 
 #[test]
@@ -133,7 +141,8 @@ fn requests() -> impl Strategy<Value = Request> {
         let within = (0..7u8, 0..24u8, 0..60u8).prop_map(|(d, h, m)| at(d, h, m));
         prop_oneof![within, (0..7u8).prop_map(|day| at(day, 24, 0))]
     };
-    let id = || prop_oneof![any::<String>(), "CONF[0-9]{6,8}"];
+    // 16 characters are 64 bytes at most, which is the limit of an id.
+    let id = || prop_oneof!["(?s:.){0,16}", "CONF[0-9]{6,8}"];
     prop_oneof![
         (name.clone(), prop::collection::vec(0..7u8, 1..12))
             .prop_map(|(facility, days)| Request::Query { facility, days }),

@@ -143,15 +143,18 @@ fn a_v2_client_is_told_the_latest_revision_every_five_seconds_and_at_the_end() {
     server.request(200, &v2(2), "book Hall mon 10:00-11:00");
     assert_eq!(
         server.timer(5_100),
-        ["to 1: 'Hall' revision 1", "timer 10100"]
+        ["to 1: 'Hall' is at revision 1", "timer 10100"]
     );
     assert_eq!(
         server.timer(10_100),
-        ["to 1: 'Hall' revision 1", "timer 12100"]
+        ["to 1: 'Hall' is at revision 1", "timer 12100"]
     );
     assert_eq!(
         server.timer(12_100),
-        ["Expire 'Hall'", "to 1: 'Hall' revision 1 ended"]
+        [
+            "Expire monitoring of 'Hall'",
+            "to 1: 'Hall' is at revision 1, monitoring has ended"
+        ]
     );
     let effects = server.request(12_200, &v2(2), "cancel CONF000001");
     assert_eq!(effects, ["reply cancelled"]);
@@ -162,7 +165,7 @@ fn a_v1_registration_just_expires() {
     let mut server = Fixture::new();
     let effects = server.request(0, &v1(1), "monitor Hall --for 12s");
     assert_eq!(effects, ["reply monitoring for 12s", "timer 12000"]);
-    assert_eq!(server.timer(12_000), ["Expire 'Hall'"]);
+    assert_eq!(server.timer(12_000), ["Expire monitoring of 'Hall'"]);
 }
 
 #[test]
@@ -172,9 +175,9 @@ fn a_registration_for_no_time_ends_at_once() {
     assert_eq!(
         effects,
         [
-            "reply monitoring for 0s",
-            "Expire 'Hall'",
-            "to 1: 'Hall' revision 0 ended"
+            "reply monitoring",
+            "Expire monitoring of 'Hall'",
+            "to 1: 'Hall' is at revision 0, monitoring has ended"
         ]
     );
 }
