@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::services::booking::codec::{CONFIRMATION, FACILITY};
 use crate::services::booking::command;
 use crate::services::booking::message::Refusal;
+use crate::wire::Limit;
 
 fn at(day: u8, hour: u8, minute: u8) -> WireTime {
     WireTime { day, hour, minute }
@@ -127,13 +129,21 @@ fn times_that_are_none_have_words_too() {
     assert_eq!(words, "'Hall' revision 1: taken mon 00:00-24:00");
 }
 
+/// Any text that the format can carry.
+fn text_within(limit: Limit) -> impl Strategy<Value = String> {
+    any::<String>().prop_map(move |mut text| {
+        text.truncate(text.floor_char_boundary(limit.max));
+        text
+    })
+}
+
 fn requests() -> impl Strategy<Value = Request> {
-    let name = prop_oneof![any::<String>(), "[A-Z][a-z' \"]{0,12}"];
+    let name = prop_oneof![text_within(FACILITY), "[A-Z][a-z' \"]{0,12}"];
     let time = || {
         let within = (0..7u8, 0..24u8, 0..60u8).prop_map(|(d, h, m)| at(d, h, m));
         prop_oneof![within, (0..7u8).prop_map(|day| at(day, 24, 0))]
     };
-    let id = || prop_oneof![any::<String>(), "CONF[0-9]{6,8}"];
+    let id = || prop_oneof![text_within(CONFIRMATION), "CONF[0-9]{6,8}"];
     prop_oneof![
         (name.clone(), prop::collection::vec(0..7u8, 1..12))
             .prop_map(|(facility, days)| Request::Query { facility, days }),
