@@ -31,7 +31,7 @@ pub trait Machine: Network {
     fn timer(&self) -> Box<dyn Timer>;
     /// Starts a task.
     fn spawn(&self, task: Task<'static>);
-    /// The host's stream of chance of this name.
+    /// A stream of chance of this name: another one each time that the host asks for the name.
     fn stream(&self, name: &str) -> Stream;
     /// The host behind an address, for the trace.
     fn host_of(&self, address: SocketAddr) -> HostId;
@@ -102,7 +102,10 @@ impl Host {
         self.0.spawn(Box::pin(task));
     }
 
-    /// The host's own stream of chance of this name.
+    /// A stream of chance of this name, the host's own.
+    ///
+    /// A host that asks for the same name again, in this life or a later one, is given another
+    /// stream.
     #[must_use]
     pub fn stream(&self, name: &str) -> Stream {
         self.0.stream(name)

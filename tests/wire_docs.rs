@@ -135,30 +135,30 @@ fn booking() -> String {
 }
 
 /// The requests of the examples, with the numbers that they have in format v1.
-fn requests() -> [(&'static str, u32, Request); 6] {
+fn requests() -> [(&'static str, u32, Request<'static>); 6] {
     let book = Request::Book {
-        facility: room(),
+        facility: room().into(),
         start: at(0, 10, 0),
         end: at(0, 11, 30),
     };
     let query = Request::Query {
-        facility: room(),
-        days: vec![0, 1, 2],
+        facility: room().into(),
+        days: vec![0, 1, 2].into(),
     };
     let change = Request::Change {
-        confirmation: booking(),
+        confirmation: booking().into(),
         offset_minutes: -600,
     };
     let monitor = Request::Monitor {
-        facility: room(),
+        facility: room().into(),
         seconds: 3,
     };
     let extend = Request::Extend {
-        confirmation: booking(),
+        confirmation: booking().into(),
         minutes: 60,
     };
     let cancel = Request::Cancel {
-        confirmation: booking(),
+        confirmation: booking().into(),
     };
     [
         ("query", 1, query),

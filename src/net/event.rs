@@ -55,7 +55,8 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
         while let Some(host) = ready.take_first() {
             hosts[host].poll();
         }
-        if let Some(panic) = world.borrow_mut().take_panic() {
+        let panic = world.borrow_mut().take_panic();
+        if let Some(panic) = panic {
             world.borrow_mut().end_lives();
             drop(hosts);
             resume_unwind(panic);

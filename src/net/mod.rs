@@ -17,6 +17,7 @@ mod flow;
 pub mod packet;
 pub mod real;
 pub mod simulated;
+mod streams;
 mod timers;
 pub mod turmoil;
 pub mod world;

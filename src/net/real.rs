@@ -28,6 +28,7 @@ use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Conditions;
 use crate::net::fate::{Fate, Fates};
+use crate::net::streams::StreamNames;
 use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Datagrams, Label, Network, Timer};
 use crate::seed::{Seed, Stream};
 use crate::trace::{Event, Line};
@@ -50,6 +51,7 @@ struct Shared {
     seed: Seed,
     peers: RefCell<Peers>,
     fates: Option<RefCell<Fates>>,
+    streams: RefCell<StreamNames>,
     listener: RefCell<Option<Listener>>,
 }
 
@@ -88,6 +90,7 @@ impl RealWorld {
                 by_address: BTreeMap::new(),
             }),
             fates,
+            streams: RefCell::default(),
             listener: RefCell::new(listener),
         }))
     }
@@ -231,7 +234,8 @@ impl Machine for RealHost {
 
     fn stream(&self, name: &str) -> Stream {
         let of = &self.world.0.peers.borrow().names[self.me.index()];
-        self.world.0.seed.stream(&format!("{name} of {of}"))
+        let name = self.world.0.streams.borrow_mut().next(self.me, of, name);
+        self.world.0.seed.stream(&name)
     }
 
     fn host_of(&self, address: SocketAddr) -> HostId {

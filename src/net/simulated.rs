@@ -125,10 +125,7 @@ impl Machine for SimHost {
     }
 
     fn stream(&self, name: &str) -> Stream {
-        let world = self.world.borrow();
-        world
-            .seed()
-            .stream(&format!("{} of {}", name, world.name(self.me)))
+        self.world.borrow_mut().stream(self.me, name)
     }
 
     fn host_of(&self, address: SocketAddr) -> HostId {

@@ -32,15 +32,17 @@ use crate::net::conditions::Conditions;
 use crate::net::fate::{Fate, Fates};
 use crate::net::packet::{Packet, host_at, ip};
 use crate::net::simulated::SimHost;
+use crate::net::streams::StreamNames;
 use crate::net::timers::{TimerQueues, TimerTicket};
 use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Kind, Label};
-use crate::seed::Seed;
+use crate::seed::{Seed, Stream};
 use crate::trace::{Event, Recorder};
 use crate::wire::SharedBytes;
 
 /// Polls of tasks in one virtual millisecond after which a run is given up: a task that wakes itself
-/// for ever would otherwise hang it. A host with 10,000 datagrams in one ms needs a few times that.
-const POLLS_PER_MS_MAX: u32 = 10_000_000;
+/// for ever would otherwise hang it. A thousand hosts that are each woken a hundred times in one ms
+/// need a tenth of that.
+const POLLS_PER_MS_MAX: u32 = 1_000_000;
 
 /// The first port that is given to sockets that ask for any.
 const EPHEMERAL_PORT: u16 = 49_152;
@@ -89,6 +91,7 @@ pub struct World {
     now: Time,
     hosts: Vec<HostState>,
     fates: Fates,
+    streams: StreamNames,
     recorder: Recorder,
     traffic: Traffic,
     /// Whether the network is perfect: before and after the story.
@@ -143,6 +146,7 @@ impl World {
             now: Time::ZERO,
             hosts,
             fates: Fates::new(seed, names, conditions),
+            streams: StreamNames::default(),
             recorder,
             traffic: Traffic::default(),
             calm: true,
@@ -236,12 +240,9 @@ impl World {
         self.recorder
     }
 
-    pub(crate) const fn seed(&self) -> Seed {
-        self.seed
-    }
-
-    pub(crate) fn name(&self, host: HostId) -> &str {
-        &self.hosts[host.index()].name
+    pub(crate) fn stream(&mut self, host: HostId, name: &str) -> Stream {
+        let host_name = &self.hosts[host.index()].name;
+        self.seed.stream(&self.streams.next(host, host_name, name))
     }
 
     pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {

@@ -152,8 +152,8 @@ impl std::fmt::Debug for RpcClient {
 }
 
 impl RpcClient {
-    /// A client of the server at this address. It draws its client id from the host's stream
-    /// `client id`.
+    /// A client of the server at this address. It draws its client id from a stream `client id` of
+    /// the host, another one for each client that the host makes.
     #[must_use]
     pub fn new(
         host: Host,

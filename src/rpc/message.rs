@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_comes_back_and_took_one_allocation_of_its_size() {
+    fn every_kind_comes_back() {
         let messages = [
             Message::decode(&request(1, 1)).unwrap().encode(),
             Message::Reply {
@@ -370,7 +370,6 @@ mod tests {
         ];
         for datagram in messages {
             assert!(is_v2(&datagram));
-            assert_eq!(datagram.capacity(), datagram.len());
             assert_eq!(Message::decode(&datagram).unwrap().encode(), datagram);
         }
     }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod message;
 pub mod reply_cache;
 pub mod retransmit;
+pub mod serve;
 pub mod server;
 pub mod service;
 pub mod timers;

@@ -1,7 +1,7 @@
 //! The server's side of calls: a wrapper around any service.
 //!
 //! [`RpcServer`] is synchronous and pure: a datagram or a timer comes in, [`Action`]s go out, in order.
-//! [`serve`] is the thin loop around it. One port understands both formats: a datagram whose first
+//! [`serve`](super::serve) is the thin loop around it. One port understands both formats: a datagram whose first
 //! byte is 57 (hex) is of format v2, any other of format v1.
 //!
 //! What it guarantees: with at-most-once, a request that the [`reply_cache`](super::reply_cache)
@@ -13,9 +13,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::clock::Time;
-use crate::host::Host;
 use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
-use crate::net::{Arrival, Datagrams, Kind, Label, recv_until};
+use crate::net::{Kind, Label};
 use crate::rpc::Semantics;
 use crate::rpc::message::{Message, Refused, is_v2};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
@@ -470,41 +469,6 @@ impl Origin {
         Event::Receive {
             from: self.host,
             label,
-        }
-    }
-}
-
-/// Serves on a socket until the host's life ends.
-pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {
-    let mut timer = host.timer();
-    let mut actions = Vec::new();
-    loop {
-        let arrival = recv_until(&mut *socket, &mut *timer, server.next_timer()).await;
-        let now = host.now();
-        if let Some(Arrival {
-            body,
-            from: address,
-            label,
-        }) = arrival
-        {
-            let origin = Origin {
-                address,
-                host: host.host_of(address),
-                label,
-            };
-            server.receive(now, origin, &body, &mut actions);
-        } else {
-            server.fire_timers(now, &mut actions);
-        }
-        for action in actions.drain(..) {
-            match action {
-                Action::Send {
-                    to,
-                    datagram,
-                    label,
-                } => socket.send(to, datagram, label),
-                Action::Record(event) => host.record(event),
-            }
         }
     }
 }

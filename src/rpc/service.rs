@@ -16,10 +16,10 @@
 //!     fn step(&mut self, _now: Time, input: Input<'_>, effects: &mut Effects) {
 //!         let Input::Request { ticket, body, .. } = input else { return };
 //!         let Ok(amount) = <[u8; 4]>::try_from(body) else {
-//!             return effects.complete(ticket, b"bad amount".to_vec());
+//!             return effects.complete(ticket, b"bad amount");
 //!         };
 //!         self.balance += u32::from_be_bytes(amount);
-//!         effects.complete(ticket, self.balance.to_be_bytes().to_vec());
+//!         effects.complete(ticket, &self.balance.to_be_bytes());
 //!     }
 //! }
 //! ```

@@ -7,3 +7,4 @@ pub mod replay;
 pub mod report;
 pub mod scenario;
 pub mod simulation;
+mod stages;

@@ -6,7 +6,6 @@
 //! what the scenario wants to know in the end.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -19,16 +18,17 @@ use crate::clock::Time;
 use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
 use crate::host::{Host, Task};
 use crate::id::{HostId, OperationId};
-use crate::net::conditions::Fault;
 use crate::net::simulated::SimHost;
-use crate::net::world::{Director, Main, Next, Traffic, World};
+use crate::net::world::{Main, Traffic, World};
 use crate::net::{event, turmoil};
 use crate::rpc::client::{self, CallOptions, RpcClient};
-use crate::rpc::server::{RpcServer, serve};
+use crate::rpc::serve::serve;
+use crate::rpc::server::RpcServer;
 use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Client, Command};
 use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
+use crate::sim::stages::Stages;
 use crate::trace::{Detail, Event, Line, Recorded, Recorder};
 
 /// The server's port in simulation.
@@ -143,166 +143,18 @@ pub fn run(
     })
 }
 
-fn u16_of(count: usize) -> u16 {
+pub(super) fn u16_of(count: usize) -> u16 {
     u16::try_from(count).expect("a scenario has fewer than 2^16 hosts")
 }
 
 /// What the hosts of a run report to whoever runs it.
 #[derive(Debug, Default)]
-struct Outcomes {
-    setup_error: Option<SetupError>,
+pub(super) struct Outcomes {
+    pub(super) setup_error: Option<SetupError>,
     finals: Vec<(String, String)>,
 }
 
-type SharedOutcomes = Rc<RefCell<Outcomes>>;
-
-// ---- the order of events
-
-/// Directs a run through its stages: one for each client with a setup, the story, and the end.
-struct Stages {
-    /// The clients that have a setup, in order; the nth has stage n.
-    setups: Vec<HostId>,
-    story: u32,
-    clients: Vec<HostId>,
-    observer: Option<HostId>,
-    /// When partitions begin and heal, in time of the trace.
-    cuts: VecDeque<(Time, HostId, Event)>,
-    max_virtual: Duration,
-    /// A stage to be entered at the next millisecond.
-    next_stage: Option<u32>,
-    zero: Time,
-    outcomes: SharedOutcomes,
-    unfinished: Option<String>,
-}
-
-impl Stages {
-    fn new(variant: &Variant) -> Self {
-        let clients: Vec<HostId> = variant.client_ids().collect();
-        let has_setup = |host: &&HostId| !variant.clients[host.index() - 1].setup.is_empty();
-        let setups: Vec<HostId> = clients.iter().filter(has_setup).copied().collect();
-        Self {
-            story: u32::from(u16_of(setups.len())),
-            setups,
-            clients,
-            observer: None,
-            cuts: cuts(variant),
-            max_virtual: variant.max_virtual,
-            next_stage: Some(0),
-            zero: Time::ZERO,
-            outcomes: SharedOutcomes::default(),
-            unfinished: None,
-        }
-    }
-
-    /// The stage of each client's setup; that of the story for a client without one.
-    fn setup_stages(&self, variant: &Variant) -> Vec<u32> {
-        let mut next = 0..;
-        let stage = |has_none: bool| {
-            if has_none {
-                Some(self.story)
-            } else {
-                next.next()
-            }
-        };
-        variant
-            .clients
-            .iter()
-            .map(|client| client.setup.is_empty())
-            .filter_map(stage)
-            .collect()
-    }
-
-    fn enter(&mut self, stage: u32, world: &World) -> Next {
-        self.next_stage = Some(stage);
-        Next::At(world.now() + Duration::from_millis(1))
-    }
-
-    fn after_story(&mut self, world: &mut World) -> Next {
-        let done = self
-            .clients
-            .iter()
-            .all(|&client| world.waits_for(client, self.story + 1));
-        let over_at = self.zero + self.max_virtual;
-        if !done || world.calls_in_flight() {
-            if world.now() < over_at {
-                let cut = self
-                    .cuts
-                    .front()
-                    .map(|(at, ..)| self.zero + (*at - Time::ZERO));
-                return Next::At(cut.map_or(over_at, |at| at.min(over_at)));
-            }
-            let span = self.max_virtual.as_secs();
-            self.unfinished = Some(format!("not over after {span} virtual seconds"));
-        }
-        world.end_story();
-        match self.observer {
-            Some(_) if self.unfinished.is_none() => self.enter(self.story + 1, world),
-            _ => Next::Stop,
-        }
-    }
-}
-
-impl Director for Stages {
-    fn before(&mut self, world: &mut World) {
-        if let Some(stage) = self.next_stage.take() {
-            if stage == self.story {
-                self.zero = world.now();
-                world.begin_story();
-            }
-            world.enter_stage(stage);
-        }
-        if world.stage() == self.story {
-            let now = Time::ZERO + (world.now() - self.zero);
-            while let Some((_, host, event)) = self.cuts.pop_front_if(|(at, ..)| *at <= now) {
-                world.record(host, event);
-            }
-        }
-    }
-
-    fn after(&mut self, world: &mut World) -> Next {
-        if self.next_stage.is_some() {
-            return Next::At(world.now() + Duration::from_millis(1));
-        }
-        if self.outcomes.borrow().setup_error.is_some() {
-            return Next::Stop;
-        }
-        let stage = world.stage();
-        if stage == self.story {
-            return self.after_story(world);
-        }
-        let playing = self.setups.get(stage as usize).copied().or(self.observer);
-        let done = playing.is_none_or(|host| world.waits_for(host, stage + 1));
-        match () {
-            () if done && stage > self.story => Next::Stop,
-            () if done && !world.datagrams_in_flight() => self.enter(stage + 1, world),
-            () => Next::At(Time::NEVER),
-        }
-    }
-}
-
-/// The events of partitions, in the order in which they happen.
-fn cuts(variant: &Variant) -> VecDeque<(Time, HostId, Event)> {
-    let mut cuts = Vec::new();
-    for (fault, scripted) in (1..).zip(&variant.conditions.faults) {
-        if let Fault::Partition(cut) = scripted {
-            let ((host, from), one_way) = (cut.between, cut.one_way);
-            cuts.push((
-                cut.from,
-                host,
-                Event::Partition {
-                    from,
-                    one_way,
-                    fault,
-                },
-            ));
-            cuts.push((cut.until, host, Event::Heal { from, fault }));
-        }
-    }
-    cuts.sort_by_key(|(at, host, _)| (*at, *host));
-    cuts.into()
-}
-
-// ---- the hosts
+pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
 
 fn server_main(variant: &Variant) -> Main {
     let (application, semantics) = (variant.application.clone(), variant.semantics);

@@ -57,6 +57,12 @@ impl From<&[u8]> for SharedBytes {
     }
 }
 
+impl<const N: usize> From<&[u8; N]> for SharedBytes {
+    fn from(bytes: &[u8; N]) -> Self {
+        bytes[..].into()
+    }
+}
+
 impl PartialEq for SharedBytes {
     fn eq(&self, other: &Self) -> bool {
         **self == **other

@@ -58,6 +58,9 @@ impl Source {
 
     /// Whether this line belongs to tests.
     pub(crate) fn is_test(&self, line: usize) -> bool {
+        if self.path.ends_with("_tests.rs") {
+            return true;
+        }
         self.path.ends_with("/tests.rs") || self.tests.iter().any(|range| range.contains(&line))
     }
 

@@ -453,7 +453,7 @@ mod tests {
     fn a_body_takes_one_allocation_of_its_size() {
         let query = Request::Query {
             facility: "Gym".into(),
-            days: vec![0, 0, 6],
+            days: vec![0, 0, 6].into(),
         };
         let body = query.encode();
         assert_eq!(body, b"\x01\0\0\0\x03Gym\0\0\0\x03\0\0\x06");
@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn a_name_may_be_empty_but_not_too_long() {
         let cancel = |bytes| Request::Cancel {
-            confirmation: "C".repeat(bytes),
+            confirmation: "C".repeat(bytes).into(),
         };
         for bytes in [0, CONFIRMATION.max] {
             assert_eq!(Request::decode(&cancel(bytes).encode()), Ok(cancel(bytes)));

@@ -17,10 +17,12 @@ use std::borrow::Cow;
 
 use crate::clock::{ms, parse_span};
 use crate::services::booking::DEFAULT_FACILITIES;
+use crate::services::booking::codec::{CONFIRMATION, FACILITY, QUERY_DAYS};
 use crate::services::booking::message::{Request, WireTime};
 use crate::services::booking::week::{WEEK_DAYS, parse_day};
 use crate::services::booking::words::{Word, Words};
 use crate::services::{Command, CommandError, Usage};
+use crate::wire::Limit;
 
 /// The commands, for help texts.
 pub(crate) const USAGE: [Usage; 7] = [
@@ -241,16 +243,37 @@ fn auto_book(words: &mut Words) -> Result<Vec<Request<'static>>, CommandError> {
 
 fn facility(words: &mut Words) -> Result<Cow<'static, str>, CommandError> {
     let word = words.expect("a facility, such as 'Meeting Room A',")?;
-    Ok(word.text.into())
+    within(FACILITY, word)
 }
 
 fn confirmation(words: &mut Words) -> Result<Cow<'static, str>, CommandError> {
     let word = words.expect("a confirmation id, such as CONF000001,")?;
-    Ok(word.text.into())
+    within(CONFIRMATION, word)
+}
+
+/// The text of a word, if a server will read that much.
+fn within(limit: Limit, word: Word) -> Result<Cow<'static, str>, CommandError> {
+    match word.text.len() {
+        bytes if bytes > limit.max => Err(too_long(limit, &word, format!("{bytes} bytes"))),
+        _ => Ok(word.text.into()),
+    }
+}
+
+fn too_long(limit: Limit, word: &Word, length: String) -> CommandError {
+    let Limit { what, max } = limit;
+    word.error(format!("the {what} is too long: {length}, at most {max}"))
 }
 
 /// `mon`, `mon,wed`, `mon..wed`, `all`, in the order written and as often as written.
 fn days(word: &Word) -> Result<Vec<u8>, CommandError> {
+    let days = days_as_written(word)?;
+    match days.len() {
+        count if count > QUERY_DAYS.max => Err(too_long(QUERY_DAYS, word, format!("{count} days"))),
+        _ => Ok(days),
+    }
+}
+
+fn days_as_written(word: &Word) -> Result<Vec<u8>, CommandError> {
     if word.text.eq_ignore_ascii_case("all") {
         return Ok((0..WEEK_DAYS).collect());
     }

@@ -128,3 +128,48 @@ fn an_error_says_where_and_what_was_expected() {
         assert!(message.contains(part), "{line}: {message}");
     }
 }
+
+#[test]
+fn names_and_lists_that_no_server_would_read_are_refused_where_they_stand() {
+    let (facility, id) = ("x".repeat(FACILITY.max), "x".repeat(CONFIRMATION.max));
+    let days = vec!["mon"; QUERY_DAYS.max].join(",");
+    for line in [
+        format!("query {facility} {days}"),
+        format!("monitor {facility} --for 20m"),
+        format!("cancel {id}"),
+    ] {
+        assert_eq!(parse(&line).unwrap().len(), 1, "{line}");
+    }
+    for (line, at, message) in [
+        (
+            format!("query {facility}x mon"),
+            6,
+            "256 bytes, at most 255",
+        ),
+        (
+            format!("book '{facility}x' mon 10:00-11:00"),
+            6,
+            "256 bytes",
+        ),
+        (
+            format!("query Hall {days},tue"),
+            11,
+            "257 days, at most 256",
+        ),
+        (
+            format!("auto-book mon --facility {facility}x"),
+            25,
+            "facility name",
+        ),
+        (format!("cancel {id}x"), 7, "65 bytes, at most 64"),
+        (format!("change {id}x +1d"), 7, "confirmation id"),
+        (format!("extend {id}x 1h"), 7, "confirmation id"),
+    ] {
+        let (found_at, found) = error(&line);
+        assert_eq!(found_at, at, "{line}: {found}");
+        assert!(
+            found.contains("too long") && found.contains(message),
+            "{found}"
+        );
+    }
+}

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::services::booking::codec::{CONFIRMATION, FACILITY};
 use crate::services::booking::command;
 use crate::services::booking::message::Refusal;
+use crate::wire::Limit;
 
 fn at(day: u8, hour: u8, minute: u8) -> WireTime {
     WireTime { day, hour, minute }
@@ -115,7 +117,7 @@ fn the_latest_revision_is_told_with_the_end() {
 #[test]
 fn times_that_are_none_have_words_too() {
     let book = Request::Book {
-        facility: "Hall\n".to_owned(),
+        facility: "Hall\n".to_owned().into(),
         start: at(9, 25, 0),
         end: at(0, 255, 99),
     };
@@ -135,32 +137,48 @@ fn times_that_are_none_have_words_too() {
     assert_eq!(words, "'Hall' revision 1: taken mon 00:00-24:00");
 }
 
-fn requests() -> impl Strategy<Value = Request> {
-    let name = prop_oneof![any::<String>(), "[A-Z][a-z' \"]{0,12}"];
+/// Any text that the format can carry.
+fn text_within(limit: Limit) -> impl Strategy<Value = String> {
+    any::<String>().prop_map(move |mut text| {
+        text.truncate(text.floor_char_boundary(limit.max));
+        text
+    })
+}
+
+fn requests() -> impl Strategy<Value = Request<'static>> {
+    let name = prop_oneof![text_within(FACILITY), "[A-Z][a-z' \"]{0,12}"];
     let time = || {
         let within = (0..7u8, 0..24u8, 0..60u8).prop_map(|(d, h, m)| at(d, h, m));
         prop_oneof![within, (0..7u8).prop_map(|day| at(day, 24, 0))]
     };
-    // 16 characters are 64 bytes at most, which is the limit of an id.
-    let id = || prop_oneof!["(?s:.){0,16}", "CONF[0-9]{6,8}"];
+    let id = || prop_oneof![text_within(CONFIRMATION), "CONF[0-9]{6,8}"];
     prop_oneof![
-        (name.clone(), prop::collection::vec(0..7u8, 1..12))
-            .prop_map(|(facility, days)| Request::Query { facility, days }),
+        (name.clone(), prop::collection::vec(0..7u8, 1..12)).prop_map(|(facility, days)| {
+            Request::Query {
+                facility: facility.into(),
+                days: days.into(),
+            }
+        }),
         (name.clone(), time(), time()).prop_map(|(facility, start, end)| Request::Book {
-            facility,
+            facility: facility.into(),
             start,
             end
         }),
         (id(), any::<i32>()).prop_map(|(confirmation, offset_minutes)| Request::Change {
-            confirmation,
+            confirmation: confirmation.into(),
             offset_minutes
         }),
         (id(), any::<u32>()).prop_map(|(confirmation, minutes)| Request::Extend {
-            confirmation,
+            confirmation: confirmation.into(),
             minutes
         }),
-        id().prop_map(|confirmation| Request::Cancel { confirmation }),
-        (name, any::<u32>()).prop_map(|(facility, seconds)| Request::Monitor { facility, seconds }),
+        id().prop_map(|confirmation| Request::Cancel {
+            confirmation: confirmation.into()
+        }),
+        (name, any::<u32>()).prop_map(|(facility, seconds)| Request::Monitor {
+            facility: facility.into(),
+            seconds
+        }),
     ]
 }
 

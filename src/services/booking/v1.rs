@@ -227,7 +227,7 @@ mod tests {
         WireTime { day, hour, minute }
     }
 
-    fn examples() -> Vec<(u32, Vec<u8>, Request)> {
+    fn examples() -> Vec<(u32, Vec<u8>, Request<'static>)> {
         let facility = || "Meeting Room A".into();
         let confirmation = || "CONF000001".into();
         vec![
@@ -236,7 +236,7 @@ mod tests {
                 [b"\x01\0\0\0\x01", ROOM, b"\0\0\0\x03\0\x01\x02"].concat(),
                 Request::Query {
                     facility: facility(),
-                    days: vec![0, 1, 2],
+                    days: vec![0, 1, 2].into(),
                 },
             ),
             (

@@ -1,0 +1,10 @@
+//! The two simulators tell the same story, to the byte, and datagrams on turmoil do cross turmoil.
+
+#[path = "backends/carried.rs"]
+mod carried;
+#[path = "backends/hosts.rs"]
+mod hosts;
+#[path = "backends/storms.rs"]
+mod storms;
+#[path = "backends/tank.rs"]
+mod tank;

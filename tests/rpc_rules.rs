@@ -1,0 +1,15 @@
+//! The rules of requests and replies, each with a test that fails without it.
+//!
+//! Clients and servers of small services run in the event simulator. Where a rule is about what a
+//! server answers to a datagram that no client of this crate sends, the server is asked directly.
+
+#[path = "rpc_rules/cache.rs"]
+mod cache;
+#[path = "rpc_rules/calls.rs"]
+mod calls;
+#[path = "rpc_rules/semantics.rs"]
+mod semantics;
+#[path = "rpc_rules/services.rs"]
+mod services;
+#[path = "rpc_rules/tank.rs"]
+mod tank;
