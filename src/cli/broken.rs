@@ -111,6 +111,6 @@ mod tests {
         let text =
             "alice#1 was told \"x (y)\" (line 9), but its first execution (lines 3, 12) gave";
         assert_eq!(cited(text), [9, 3, 12]);
-        assert_eq!(cited("nothing (here)"), []);
+        assert!(cited("nothing (here)").is_empty());
     }
 }

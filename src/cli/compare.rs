@@ -11,11 +11,12 @@ use comfy_table::{LineStyle, TableStyle};
 use crate::cli::choice::{Choice, Plan};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out;
+use crate::cli::proportion::Proportion;
 use crate::cli::run::Format;
 use crate::cli::table::{counted, paragraph, table, text};
 use crate::cli::verdicts::ran;
 use crate::seed::Seed;
-use crate::sim::compare::{CompareError, Comparison, Proportion, Statistics, over};
+use crate::sim::compare::{CompareError, Comparison, Statistics, over};
 use crate::sim::report;
 use crate::trace::Detail;
 

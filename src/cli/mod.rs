@@ -1,7 +1,7 @@
 //! The program: one file per subcommand; the only code that prints, prompts or exits.
 //!
 //! Data goes to stdout, progress and logs to stderr. A subcommand returns how the program ends
-//! ([`exit::Exit`]) or an error; errors are printed here, in one line, and give the exit code.
+//! (`exit::Exit`) or an error; errors are printed here, in one line, and give the exit code.
 
 mod broken;
 mod choice;
@@ -13,6 +13,7 @@ mod exit;
 mod judged;
 mod logs;
 mod out;
+mod proportion;
 mod run;
 mod schema;
 mod serve;

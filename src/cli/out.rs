@@ -7,12 +7,18 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 #[derive(Debug)]
 pub(crate) struct Stream<W> {
     to: W,
+    /// What errors call it.
+    name: &'static str,
     closed: bool,
 }
 
 impl<W: Write> Stream<W> {
-    const fn new(to: W) -> Self {
-        Self { to, closed: false }
+    const fn new(to: W, name: &'static str) -> Self {
+        Self {
+            to,
+            name,
+            closed: false,
+        }
     }
 
     fn unless_closed<T>(&mut self, result: io::Result<T>, dropped: T) -> io::Result<T> {
@@ -21,7 +27,11 @@ impl<W: Write> Stream<W> {
                 self.closed = true;
                 Ok(dropped)
             }
-            other => other,
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("{}: {error}", self.name),
+            )),
+            ok => ok,
         }
     }
 }
@@ -46,12 +56,12 @@ impl<W: Write> Write for Stream<W> {
 
 /// Stdout, for data.
 pub(crate) fn stdout() -> BufWriter<Stream<io::StdoutLock<'static>>> {
-    BufWriter::new(Stream::new(io::stdout().lock()))
+    BufWriter::new(Stream::new(io::stdout().lock(), "stdout"))
 }
 
 /// Stderr, for progress, logs and errors.
 pub(crate) fn stderr() -> Stream<io::Stderr> {
-    Stream::new(io::stderr())
+    Stream::new(io::stderr(), "stderr")
 }
 
 /// Prints data, all of it at once.
@@ -83,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_reader_who_left_is_no_error() {
-        let mut stream = Stream::new(Failing(ErrorKind::BrokenPipe));
+        let mut stream = Stream::new(Failing(ErrorKind::BrokenPipe), "stdout");
         assert!(stream.write_all(b"dropped").is_ok());
         assert!(stream.closed);
         assert!(stream.flush().is_ok());
@@ -91,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_one() {
-        let mut stream = Stream::new(Failing(ErrorKind::StorageFull));
-        assert!(stream.write_all(b"lost").is_err());
+        let mut stream = Stream::new(Failing(ErrorKind::StorageFull), "stdout");
+        let error = stream.write_all(b"lost").map_err(|error| error.to_string());
+        assert_eq!(error, Err("stdout: no storage space".to_owned()));
     }
 }

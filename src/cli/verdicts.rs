@@ -21,12 +21,15 @@ pub(crate) fn block(scenario: &Scenario, runs: &[Judged]) -> String {
     out.push_str(&paragraph("  ", &scenario.story));
     out.push('\n');
     out.push_str(&rows(runs));
-    out.push('\n');
     let width = runs.iter().map(|run| run.variant.name.chars().count());
     let width = width.max().unwrap_or_default();
-    for run in runs {
+    let notes: Vec<(&Judged, Vec<String>)> = runs.iter().map(|run| (run, notes(run))).collect();
+    if notes.iter().any(|(_, notes)| !notes.is_empty()) {
+        out.push('\n');
+    }
+    for (run, notes) in notes {
         let mut name = run.variant.name.as_str();
-        for note in notes(run) {
+        for note in notes {
             out.push_str(&paragraph(&format!("  {name:width$}  "), &note));
             name = "";
         }
@@ -125,7 +128,7 @@ fn none_or(parts: Vec<String>) -> String {
     let line = parts.join(", ");
     match line.len() {
         0 => "none".to_owned(),
-        ..=CELL_MAX => line,
+        1..=CELL_MAX => line,
         _ => parts.join("\n"),
     }
 }
