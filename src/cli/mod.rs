@@ -1,28 +1,46 @@
 //! The program: one file per subcommand; the only code that prints, prompts or exits.
 //!
 //! Data goes to stdout, progress and logs to stderr. A subcommand returns how the program ends
-//! ([`exit::Exit`]) or an error; errors are printed here, in one line, and give the exit code.
+//! (`exit::Exit`) or an error; errors are printed here, in one line, and give the exit code.
 
+mod broken;
+mod choice;
 mod client;
 mod compare;
 mod completions;
 mod demo;
 mod exit;
+mod judged;
 mod logs;
+mod out;
+mod proportion;
 mod run;
 mod schema;
 mod serve;
+mod table;
+mod verdicts;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use exit::{Exit, UsageError};
 
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Examples:
+  wavetank run sims                              run every scenario, and see the verdicts
+  wavetank run FILE --trace text                 read what happened, line by line
+  wavetank compare FILE --seeds 0..2000          the same variants in 2000 storms
+  wavetank demo booking semantics                the same on real sockets, narrated
+
+A scenario is a TOML file; `wavetank help COMMAND` says more about each command.";
+
 /// A deterministic simulation testbed for distributed services: one seed, one storm, one trace, one
 /// verdict.
 #[derive(Debug, Parser)]
-#[command(name = "wavetank", version)]
+#[command(name = "wavetank", version, after_help = EXAMPLES)]
 struct Arguments {
     /// Log more on stderr: every event of the trace (-v), details of sockets and runs (-vv).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -69,7 +87,8 @@ pub fn main() -> ExitCode {
 /// Prints an error in one line, and gives its exit code.
 fn exit_of(ended: anyhow::Result<Exit>) -> ExitCode {
     let exit = ended.unwrap_or_else(|error| {
-        eprintln!("wavetank: {error:#}");
+        // Without a reader on stderr the exit code still tells.
+        let _ = writeln!(out::stderr(), "wavetank: {error:#}");
         if error.is::<UsageError>() {
             Exit::Usage
         } else {

@@ -1,6 +1,7 @@
 //! `wavetank schema`: the JSON schema of scenario files, for editors.
 
 use crate::cli::exit::Exit;
+use crate::cli::out;
 use crate::services::catalogue;
 use crate::sim::scenario::schema_text;
 
@@ -10,6 +11,6 @@ pub(crate) struct Arguments {}
 
 /// Prints the schema.
 pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<Exit> {
-    print!("{}", schema_text(&catalogue()));
+    out::print(&schema_text(&catalogue()))?;
     Ok(Exit::Held)
 }
