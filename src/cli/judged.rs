@@ -172,7 +172,7 @@ impl Told {
 
     /// How often each operation ran, counted: `{1: 5}` if each of five ran once.
     pub(crate) fn executions(&self) -> BTreeMap<u32, u64> {
-        let times = times_executed(&self.report.run.lines);
+        let times = times_executed(&self.report.run.executed);
         let mut counts = BTreeMap::new();
         for (operation, _) in operations(&self.report) {
             let times = times.get(&operation).copied().unwrap_or_default();

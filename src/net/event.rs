@@ -66,7 +66,12 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
             break;
         };
         let events = queue.next_due().into_iter().chain(world.next_timer(0));
-        world.set_now(events.fold(act, Time::min));
+        let next = events.fold(act, Time::min);
+        assert!(
+            next < Time::NEVER,
+            "nothing is left to do, and nobody ends the run"
+        );
+        world.set_now(next);
     }
     world.borrow_mut().end_lives();
     drop(hosts);

@@ -27,7 +27,7 @@ use crate::seed::Seed;
 use crate::services::Application;
 use crate::sim::report::{self, Report};
 use crate::sim::scenario::{Backend, Variant};
-use crate::trace::{Detail, Event, Line};
+use crate::trace::Detail;
 
 /// How the variants of a scenario compare over a range of seeds. Its JSON form is public.
 #[derive(Clone, Debug, Serialize)]
@@ -175,7 +175,7 @@ impl Statistics {
                 Verdict::Unknown(_) => self.unknown.entry(check.name()).or_default().add(seed),
             }
         }
-        let ran = times_executed(&report.run.lines);
+        let ran = times_executed(&report.run.executed);
         for operation in operations(report) {
             let label = first_word(&application.describe_request(operation.request));
             let outcomes = self.operations.entry(label).or_default();
@@ -337,12 +337,10 @@ fn operations(report: &Report) -> impl Iterator<Item = Operation<'_>> {
 
 /// How often each operation was executed; those that never were are absent.
 #[must_use]
-pub fn times_executed(lines: &[Line]) -> BTreeMap<OperationId, u32> {
+pub fn times_executed(executed: &[OperationId]) -> BTreeMap<OperationId, u32> {
     let mut times = BTreeMap::new();
-    for line in lines {
-        if let Event::Execute { operation, .. } = &line.event {
-            *times.entry(*operation).or_default() += 1;
-        }
+    for operation in executed {
+        *times.entry(*operation).or_default() += 1;
     }
     times
 }

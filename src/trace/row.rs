@@ -16,7 +16,7 @@ pub struct TraceFile {
     pub header: Header,
     /// The events, in order.
     pub rows: Vec<Row>,
-    /// What was asked at the end, on a perfect network. No part of the text.
+    /// What was asked at the end, on a perfect network.
     pub finals: Vec<Final>,
     /// The last block.
     pub verdicts: Vec<VerdictRow>,

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::trace::{Describe, Header, Line, Names, Row, TraceFile, VerdictRow};
+use crate::trace::{Describe, Final, Header, Line, Names, Row, TraceFile};
 
 /// Columns of an event's number, so that a long trace does not move what stands after it.
 const NUMBER_WIDTH: usize = 6;
@@ -20,6 +20,8 @@ const DETAILS_WIDTH: usize = 34;
 const CHECK_WIDTH_MIN: usize = 12;
 /// Columns of a verdict: those of `violated`.
 const VERDICT_WIDTH: usize = 8;
+/// What begins a line about the final state.
+const FINALLY: &str = "in the end";
 /// Where the lines of a story are broken.
 const STORY_WIDTH: usize = 100;
 
@@ -33,7 +35,7 @@ pub fn write(trace: &TraceFile) -> String {
         let _ = write!(out, "{:NUMBER_WIDTH$}", row.number);
         write_row(&mut out, row, width);
     }
-    write_verdicts(&mut out, &trace.verdicts);
+    write_last_block(&mut out, trace);
     out
 }
 
@@ -76,10 +78,17 @@ fn write_row(out: &mut String, row: &Row, width: usize) {
     end_line(out);
 }
 
-fn write_verdicts(out: &mut String, verdicts: &[VerdictRow]) {
-    let names = verdicts.iter().map(|row| row.check.chars().count() + 2);
+/// What was asked at the end, and the verdicts.
+fn write_last_block(out: &mut String, trace: &TraceFile) {
+    let names = trace
+        .verdicts
+        .iter()
+        .map(|row| row.check.chars().count() + 2);
     let width = names.max().unwrap_or(0).max(CHECK_WIDTH_MIN);
-    for row in verdicts {
+    for Final { command, told, .. } in &trace.finals {
+        let _ = writeln!(out, "{FINALLY:width$}{command} -> {told}");
+    }
+    for row in &trace.verdicts {
         let _ = write!(
             out,
             "{:width$}{:VERDICT_WIDTH$}  {}",
