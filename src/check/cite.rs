@@ -18,7 +18,7 @@ pub(crate) fn verdict(mut violations: Vec<Violation>) -> Verdict {
     match violations.into_iter().next() {
         None => Verdict::Valid,
         Some(first) if more == 0 => Verdict::Violated(first.text),
-        Some(first) => Verdict::Violated(format!("{} and {more} more", first.text)),
+        Some(first) => Verdict::Violated(format!("{}; {more} more", first.text)),
     }
 }
 

@@ -217,11 +217,11 @@ mod tests {
         let runs = [run(3, 2), run(2, 3), run(2, 8), run(3, 9), run(3, 11)];
         assert_eq!(
             verdict(&runs, &[ok(3, 10), ok(1, 12)]),
-            "violated  alice#2 ran 2 times (lines 3, 8) and 2 more"
+            "violated  alice#2 ran 2 times (lines 3, 8); 2 more"
         );
         assert_eq!(
             verdict(&runs, &[ok(1, 1)]),
-            "violated  alice#1 was told ok (line 1) but never ran and 2 more"
+            "violated  alice#1 was told ok (line 1) but never ran; 2 more"
         );
     }
 

@@ -340,7 +340,13 @@ impl RpcServer {
             }
             Effect::Push { to, update } => self.push_update(&to, &update, out),
             Effect::SetTimer(key, at) => self.timers.set(key, at),
-            Effect::Tell(word, text) => out.push(Action::Record(Event::Service { word, text })),
+            Effect::Tell(word, operation, text) => {
+                out.push(Action::Record(Event::Service {
+                    word,
+                    operation,
+                    text,
+                }));
+            }
         }
     }
 

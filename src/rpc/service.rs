@@ -102,7 +102,7 @@ pub enum Effect {
     /// The timer of this key runs out at this time; an earlier setting of it is replaced.
     SetTimer(TimerKey, Time),
     /// Something for the trace.
-    Tell(Word, Rc<str>),
+    Tell(Word, Option<OperationId>, Rc<str>),
 }
 
 /// What a step brings about, in order: messages are sent in the order of their effects.
@@ -128,9 +128,9 @@ impl Effects {
         self.0.push(Effect::SetTimer(key, at));
     }
 
-    /// Tells the trace something.
-    pub fn tell(&mut self, word: Word, text: &str) {
-        self.0.push(Effect::Tell(word, text.into()));
+    /// Tells the trace something, about an operation or none.
+    pub fn tell(&mut self, word: Word, about: Option<OperationId>, text: &str) {
+        self.0.push(Effect::Tell(word, about, text.into()));
     }
 
     /// The reply that completes this request, if one does.

@@ -144,6 +144,8 @@ pub enum Event {
     Service {
         /// The word.
         word: Word,
+        /// Which operation it is about, if one.
+        operation: Option<OperationId>,
         /// What about.
         text: Rc<str>,
     },

@@ -247,6 +247,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         },
         Event::Service {
             word: Word::Expire,
+            operation: None,
             text: "lock A of alice".into(),
         },
     ]

@@ -126,6 +126,14 @@ impl Row {
                 self.say("reachable again");
                 self.note = format!("fault {fault}");
             }
+            Event::Service {
+                operation: Some(operation),
+                text,
+                ..
+            } => {
+                self.name(*operation, names);
+                self.say(&format!(" {text}"));
+            }
             Event::Service { text, .. } => self.say(text),
         }
     }

@@ -94,6 +94,7 @@ fn in_words(line: &Line) -> String {
 pub(crate) fn tell(host: &Host, text: &str) {
     host.record(Event::Service {
         word: Word::Expire,
+        operation: None,
         text: text.into(),
     });
 }

@@ -128,7 +128,12 @@ impl BookingServer {
         while let Some(due) = self.registrations.take_due(now) {
             let facility = self.state.name(due.facility).to_owned();
             if due.ended {
-                effects.tell(Word::Expire, &format!("monitoring of {}", quote(&facility)));
+                let about = Some(due.caller.operation);
+                effects.tell(
+                    Word::Expire,
+                    about,
+                    &format!("monitoring of {}", quote(&facility)),
+                );
             }
             let latest = Update::Latest {
                 facility,

@@ -76,7 +76,7 @@ fn words(effect: Effect) -> String {
             format!("to {host}: {}", describe::update(&update))
         }
         Effect::SetTimer(_, at) => format!("timer {at}"),
-        Effect::Tell(word, text) => format!("{word:?} {text}"),
+        Effect::Tell(word, _, text) => format!("{word:?} {text}"),
     }
 }
 
