@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod exit;
 mod logs;
+mod real;
 mod run;
 mod schema;
 mod serve;
