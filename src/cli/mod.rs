@@ -14,6 +14,7 @@ mod judged;
 mod logs;
 mod out;
 mod proportion;
+mod real;
 mod run;
 mod schema;
 mod serve;

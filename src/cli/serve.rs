@@ -1,10 +1,262 @@
-//! `wavetank serve`
+//! `wavetank serve`: a service on a real socket, until a signal ends it.
 
-use crate::cli::exit::Exit;
+use std::fmt::Write as _;
+use std::future::{Future, poll_fn};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use anyhow::Context as _;
+
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::real;
+use crate::id::HostId;
+use crate::net::conditions::{Conditions, Delay, Link, Probability};
+use crate::net::real::{Listener, RealWorld};
+use crate::rpc::Semantics;
+use crate::rpc::serve::answer;
+use crate::rpc::server::RpcServer;
+use crate::seed::Seed;
+use crate::services::Application;
+use crate::services::words::Words;
+
+/// The longest delay that can be asked for: a day. Beyond, nobody would see it end.
+const DELAY_MS_MAX: u32 = 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// The service, such as booking.
+    service: String,
+    /// Where to listen: HOST:PORT, or a port of the loopback network. Port 0 takes any free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    listen: String,
+    /// Whether duplicates of a request are filtered: maybe, at-least-once or at-most-once.
+    #[arg(long, value_parser = real::parse_semantics, default_value = "at-most-once")]
+    semantics: Semantics,
+    /// What the reply cache survives; this version has `memory`, which survives no restart.
+    #[arg(long, value_parser = parse_reply_cache, default_value = "memory")]
+    reply_cache: ReplyCache,
+    /// How likely each datagram is lost, in and out: 0 to 1.
+    #[arg(long, value_name = "P", value_parser = parse_probability, default_value = "0")]
+    loss: Probability,
+    /// How likely each datagram arrives twice, in and out: 0 to 1.
+    #[arg(long, value_name = "P", value_parser = parse_probability, default_value = "0")]
+    duplication: Probability,
+    /// How long each datagram is delayed, in and out: N ms, or A..B for A to B ms.
+    #[arg(long, value_name = "N|A..B", value_parser = parse_delay, default_value = "0")]
+    delay_ms: Delay,
+    /// Fixes the draws of loss, duplication and delay.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A facility of the booking service, in place of the usual ones; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    facility: Vec<String>,
+    /// A setting of the service, as in scenarios: KEY=VALUE, the value in TOML.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
 
-pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<Exit> {
+/// What a reply cache survives: `memory` is all that this version has.
+#[derive(Clone, Copy, Debug)]
+struct ReplyCache;
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let application = real::application(&arguments.service)?;
+    let application = configure(application.as_ref(), arguments)?;
+    let ReplyCache = arguments.reply_cache;
+    let address = real::addresses(&arguments.listen)?[0];
+    real::block_on(serve(arguments, application, address))
+}
+
+async fn serve(
+    arguments: &Arguments,
+    application: Arc<dyn Application>,
+    address: SocketAddr,
+) -> anyhow::Result<Exit> {
+    let seed = arguments.seed.map(Seed);
+    let listener = Words::are_logged().then(|| {
+        let words = Words(application.clone());
+        Box::new(move |line: &_, names: &[String]| words.log(line, names)) as Listener
+    });
+    let world = RealWorld::new(&["server"], arguments.conditions(), seed, listener);
+    let host = world.host(HostId(0), address.ip());
+    let mut socket = host
+        .bind(address.port())
+        .with_context(|| format!("cannot listen on {address}"))?;
+    let mut signals = Signals::new().context("cannot listen to signals")?;
+    let (service, format_v1) = (application.service(), application.format_v1());
+    let mut server = RpcServer::new(service, format_v1, arguments.semantics);
+    writeln!(io::stdout(), "listening on {}", socket.local_address())?;
+    {
+        let mut answering = pin!(answer(&host, &mut *socket, &mut server));
+        poll_fn(|context| {
+            if signals.poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            answering.as_mut().poll(context)
+        })
+        .await;
+    }
+    if let Some(text) = malformed(&server) {
+        eprintln!("{text}");
+    }
     Ok(Exit::Held)
+}
+
+/// How many datagrams were no message, by kind; nothing if there were none.
+fn malformed(server: &RpcServer) -> Option<String> {
+    let kinds = server.malformed();
+    let (mut all, mut text) = (0, String::new());
+    for (kind, count) in kinds {
+        all += count;
+        let between = if text.is_empty() { ": " } else { ", " };
+        let _infallible = write!(text, "{between}{count} {kind}");
+    }
+    (all > 0).then(|| format!("ignored {all} datagrams that were no message{text}"))
+}
+
+impl Arguments {
+    /// What each datagram meets; `None` if nothing may happen to it.
+    fn conditions(&self) -> Option<Conditions> {
+        let everywhere = Link {
+            loss: self.loss,
+            duplication: self.duplication,
+            delay: self.delay_ms,
+        };
+        let harmless = Link {
+            delay: Delay::Fixed(1),
+            ..Link::default()
+        };
+        (everywhere != harmless).then(|| Conditions {
+            everywhere,
+            ..Conditions::default()
+        })
+    }
+}
+
+/// The service with its settings, those of `--set` and `--facility`.
+fn configure(
+    application: &dyn Application,
+    arguments: &Arguments,
+) -> anyhow::Result<Arc<dyn Application>> {
+    let mut settings = toml::Table::new();
+    for setting in &arguments.set {
+        let read: Result<toml::Table, _> = setting.parse();
+        let table = read.map_err(|error| {
+            let reason = error.message();
+            UsageError(format!(
+                "`--set {setting}`: {reason}; write KEY=VALUE, the value in TOML"
+            ))
+        })?;
+        settings.extend(table);
+    }
+    if !arguments.facility.is_empty() {
+        settings.insert("facilities".to_owned(), arguments.facility.clone().into());
+    }
+    application
+        .configure(&settings)
+        .map_err(|error| UsageError(format!("the setting `{}`: {error}", error.name)).into())
+}
+
+fn parse_reply_cache(text: &str) -> Result<ReplyCache, String> {
+    match text {
+        "memory" => Ok(ReplyCache),
+        "epoch" | "durable" => Err("it comes with a later version; write memory".to_owned()),
+        _ => Err("write memory".to_owned()),
+    }
+}
+
+fn parse_probability(text: &str) -> Result<Probability, String> {
+    let read = text.parse().ok().and_then(Probability::new);
+    read.ok_or_else(|| "write a number from 0 to 1, as in 0.2".to_owned())
+}
+
+/// On real sockets the delay of 1 ms is none, and each longer one is 1 ms less than its number.
+fn parse_delay(text: &str) -> Result<Delay, String> {
+    let read = |text: &str| {
+        let delay_ms: Option<u32> = text.parse().ok();
+        delay_ms.filter(|&delay_ms| delay_ms <= DELAY_MS_MAX)
+    };
+    let delay = match text.split_once("..") {
+        Some((min, max)) => read(min).zip(read(max)).and_then(|(min, max)| {
+            (min <= max).then_some(Delay::Uniform {
+                min: min + 1,
+                max: max + 1,
+            })
+        }),
+        None => read(text).map(|delay_ms| Delay::Fixed(delay_ms + 1)),
+    };
+    delay.ok_or_else(|| {
+        format!("write milliseconds up to {DELAY_MS_MAX}, as in 50, or two of them, as in 20..80")
+    })
+}
+
+/// SIGTERM and SIGINT.
+#[cfg(unix)]
+struct Signals([tokio::signal::unix::Signal; 2]);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
+        Ok(Self([signal(terminate)?, signal(interrupt)?]))
+    }
+
+    /// Ready if one of them has come.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let has_come = self
+            .0
+            .iter_mut()
+            .any(|signal| signal.poll_recv(context).is_ready());
+        if has_come {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Signals(std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>>);
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Box::pin(tokio::signal::ctrl_c())))
+    }
+
+    /// Ready if it has come.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(context).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_a_number_or_two() {
+        assert_eq!(parse_delay("0"), Ok(Delay::Fixed(1)));
+        assert_eq!(
+            parse_delay("20..80"),
+            Ok(Delay::Uniform { min: 21, max: 81 })
+        );
+        for wrong in ["", "-1", "80..20", "1..", "86400001", "1.5"] {
+            assert!(parse_delay(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn probabilities_are_from_0_to_1() {
+        assert_eq!(parse_probability("0"), Ok(Probability::NEVER));
+        for wrong in ["", "1.1", "-0.1", "NaN", "20%"] {
+            assert!(parse_probability(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -6,10 +6,15 @@ use crate::rpc::server::{Action, Origin, RpcServer};
 
 /// Serves on a socket until the host's life ends.
 pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {
+    answer(&host, &mut *socket, &mut server).await;
+}
+
+/// Answers what comes, for ever; whoever stops it has the server back.
+pub async fn answer(host: &Host, socket: &mut dyn Datagrams, server: &mut RpcServer) {
     let mut timer = host.timer();
     let mut actions = Vec::new();
     loop {
-        let arrival = recv_until(&mut *socket, &mut *timer, server.next_timer()).await;
+        let arrival = recv_until(socket, &mut *timer, server.next_timer()).await;
         let now = host.now();
         if let Some(Arrival {
             body,

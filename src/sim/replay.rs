@@ -15,7 +15,7 @@ use crate::sim::scenario::{Step, Variant, Wire};
 /// A service without network, faults or duplicates.
 pub struct Replay {
     application: Arc<dyn Application>,
-    wire: Wire,
+    speaks_v1: bool,
     service: Box<dyn Service>,
     timers: Timers,
     effects: Effects,
@@ -32,18 +32,25 @@ impl std::fmt::Debug for Replay {
 }
 
 impl Replay {
-    /// A fresh service to which the variant's setup has been applied.
+    /// A fresh service; its clients speak format v1 or v2.
     #[must_use]
-    pub fn of(variant: &Variant) -> Self {
-        let mut replay = Self {
-            application: variant.application.clone(),
-            wire: variant.wire,
-            service: variant.application.service(),
+    pub fn fresh(application: Arc<dyn Application>, speaks_v1: bool) -> Self {
+        Self {
+            service: application.service(),
+            application,
+            speaks_v1,
             timers: Timers::default(),
             effects: Effects::default(),
             tickets: 0,
             waiting: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// A fresh service to which the variant's setup has been applied.
+    #[must_use]
+    pub fn of(variant: &Variant) -> Self {
+        let speaks_v1 = variant.wire == Wire::V1;
+        let mut replay = Self::fresh(variant.application.clone(), speaks_v1);
         for (client, part) in variant.client_ids().zip(&variant.clients) {
             for step in &part.setup {
                 if let Step::Perform(command, _) = step {
@@ -88,9 +95,10 @@ impl Spec<[u8]> for Replay {
             replies.extend(self.step(due, Input::Timer(key)));
         }
         let address = (ip(operation.client), 1).into();
-        let client = match self.wire {
-            Wire::V1 => ClientKey::Address(address),
-            Wire::V2 => ClientKey::Id(ClientId(operation.client.0.into())),
+        let client = if self.speaks_v1 {
+            ClientKey::Address(address)
+        } else {
+            ClientKey::Id(ClientId(operation.client.0.into()))
         };
         let caller = Caller {
             client,

@@ -1,26 +1,30 @@
 //! Real sockets: the same hosts on tokio's UDP sockets and timers, for demos and for use.
 //!
 //! A [`RealWorld`] is what the hosts of one process share; most processes have one host. Conditions
-//! may be applied here too: to what a host sends, by its label as in simulation, and to what it
-//! receives, which has no label. So a lossy network can be shown on loopback.
+//! may be applied here too, so that a lossy network can be shown on loopback. Each datagram meets them
+//! once for each host of this process that has to do with other processes: when it is sent, and when
+//! it is received. Between two hosts of this process it meets them when it is sent, by its label as in
+//! simulation; every other datagram counts as one without label, since what a stranger numbers his
+//! requests by must not decide how much is remembered here.
 //!
 //! Time, order and chance come from outside here. Nothing that runs on this backend is reproducible.
 
+mod socket;
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Time;
 use crate::history::HistoryEvent;
@@ -29,14 +33,22 @@ use crate::id::{HostId, OperationId};
 use crate::net::conditions::Conditions;
 use crate::net::fate::{Fate, Fates};
 use crate::net::streams::StreamNames;
-use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Datagrams, Label, Network, Timer};
-use crate::seed::{Seed, Stream};
+use crate::net::{Datagrams, Label, Network, Timer};
+use crate::seed::{Seed, Stream, fnv1a};
 use crate::trace::{Event, Line};
-use crate::wire::SharedBytes;
+
+use socket::RealSocket;
 
 /// Peers that get a name of their own; all others share the last one. A server's log names its
 /// clients, and this bounds what strangers can make it remember.
 const PEERS_MAX: usize = 10_000;
+
+/// Labelled datagrams that may be under way between hosts of this process; the labels of earlier ones
+/// are forgotten. Only the trace would miss them.
+const SENT_MAX: usize = 1_024;
+
+/// Every address's host where nobody asks for names.
+const UNNAMED: HostId = HostId(u16::MAX);
 
 /// What is to be done with each event of the trace, as it happens; with the names of the hosts. It
 /// must not act on the world.
@@ -52,13 +64,26 @@ struct Shared {
     peers: RefCell<Peers>,
     fates: Option<RefCell<Fates>>,
     streams: RefCell<StreamNames>,
+    sent: RefCell<VecDeque<Sent>>,
     listener: RefCell<Option<Listener>>,
 }
+
+/// A labelled datagram between two hosts of this process, on its way.
+struct Sent {
+    route: Route,
+    body_hash: u64,
+    label: Label,
+}
+
+/// From one address to another.
+type Route = (SocketAddr, SocketAddr);
 
 #[derive(Default)]
 struct Peers {
     names: Vec<String>,
     by_address: BTreeMap<SocketAddr, HostId>,
+    /// The addresses of this process.
+    bound: BTreeSet<SocketAddr>,
 }
 
 impl std::fmt::Debug for RealWorld {
@@ -87,10 +112,11 @@ impl RealWorld {
             seed,
             peers: RefCell::new(Peers {
                 names,
-                by_address: BTreeMap::new(),
+                ..Peers::default()
             }),
             fates,
             streams: RefCell::default(),
+            sent: RefCell::default(),
             listener: RefCell::new(listener),
         }))
     }
@@ -110,7 +136,11 @@ impl RealWorld {
         self.0.peers.borrow_mut().by_address.insert(address, host);
     }
 
+    /// The host behind an address. A stranger gets a name only where somebody reads names.
     fn host_of(&self, address: SocketAddr) -> HostId {
+        if self.0.fates.is_none() && !self.is_heard() {
+            return UNNAMED;
+        }
         let mut peers = self.0.peers.borrow_mut();
         if let Some(&known) = peers.by_address.get(&address) {
             return known;
@@ -139,20 +169,72 @@ impl RealWorld {
         Time::ZERO + self.0.start.elapsed()
     }
 
-    fn decide(&self, from: HostId, to: HostId, label: Option<Label>) -> Fate {
-        let now = self.now();
-        match &self.0.fates {
-            Some(fates) => fates.borrow_mut().decide(now, from, to, label).0,
-            None => Fate::once(1),
+    /// Whether a host of this process is bound to an address.
+    fn is_bound(&self, address: SocketAddr) -> bool {
+        self.0.peers.borrow().bound.contains(&address)
+    }
+
+    /// What becomes of a datagram that a host of this process sends.
+    fn fate_of_sent(&self, from: HostId, to: SocketAddr, label: Option<Label>) -> Fate {
+        let Some(fates) = &self.0.fates else {
+            return Fate::once(1);
+        };
+        let label = label.filter(|_| self.is_bound(to));
+        let to = self.host_of(to);
+        fates.borrow_mut().decide(self.now(), from, to, label).0
+    }
+
+    /// What becomes of a datagram that has arrived; `None` if it has met all conditions.
+    fn fate_of_received(&self, from: SocketAddr, to: HostId) -> Option<Fate> {
+        let fates = self.0.fates.as_ref().filter(|_| !self.is_bound(from))?;
+        let from = self.host_of(from);
+        let (fate, _) = fates.borrow_mut().decide(self.now(), from, to, None);
+        if fate.lost.is_some() {
+            let names = &self.0.peers.borrow().names;
+            tracing::info!(target: "wavetank::trace", "a datagram from {} is lost on its way in", names[from.index()]);
         }
+        Some(fate)
+    }
+
+    /// Keeps the label of a datagram to a host of this process: a real datagram carries none, and the
+    /// trace of such a world is to read as in simulation.
+    fn remember(&self, route: Route, body: &[u8], label: Option<Label>) {
+        let Some(label) = label.filter(|_| self.is_heard() && self.is_bound(route.1)) else {
+            return;
+        };
+        let mut sent = self.0.sent.borrow_mut();
+        if sent.len() >= SENT_MAX {
+            sent.pop_front();
+        }
+        sent.push_back(Sent {
+            route,
+            body_hash: fnv1a(body),
+            label,
+        });
+    }
+
+    /// The label of a datagram that has arrived, if it came from this process.
+    fn label_of(&self, route: Route, body: &[u8]) -> Option<Label> {
+        let mut sent = self.0.sent.borrow_mut();
+        if sent.is_empty() {
+            return None;
+        }
+        let body_hash = fnv1a(body);
+        let is_it = |sent: &Sent| sent.route == route && sent.body_hash == body_hash;
+        let at = sent.iter().position(is_it)?;
+        sent.remove(at).map(|sent| sent.label)
     }
 
     fn is_heard(&self) -> bool {
         self.0.listener.borrow().is_some()
     }
 
-    fn record(&self, host: HostId, event: Event) {
+    fn record(&self, host: HostId, mut event: Event) {
         if let Some(listener) = &mut *self.0.listener.borrow_mut() {
+            // A message that asks for no reply has no number on the wire, and there is no setup here.
+            if let Event::Receive { label, .. } = &mut event {
+                *label = label.filter(|label| label.operation.number > 0);
+            }
             let line = Line {
                 at: self.now(),
                 host,
@@ -190,15 +272,9 @@ impl Network for RealHost {
         let socket = UdpSocket::from_std(twin.try_clone()?)?;
         let address = socket.local_addr()?;
         self.world.name_address(address, self.me);
-        Ok(Box::new(RealSocket {
-            world: self.world.clone(),
-            me: self.me,
-            socket,
-            twin: Rc::new(twin),
-            address,
-            inbox: Rc::default(),
-            buffer: vec![0; DATAGRAM_BYTES_MAX],
-        }))
+        self.world.0.peers.borrow_mut().bound.insert(address);
+        let world = self.world.clone();
+        Ok(Box::new(RealSocket::new(world, self.me, socket, twin)?))
     }
 
     fn lookup(&self, name: &str) -> Option<IpAddr> {
@@ -220,11 +296,10 @@ impl Machine for RealHost {
     }
 
     fn timer(&self) -> Box<dyn Timer> {
-        let sleep = Box::pin(sleep(Duration::ZERO));
+        let start = self.world.0.start;
         Box::new(RealTimer {
-            start: self.world.0.start,
-            sleep,
-            at: None,
+            start,
+            sleep: Box::pin(sleep_until(start)),
         })
     }
 
@@ -254,126 +329,24 @@ impl Machine for RealHost {
     }
 }
 
-struct RealSocket {
-    world: RealWorld,
-    me: HostId,
-    socket: UdpSocket,
-    /// The same socket for sending: sending on tokio's socket is refused until it has been polled.
-    twin: Rc<StdUdpSocket>,
-    address: SocketAddr,
-    inbox: Rc<RefCell<Inbox>>,
-    buffer: Vec<u8>,
-}
-
-/// Datagrams that the conditions held back, or doubled.
-#[derive(Default)]
-struct Inbox {
-    queue: VecDeque<(SharedBytes, SocketAddr)>,
-    waker: Option<Waker>,
-}
-
-impl Datagrams for RealSocket {
-    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
-        let to_host = self.world.host_of(to);
-        let fate = self.world.decide(self.me, to_host, label);
-        if self.world.is_heard() {
-            let event = Event::Send {
-                to: to_host,
-                label,
-                datagram: body.clone(),
-                fate,
-            };
-            self.world.record(self.me, event);
-        }
-        for &delay_ms in fate.delays_ms() {
-            if delay_ms <= 1 {
-                send_now(&self.twin, to, &body);
-            } else {
-                let (twin, body) = (self.twin.clone(), body.clone());
-                spawn_local(async move {
-                    sleep(Duration::from_millis(u64::from(delay_ms) - 1)).await;
-                    send_now(&twin, to, &body);
-                });
-            }
-        }
-    }
-
-    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival> {
-        loop {
-            let held_back = self.inbox.borrow_mut().queue.pop_front();
-            if let Some((body, from)) = held_back {
-                return Poll::Ready(Arrival {
-                    body,
-                    from,
-                    label: None,
-                });
-            }
-            self.inbox.borrow_mut().waker = Some(context.waker().clone());
-            let mut unread = ReadBuf::new(&mut self.buffer);
-            let from = match ready!(self.socket.poll_recv_from(context, &mut unread)) {
-                Ok(from) => from,
-                Err(error) => {
-                    tracing::debug!("receiving failed, as if lost: {error}");
-                    continue;
-                }
-            };
-            let body = SharedBytes::from(unread.filled());
-            if self.world.0.fates.is_none() {
-                return Poll::Ready(Arrival {
-                    body,
-                    from,
-                    label: None,
-                });
-            }
-            let fate = self.world.decide(self.world.host_of(from), self.me, None);
-            for &delay_ms in fate.delays_ms() {
-                self.hold_back(body.clone(), from, delay_ms);
-            }
-        }
-    }
-
-    fn local_address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl RealSocket {
-    fn hold_back(&self, body: SharedBytes, from: SocketAddr, delay_ms: u32) {
-        if delay_ms <= 1 {
-            self.inbox.borrow_mut().queue.push_back((body, from));
-            return;
-        }
-        let inbox = self.inbox.clone();
-        spawn_local(async move {
-            sleep(Duration::from_millis(u64::from(delay_ms) - 1)).await;
-            let mut inbox = inbox.borrow_mut();
-            inbox.queue.push_back((body, from));
-            if let Some(waker) = inbox.waker.take() {
-                waker.wake();
-            }
-        });
-    }
-}
-
-/// Sends, or logs why it could not: to a protocol, that is a lost datagram.
-fn send_now(socket: &StdUdpSocket, to: SocketAddr, body: &[u8]) {
-    if let Err(error) = socket.send_to(body, to) {
-        tracing::debug!("sending to {to} failed, as if lost: {error}");
-    }
-}
-
 struct RealTimer {
     start: Instant,
     sleep: Pin<Box<Sleep>>,
-    at: Option<Time>,
 }
 
 impl Timer for RealTimer {
     fn poll_until(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
-        if self.at != Some(at) {
-            let instant = self.start + Duration::from_millis(at.as_ms());
-            self.sleep.set(sleep_until(instant));
-            self.at = Some(at);
+        let span = Duration::from_millis(at.as_ms());
+        let Some(deadline) = self.start.checked_add(span) else {
+            return Poll::Pending; // later than any clock can show
+        };
+        // The clock is asked first: a flood of datagrams uses up the task's budget, after which tokio's
+        // timer says nothing, and the task's timers would starve.
+        if Instant::now() >= deadline {
+            return Poll::Ready(());
+        }
+        if self.sleep.deadline() != deadline {
+            self.sleep.as_mut().reset(deadline);
         }
         self.sleep.as_mut().poll(context)
     }

@@ -1,0 +1,124 @@
+//! `wavetank client`: calls a server on a real socket, one command or a prompt.
+//!
+//! A process is one client life: its client id and its numbers go on over all commands of a prompt.
+
+mod layout;
+mod line;
+mod narrator;
+mod prompt;
+mod session;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::real;
+use crate::rpc::Semantics;
+use crate::rpc::client::{CallOptions, Wire};
+use crate::services::Application;
+
+use line::Line;
+use session::Session;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The service, such as booking.
+    service: String,
+    /// The server's address: HOST:PORT, or a port of this computer.
+    #[arg(long, value_name = "ADDR")]
+    server: String,
+    /// The address to send from, to have a fixed port: ADDR:PORT, as in 0.0.0.0:3001.
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<SocketAddr>,
+    /// The format to speak.
+    #[arg(long, value_enum, default_value_t = WireName::V2)]
+    wire: WireName,
+    /// How long to wait for a reply before sending again [default: the service's own].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    timeout_ms: Option<u64>,
+    /// How often to send a request at most [default: the service's own].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    attempts: Option<u16>,
+    /// Whether to send again when no reply comes: maybe, at-least-once or at-most-once.
+    #[arg(long, value_parser = real::parse_semantics, default_value = "at-most-once")]
+    semantics: Semantics,
+    /// The command; without one there is a prompt, or commands are read from the input.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum WireName {
+    V1,
+    V2,
+}
+
+/// Runs the command, or the prompt.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let application = real::application(&arguments.service)?;
+    let options = arguments.options(application.as_ref())?;
+    let words: Vec<&str> = arguments.command.iter().map(String::as_str).collect();
+    let line = match Line::of_words(application.as_ref(), &words) {
+        Ok(line) => line,
+        Err(error) => {
+            line::complain(&words.join(" "), &error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let (server, bind) = arguments.addresses()?;
+    real::block_on(async {
+        let mut session = Session::new(application, server, bind, options)?;
+        if words.is_empty() {
+            prompt::run(&mut session).await
+        } else {
+            Ok(session.obey(&line).await)
+        }
+    })
+}
+
+impl Arguments {
+    fn options(&self, application: &dyn Application) -> anyhow::Result<CallOptions> {
+        let mut policy = application.policy();
+        if let Some(timeout_ms) = self.timeout_ms {
+            policy.timeout = Duration::from_millis(timeout_ms);
+        }
+        policy.attempts = self.attempts.unwrap_or(policy.attempts);
+        let wire = match (self.wire, application.format_v1()) {
+            (WireName::V2, _) => Wire::V2,
+            (WireName::V1, Some(format)) => Wire::V1(format),
+            (WireName::V1, None) => {
+                let name = application.name();
+                return Err(UsageError(format!("the service {name} has no format v1")).into());
+            }
+        };
+        Ok(CallOptions {
+            semantics: self.semantics,
+            policy,
+            wire,
+        })
+    }
+
+    /// The server's address and the one to send from, of the same family.
+    fn addresses(&self) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+        let found = real::addresses(&self.server)?;
+        let fits = |server: &&SocketAddr| {
+            let bind = self.bind.as_ref();
+            bind.is_none_or(|bind| bind.is_ipv4() == server.is_ipv4())
+        };
+        let Some(&(mut server)) = found.iter().find(fits) else {
+            let message = "the addresses of --server and --bind are of different families";
+            return Err(UsageError(message.to_owned()).into());
+        };
+        // A server that listens everywhere on this computer replies from its loopback address.
+        match server.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => server.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => server.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        let anywhere: IpAddr = match server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Ok((server, self.bind.unwrap_or((anywhere, 0).into())))
+    }
+}

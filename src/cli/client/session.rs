@@ -1,0 +1,176 @@
+//! One client life, and what it does at a user's word.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::cli::client::layout;
+use crate::cli::client::line::{self, Line};
+use crate::cli::client::narrator;
+use crate::cli::exit::Exit;
+use crate::clock::show_span;
+use crate::history::OutcomeKind;
+use crate::host::Host;
+use crate::id::{HostId, OperationId};
+use crate::net::real::RealWorld;
+use crate::rpc::client::{CallOptions, RpcClient};
+use crate::services::{Application, Client, Command};
+use crate::trace::Event;
+
+/// The command during which updates are shown.
+const MONITOR: &str = "monitor";
+
+/// The places of the names in the world.
+const CLIENT: HostId = HostId(0);
+const SERVER: HostId = HostId(1);
+
+/// A client of one server.
+pub(super) struct Session {
+    pub(super) application: Arc<dyn Application>,
+    host: Host,
+    client: Box<dyn Client>,
+    server: SocketAddr,
+    operations: u32,
+    /// How many updates the user has been shown.
+    updates: Rc<Cell<u32>>,
+}
+
+impl Session {
+    /// A client of this server that sends from the address `bind`.
+    pub(super) fn new(
+        application: Arc<dyn Application>,
+        server: SocketAddr,
+        bind: SocketAddr,
+        options: CallOptions,
+    ) -> anyhow::Result<Self> {
+        let updates = Rc::new(Cell::new(0));
+        let timeout = options.policy.timeout;
+        let listener = narrator::listener(application.clone(), timeout, updates.clone());
+        let world = RealWorld::new(&["client", "server"], None, None, Some(listener));
+        world.name_address(server, SERVER);
+        let host = world.host(CLIENT, bind.ip());
+        let socket = host
+            .bind(bind.port())
+            .with_context(|| format!("cannot send from {bind}"))?;
+        let rpc = RpcClient::new(host.clone(), socket, server, options);
+        Ok(Self {
+            client: application.client(rpc),
+            application,
+            host,
+            server,
+            operations: 0,
+            updates,
+        })
+    }
+
+    /// Does what a line asks for, and says how it ended.
+    pub(super) async fn obey(&mut self, line: &Line) -> Exit {
+        match line {
+            Line::Nothing | Line::Quit => Exit::Held,
+            Line::Help(verb) => self.help(verb.as_deref()),
+            Line::Wait(span) => self.rest(*span).await,
+            Line::Perform(commands) => {
+                let mut worst = Exit::Held;
+                for command in commands {
+                    worst = worst.max(self.perform(command, commands.len() > 1).await);
+                }
+                worst
+            }
+        }
+    }
+
+    fn help(&self, verb: Option<&str>) -> Exit {
+        if line::help(self.application.as_ref(), verb) {
+            return Exit::Held;
+        }
+        let verb = verb.unwrap_or_default().escape_default();
+        eprintln!("wavetank: there is no command `{verb}`; `help` shows them all");
+        Exit::Usage
+    }
+
+    async fn rest(&mut self, span: Duration) -> Exit {
+        let until = self.host.now() + span;
+        // Ctrl-C ends it early: nothing is lost by that.
+        let _ended = unless_interrupted(self.client.rpc().idle_until(until)).await;
+        Exit::Held
+    }
+
+    async fn perform(&mut self, command: &Command, one_of_several: bool) -> Exit {
+        self.operations += 1;
+        let operation = OperationId {
+            client: CLIENT,
+            number: self.operations,
+        };
+        let words = self.application.describe_request(&command.body);
+        if command.verb == MONITOR {
+            eprintln!("{words}; Ctrl-C ends it");
+        }
+        self.updates.set(0);
+        let began = self.host.now();
+        let performed = unless_interrupted(self.client.perform(operation, command)).await;
+        let span = (self.host.now() - began + Duration::from_millis(500)).as_secs();
+        let span = Duration::from_secs(span); // rounded: nobody counts an update by the ms
+        let Some(outcome) = performed else {
+            return self.interrupted(command, span);
+        };
+        self.host.record(Event::Outcome {
+            operation,
+            outcome: outcome.clone(),
+        });
+        let text = layout::outcome(self.application.as_ref(), command, &outcome, self.server);
+        if command.verb == MONITOR && outcome.kind == OutcomeKind::Ok {
+            let comma = if text.contains(',') { "," } else { "" };
+            let span = layout::monitored(&command.body).map_or(span, |asked| asked.min(span));
+            println!("{text}{comma} in {}", show_span(span));
+        } else if one_of_several {
+            println!("{words} -> {text}");
+        } else {
+            println!("{text}");
+        }
+        match outcome.kind {
+            OutcomeKind::Ok => Exit::Held,
+            OutcomeKind::Failed => Exit::Broken,
+            OutcomeKind::Unknown => Exit::Unknown,
+        }
+    }
+
+    /// The user has ended a command by Ctrl-C: a monitoring is over, of a call nobody knows.
+    fn interrupted(&self, command: &Command, span: Duration) -> Exit {
+        if command.verb != MONITOR {
+            println!("unknown: interrupted; the request may have been executed");
+            return Exit::Unknown;
+        }
+        let updates = match self.updates.get() {
+            0 => "no updates".to_owned(),
+            1 => "1 update".to_owned(),
+            updates => format!("{updates} updates"),
+        };
+        println!("{updates} in {}, then interrupted", show_span(span));
+        Exit::Held
+    }
+}
+
+/// What comes of a future; `None` if Ctrl-C comes first.
+async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let mut is_heard = true;
+    poll_fn(|context| {
+        // Where signals cannot be listened to, there is nothing to wait for.
+        if is_heard && let Poll::Ready(heard) = interrupt.as_mut().poll(context) {
+            is_heard = false;
+            if heard.is_ok() {
+                return Poll::Ready(None);
+            }
+        }
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}

@@ -1,0 +1,15 @@
+//! Real sockets: that the same servers and clients are wired to them rightly.
+//!
+//! What the protocols do is proved in simulation; these tests are few. Every socket has port 0, and
+//! nothing waits but for events: a line that a process prints, a reply, an end.
+
+#[path = "sockets/client.rs"]
+mod client;
+#[path = "sockets/flood.rs"]
+mod flood;
+#[path = "sockets/library.rs"]
+mod library;
+#[path = "sockets/process.rs"]
+mod process;
+#[path = "sockets/v1.rs"]
+mod v1;
