@@ -254,7 +254,7 @@ fn mistakes_are_named_in_one_line() {
     fs::create_dir(&empty).expect("a new directory");
     assert_is_usage(&wavetank(&["run", &empty]), "no scenario (*.toml)");
     assert_is_usage(
-        &wavetank(&["run", "sims", "--variant", "perhaps"]),
+        &wavetank(&["run", STORY, "--variant", "perhaps"]),
         "no scenario has the variant `perhaps`; expected one of maybe, at-least-once, at-most-once",
     );
     assert_is_usage(
