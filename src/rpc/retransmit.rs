@@ -18,6 +18,18 @@ pub struct Policy {
     pub patience: Duration,
 }
 
+impl Default for Policy {
+    /// The first seed's: sends at 0, 5 and 10 s, at 15 s nobody knows; and 1 s more after a notice of
+    /// progress.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            attempts: 3,
+            patience: Duration::from_secs(1),
+        }
+    }
+}
+
 /// What to do when the deadline has passed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
@@ -78,15 +90,9 @@ impl Retransmission {
 mod tests {
     use super::*;
 
-    const POLICY: Policy = Policy {
-        timeout: Duration::from_secs(5),
-        attempts: 3,
-        patience: Duration::from_secs(1),
-    };
-
     #[test]
     fn three_sends_then_it_gives_up_at_fifteen_seconds() {
-        let mut call = Retransmission::first_send(Time::ZERO, POLICY);
+        let mut call = Retransmission::first_send(Time::ZERO, Policy::default());
         let mut steps = Vec::new();
         while steps.last().is_none_or(|&(_, step)| step != Step::GiveUp) {
             let now = call.deadline();
@@ -105,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_notice_of_progress_delays_the_next_send_and_restores_the_attempts() {
-        let mut call = Retransmission::first_send(Time::ZERO, POLICY);
+        let mut call = Retransmission::first_send(Time::ZERO, Policy::default());
         for _ in 0..10 {
             let now = call.deadline();
             assert_eq!(call.deadline_passed(now), Step::Retransmit { attempt: 2 });

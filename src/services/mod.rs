@@ -22,6 +22,9 @@ use crate::seed::Stream;
 use crate::wire::SharedBytes;
 
 /// A service as a whole.
+///
+/// What is provided suits a service that speaks text: a command line is the request, and the reply is
+/// text. `examples/bank.rs` is a whole service, its scenario and its test, in a hundred lines.
 pub trait Application: fmt::Debug + Send + Sync {
     /// Its name in scenarios and on the command line.
     fn name(&self) -> &'static str;
@@ -31,16 +34,27 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Says which setting is wrong and what was expected.
-    fn configure(&self, settings: &toml::Table) -> Result<Arc<dyn Application>, SettingError>;
+    fn configure(&self, settings: &toml::Table) -> Result<Arc<dyn Application>, SettingError> {
+        let name = settings.keys().next().cloned().unwrap_or_default();
+        Err(SettingError {
+            message: format!("`{}` has no settings", self.name()),
+            name,
+        })
+    }
 
-    /// The settings it understands, each with a sentence and its JSON schema.
-    fn settings(&self) -> Vec<Setting>;
+    /// The settings it understands, each with a sentence and its JSON schema. Unless it says
+    /// otherwise, none.
+    fn settings(&self) -> Vec<Setting> {
+        Vec::new()
+    }
 
     /// The commands it understands, for help texts.
     fn usage(&self) -> &'static [Usage];
 
-    /// How its clients retransmit unless told otherwise.
-    fn policy(&self) -> Policy;
+    /// How its clients retransmit unless a scenario says otherwise: [`Policy::default`].
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
 
     /// A fresh server's state machine.
     fn service(&self) -> Box<dyn Service>;
@@ -48,12 +62,31 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// A client of it.
     fn client(&self, rpc: RpcClient) -> Box<dyn Client>;
 
-    /// Reads a command line. Some lines stand for several commands.
+    /// Reads a command line. Some lines stand for several commands. Unless a service can do better,
+    /// the line is the request, if its first word is that of one of the commands.
     ///
     /// # Errors
     ///
     /// Says what was expected where the line is no command.
-    fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError>;
+    fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError> {
+        let verbs = || {
+            self.usage()
+                .iter()
+                .filter_map(|usage| usage.form.split(' ').next())
+        };
+        let word = line.split_whitespace().next().unwrap_or_default();
+        match verbs().find(|verb| *verb == word) {
+            Some(verb) => Ok(vec![Command {
+                verb,
+                body: line.as_bytes().into(),
+            }]),
+            None => {
+                let known: Vec<&str> = verbs().collect();
+                let message = format!("`{word}` is no command; write {}", known.join(", "));
+                Err(CommandError { message, at: 0 })
+            }
+        }
+    }
 
     /// Reads a command that is split into words already, as a shell hands it over; a word with
     /// spaces is one word. Unless a service can do better, the words are joined by spaces.
@@ -67,16 +100,24 @@ pub trait Application: fmt::Debug + Send + Sync {
     }
 
     /// A request in words, as its client would type it.
-    fn describe_request(&self, body: &[u8]) -> String;
+    fn describe_request(&self, body: &[u8]) -> String {
+        as_text(body)
+    }
 
     /// A reply in words.
-    fn describe_reply(&self, body: &[u8]) -> String;
+    fn describe_reply(&self, body: &[u8]) -> String {
+        as_text(body)
+    }
 
     /// An update in words.
-    fn describe_update(&self, body: &[u8]) -> String;
+    fn describe_update(&self, body: &[u8]) -> String {
+        as_text(body)
+    }
 
     /// A message from a client that asks for no reply, in words.
-    fn describe_one_way(&self, body: &[u8]) -> String;
+    fn describe_one_way(&self, body: &[u8]) -> String {
+        as_text(body)
+    }
 
     /// Format v1 of this service, if it has one.
     fn format_v1(&self) -> Option<&'static dyn FormatV1> {
@@ -99,6 +140,51 @@ pub trait Client {
     ///
     /// If the verb is none of the service's, or cannot be generated.
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError>;
+}
+
+/// A client each of whose commands is one call.
+#[derive(Debug)]
+pub struct PlainClient {
+    rpc: RpcClient,
+    is_refusal: fn(&[u8]) -> bool,
+}
+
+impl PlainClient {
+    /// A client that calls through `rpc`; `is_refusal` says of a reply whether the service refused.
+    #[must_use]
+    pub const fn new(rpc: RpcClient, is_refusal: fn(&[u8]) -> bool) -> Self {
+        Self { rpc, is_refusal }
+    }
+}
+
+impl Client for PlainClient {
+    fn rpc(&mut self) -> &mut RpcClient {
+        &mut self.rpc
+    }
+
+    fn perform<'a>(
+        &'a mut self,
+        operation: OperationId,
+        command: &'a Command,
+    ) -> Task<'a, Outcome> {
+        Box::pin(async move {
+            self.rpc
+                .call(operation, &command.body)
+                .await
+                .into_outcome(self.is_refusal)
+        })
+    }
+
+    fn generate(&mut self, verb: &str, _chance: &mut Stream) -> Result<Command, CommandError> {
+        Err(CommandError {
+            message: format!("`{verb}` cannot be generated"),
+            at: 0,
+        })
+    }
+}
+
+fn as_text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
 }
 
 /// A command, understood.

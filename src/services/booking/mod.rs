@@ -34,12 +34,10 @@ mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 
 use crate::rpc::client::RpcClient;
-use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
@@ -57,14 +55,6 @@ pub const FACILITIES_MAX: usize = 1_000;
 
 /// How long a facility's name is at most, in bytes: every message about a facility carries it.
 pub const FACILITY_BYTES_MAX: usize = 255;
-
-/// How clients retransmit unless told otherwise, as in the seed: sends at 0, 5 and 10 s, and at 15 s
-/// nobody knows.
-const POLICY: Policy = Policy {
-    timeout: Duration::from_secs(5),
-    attempts: 3,
-    patience: Duration::from_secs(1),
-};
 
 /// The booking service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -158,10 +148,6 @@ impl Application for Booking {
 
     fn usage(&self) -> &'static [Usage] {
         &command::USAGE
-    }
-
-    fn policy(&self) -> Policy {
-        POLICY
     }
 
     fn service(&self) -> Box<dyn Service> {

@@ -105,6 +105,9 @@ impl Resolver<'_> {
                 .map_err(|error| toml_error(&self.source, &error, &[]))?;
             table.insert(key.into_inner().into_owned(), value);
         }
+        if table.is_empty() {
+            return Ok(self.application.clone());
+        }
         self.application
             .configure(&table)
             .map_err(|SettingError { name, message }| {
