@@ -54,7 +54,7 @@ pub const DEFAULT_FACILITIES: [&str; 4] = [
 pub const FACILITIES_MAX: usize = 1_000;
 
 /// How long a facility's name is at most, in bytes: every message about a facility carries it.
-pub const FACILITY_BYTES_MAX: usize = 255;
+pub const FACILITY_BYTES_MAX: usize = codec::FACILITY.max;
 
 /// The booking service.
 #[derive(Clone, Debug, Eq, PartialEq)]
