@@ -54,6 +54,20 @@ impl<W: Write> Write for Stream<W> {
     }
 }
 
+/// Prints a line on stdout, at once. If nobody reads any more, whoever speaks goes on unheard.
+pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
+    let mut stdout = Stream::new(io::stdout().lock(), "stdout");
+    if let Err(error) = writeln!(stdout, "{line}") {
+        eprintln!("wavetank: {error}");
+    }
+}
+
+/// `println!` for those who speak to a person: see [`print_line`].
+macro_rules! say {
+    ($($line:tt)*) => { $crate::cli::out::print_line(format_args!($($line)*)) };
+}
+pub(crate) use say;
+
 /// Stdout, for data.
 pub(crate) fn stdout() -> BufWriter<Stream<io::StdoutLock<'static>>> {
     BufWriter::new(Stream::new(io::stdout().lock(), "stdout"))

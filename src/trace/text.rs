@@ -110,7 +110,7 @@ fn longest(hosts: &[String]) -> usize {
 }
 
 /// Breaks a text between words into lines of at most this width, where words allow.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

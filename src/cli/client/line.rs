@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::out::say;
 use crate::clock::parse_span;
 use crate::services::{Application, Command, CommandError};
 
@@ -103,7 +104,7 @@ pub(super) fn help(application: &dyn Application, verb: Option<&str>) -> bool {
         .filter(|(form, _)| verb.is_none_or(|verb| form.split(' ').next() == Some(verb)))
         .collect();
     for (form, help) in &chosen {
-        println!("{form}\n    {help}");
+        say!("{form}\n    {help}");
     }
     !chosen.is_empty()
 }

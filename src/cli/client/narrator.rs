@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::client::layout;
+use crate::cli::out::say;
 use crate::clock::ms;
 use crate::net::real::Listener;
 use crate::services::Application;
@@ -35,7 +36,7 @@ pub(super) fn listener(
                 let number = updates.get() + 1;
                 if let Some(text) = layout::update(application.as_ref(), number, update) {
                     updates.set(number);
-                    println!("{text}");
+                    say!("{text}");
                 }
             }
             Event::Ignore {

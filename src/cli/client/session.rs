@@ -15,6 +15,7 @@ use crate::cli::client::layout;
 use crate::cli::client::line::{self, Line};
 use crate::cli::client::narrator;
 use crate::cli::exit::Exit;
+use crate::cli::out::say;
 use crate::clock::show_span;
 use crate::history::OutcomeKind;
 use crate::host::Host;
@@ -128,11 +129,11 @@ impl Session {
         if command.verb == MONITOR && outcome.kind == OutcomeKind::Ok {
             let comma = if text.contains(',') { "," } else { "" };
             let span = layout::monitored(&command.body).map_or(span, |asked| asked.min(span));
-            println!("{text}{comma} in {}", show_span(span));
+            say!("{text}{comma} in {}", show_span(span));
         } else if one_of_several {
-            println!("{words} -> {text}");
+            say!("{words} -> {text}");
         } else {
-            println!("{text}");
+            say!("{text}");
         }
         match outcome.kind {
             OutcomeKind::Ok => Exit::Held,
@@ -144,7 +145,7 @@ impl Session {
     /// The user has ended a command by Ctrl-C: a monitoring is over, of a call nobody knows.
     fn interrupted(&self, command: &Command, span: Duration) -> Exit {
         if command.verb != MONITOR {
-            println!("unknown: interrupted; the request may have been executed");
+            say!("unknown: interrupted; the request may have been executed");
             return Exit::Unknown;
         }
         let updates = match self.updates.get() {
@@ -152,7 +153,7 @@ impl Session {
             1 => "1 update".to_owned(),
             updates => format!("{updates} updates"),
         };
-        println!("{updates} in {}, then interrupted", show_span(span));
+        say!("{updates} in {}, then interrupted", show_span(span));
         Exit::Held
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::check::Verdict;
-use crate::cli::demo::Promise;
-use crate::cli::demo::stage::{Run, Setting, Stage, heading};
-use crate::cli::real;
+use crate::cli::demo::stage::{Run, Setting, Stage};
+use crate::cli::demo::{Promise, under_both};
+use crate::cli::out::say;
 use crate::history::OutcomeKind;
 use crate::net::conditions::{Conditions, Delay, Link, Probability};
 use crate::rpc::Semantics;
@@ -23,23 +23,14 @@ const ROUNDS: u32 = 4;
 
 /// Runs it under at-least-once, then under at-most-once.
 pub(super) fn run(setting: &Setting) -> anyhow::Result<Promise> {
-    let mut promise = Promise::default();
-    for semantics in [Semantics::AtLeastOnce, Semantics::AtMostOnce] {
-        if semantics == Semantics::AtMostOnce {
-            println!();
-        }
-        real::block_on(async {
-            heading(
-                "loss",
-                semantics,
-                "Alice books, extends and cancels four times; each message is lost with probability 0.2.",
-            );
-            let stage = play(setting, semantics).await?;
-            conclude(&stage, semantics, &mut promise);
-            Ok(())
-        })?;
-    }
-    Ok(promise)
+    let what =
+        "Alice books, extends and cancels four times; each message is lost with probability 0.2.";
+    under_both(
+        "loss",
+        what,
+        async |semantics| play(setting, semantics).await,
+        conclude,
+    )
 }
 
 async fn play(setting: &Setting, semantics: Semantics) -> anyhow::Result<Stage> {
@@ -78,7 +69,7 @@ fn conclude(stage: &Stage, semantics: Semantics, promise: &mut Promise) {
         .map(|ended| ended.name.as_str())
         .collect();
     let failed = ended.iter().filter(|ended| ended.kind != OutcomeKind::Ok);
-    println!(
+    say!(
         "{} operations, {} retransmissions, {executed} executions, {} operations executed more than \
          once, {} operations that did not end ok",
         ended.len(),

@@ -11,9 +11,11 @@ mod stage;
 use std::fmt;
 
 use crate::cli::exit::Exit;
+use crate::cli::out::say;
 use crate::cli::real;
+use crate::rpc::Semantics;
 
-use stage::Setting;
+use stage::{Setting, Stage, heading};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -53,9 +55,9 @@ impl Promise {
     /// Prints a conclusion, or that it could not be drawn.
     fn show(&mut self, holds: bool, conclusion: impl fmt::Display) {
         if holds {
-            println!("=> {conclusion}");
+            say!("=> {conclusion}");
         } else {
-            println!("=> this run does not show it: {conclusion}");
+            say!("=> this run does not show it: {conclusion}");
             self.broken = true;
         }
     }
@@ -67,6 +69,28 @@ impl Promise {
             Exit::Held
         }
     }
+}
+
+/// Plays an experiment under at-least-once, then under at-most-once, and draws its conclusions.
+fn under_both(
+    title: &str,
+    what: &str,
+    play: impl AsyncFn(Semantics) -> anyhow::Result<Stage>,
+    conclude: impl Fn(&Stage, Semantics, &mut Promise),
+) -> anyhow::Result<Promise> {
+    let mut promise = Promise::default();
+    for semantics in [Semantics::AtLeastOnce, Semantics::AtMostOnce] {
+        if semantics == Semantics::AtMostOnce {
+            say!("");
+        }
+        real::block_on(async {
+            heading(title, semantics, what);
+            let stage = play(semantics).await?;
+            conclude(&stage, semantics, &mut promise);
+            Ok(())
+        })?;
+    }
+    Ok(promise)
 }
 
 /// Runs the experiments; broken if one did not show what it promises.
@@ -83,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut worst = Exit::Held;
     for (place, experiment) in chosen.iter().enumerate() {
         if place > 0 {
-            println!();
+            say!("");
         }
         let promise = match experiment {
             Experiment::Semantics => semantics::run(&setting)?,

@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use crate::cli::demo::Promise;
 use crate::cli::demo::stage::{Run, Setting, Stage, heading};
+use crate::cli::out::say;
 use crate::cli::real;
 use crate::id::{HostId, OperationId};
 use crate::net::Kind;
@@ -119,7 +120,7 @@ fn conclude(stage: &Stage, speaks_v1: bool, promise: &mut Promise) {
     let ended = stage.operations();
     let watched = ended.iter().find(|ended| ended.operation == MONITORING);
     let told = watched.map_or("nothing", |watched| watched.told.as_str());
-    println!(
+    say!(
         "changes: {CHANGES}, updates lost: {lost}, questions after them: {asked}; carol was told: {told}"
     );
     if speaks_v1 {

@@ -1,9 +1,9 @@
 //! The first experiment: what a lost reply does to an extend and to a cancel.
 
 use crate::check::Verdict;
-use crate::cli::demo::Promise;
-use crate::cli::demo::stage::{Run, Setting, Stage, heading};
-use crate::cli::real;
+use crate::cli::demo::stage::{Run, Setting, Stage};
+use crate::cli::demo::{Promise, under_both};
+use crate::cli::out::say;
 use crate::history::OutcomeKind;
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::{Conditions, Delay, Fault, Link, Selector, Target};
@@ -17,23 +17,14 @@ const CANCEL: &str = "cancel CONF000001";
 
 /// Runs it under at-least-once, then under at-most-once.
 pub(super) fn run(setting: &Setting) -> anyhow::Result<Promise> {
-    let mut promise = Promise::default();
-    for semantics in [Semantics::AtLeastOnce, Semantics::AtMostOnce] {
-        if semantics == Semantics::AtMostOnce {
-            println!();
-        }
-        real::block_on(async {
-            heading(
-                "semantics",
-                semantics,
-                "The replies to alice's extend and to her cancel are lost, and she sends both again.",
-            );
-            let stage = play(setting, semantics).await?;
-            conclude(&stage, semantics, &mut promise);
-            Ok(())
-        })?;
-    }
-    Ok(promise)
+    let what =
+        "The replies to alice's extend and to her cancel are lost, and she sends both again.";
+    under_both(
+        "semantics",
+        what,
+        async |semantics| play(setting, semantics).await,
+        conclude,
+    )
 }
 
 async fn play(setting: &Setting, semantics: Semantics) -> anyhow::Result<Stage> {
@@ -83,7 +74,7 @@ fn conclude(stage: &Stage, semantics: Semantics, promise: &mut Promise) {
         } else {
             format!("{times} times")
         };
-        println!("{name} {line}: executed {times}; alice was told: {told}");
+        say!("{name} {line}: executed {times}; alice was told: {told}");
     }
     if semantics == Semantics::AtMostOnce {
         promise.show(

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use crate::check::{Verdict, effects, executions};
+use crate::cli::out::say;
 use crate::history::OutcomeKind;
 use crate::id::{HostId, OperationId};
 use crate::net::Attempt;
@@ -82,7 +83,7 @@ pub(super) struct Actor {
 
 /// Prints the heading of a run, in the form of a trace's.
 pub(super) fn heading(experiment: &str, variant: impl Display, story: &str) {
-    println!("# {experiment} · {variant}\n# {story}");
+    say!("# {experiment} · {variant}\n# {story}");
 }
 
 impl Stage {
@@ -96,7 +97,7 @@ impl Stage {
             let mut lines = told.lines.borrow_mut();
             lines.push(line.clone());
             let text = line_text(line, Names(names), &words);
-            println!("{:6}{text}", lines.len());
+            say!("{:6}{text}", lines.len());
             told.news.notify_one();
         });
         let (conditions, seed) = (Some(run.conditions), Some(run.seed));
@@ -195,7 +196,7 @@ impl Stage {
         let (applied, told) = effects::from_lines(&lines, Detail::Trace, &words);
         let mut spec = Replay::fresh(self.application.clone(), false);
         let effects = effects::judge(&applied, &told, &[], &mut spec, names);
-        println!("executions  {executions}\neffects     {effects}");
+        say!("executions  {executions}\neffects     {effects}");
         Verdicts {
             executions,
             effects,
