@@ -221,7 +221,7 @@ fn row(name: &str, statistics: &Statistics) -> Vec<String> {
         lines([
             format!("{} sent", messages.sent),
             format!("{} lost", messages.lost),
-            format!("{} doubled", messages.duplicated),
+            format!("{} duplicated", messages.duplicated),
             format!("{} resent", statistics.retransmissions),
         ]),
         lines([

@@ -25,7 +25,17 @@ use crate::services::words::Words;
 /// The longest delay that can be asked for: a day. Beyond, nobody would see it end.
 const DELAY_MS_MAX: u32 = 24 * 60 * 60 * 1_000;
 
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Examples:
+  wavetank serve booking                                                this computer only, port 3000
+  wavetank serve booking --semantics at-least-once --loss 0.2           loses one datagram in five
+  wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
+
+The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0.";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The service, such as booking.
     service: String,
@@ -47,7 +57,7 @@ pub(crate) struct Arguments {
     /// How long each datagram is delayed, in and out: N ms, or A..B for A to B ms.
     #[arg(long, value_name = "N|A..B", value_parser = parse_delay, default_value = "0")]
     delay_ms: Delay,
-    /// Fixes the draws of loss, duplication and delay.
+    /// Fixes the draws of loss, duplication and delay; without it, every start draws others.
     #[arg(long)]
     seed: Option<u64>,
     /// A facility of the booking service, in place of the usual ones; may be given several times.

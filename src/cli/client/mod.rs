@@ -20,7 +20,19 @@ use crate::services::Application;
 use line::Line;
 use session::Session;
 
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Examples:
+  wavetank client booking --server 127.0.0.1:3000                               a prompt; `help` shows the commands
+  wavetank client booking --server 127.0.0.1:3000 query 'Meeting Room A' mon
+  wavetank client booking --server 127.0.0.1:3000 book 'Meeting Room A' mon 10:00-11:00
+  wavetank client booking --server 127.0.0.1:3000 monitor 'Meeting Room A' --for 20m
+
+Options stand before the command. Exit codes: 0 the command ended ok, 1 it failed, 2 it was no command,
+4 it could not be sent, 5 unknown: no reply came, and it may have been executed.";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The service, such as booking.
     service: String,

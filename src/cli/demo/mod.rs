@@ -35,7 +35,7 @@ enum Experiment {
     Semantics,
     /// A client watches a facility while another one books it.
     Monitor,
-    /// One message in five is lost.
+    /// One message in five is lost, and clients send again.
     Loss,
 }
 
