@@ -76,7 +76,7 @@ fn cited(text: &str) -> Vec<u32> {
         .collect()
 }
 
-/// The lines around these numbers, as the trace has them; where there are none, its first lines.
+/// The lines around these numbers, as the trace has them; where there are none, its last lines.
 fn excerpt(trace: &TraceFile, cited: &BTreeSet<u32>) -> String {
     let is_near = |row: &&Row| {
         let near = |line: &u32| line.abs_diff(row.number) <= LINES_AROUND;
@@ -84,22 +84,24 @@ fn excerpt(trace: &TraceFile, cited: &BTreeSet<u32>) -> String {
     };
     let rows: Vec<Row> = trace.rows.iter().filter(is_near).cloned().collect();
     let more = rows.len().saturating_sub(LINES_MAX);
+    let before = if cited.is_empty() { more } else { 0 };
     let part = TraceFile {
         header: trace.header.clone(),
-        rows: rows.into_iter().take(LINES_MAX).collect(),
+        rows: rows.into_iter().skip(before).take(LINES_MAX).collect(),
         finals: Vec::new(),
         verdicts: Vec::new(),
     };
     let whole = text::write(&part);
-    let mut out: String = whole
+    let out: String = whole
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| format!("{line}\n"))
         .collect();
-    if more > 0 {
-        let _ = writeln!(out, "   ... and {more} more lines");
+    match more {
+        0 => out,
+        _ if before > 0 => format!("   ... after {more} lines before these\n{out}"),
+        _ => out + &format!("   ... and {more} more lines\n"),
     }
-    out
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ struct ReplyCache;
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let application = real::application(&arguments.service)?;
-    let application = configure(application.as_ref(), arguments)?;
+    let application = configure(application, arguments)?;
     let ReplyCache = arguments.reply_cache;
     let address = real::addresses(&arguments.listen)?[0];
     real::block_on(serve(arguments, application, address))
@@ -149,26 +149,39 @@ impl Arguments {
 
 /// The service with its settings, those of `--set` and `--facility`.
 fn configure(
-    application: &dyn Application,
+    application: Arc<dyn Application>,
     arguments: &Arguments,
 ) -> anyhow::Result<Arc<dyn Application>> {
     let mut settings = toml::Table::new();
     for setting in &arguments.set {
-        let read: Result<toml::Table, _> = setting.parse();
-        let table = read.map_err(|error| {
-            let reason = error.message();
-            UsageError(format!(
-                "`--set {setting}`: {reason}; write KEY=VALUE, the value in TOML"
-            ))
-        })?;
-        settings.extend(table);
+        settings.extend(parse_setting(setting)?);
     }
     if !arguments.facility.is_empty() {
         settings.insert("facilities".to_owned(), arguments.facility.clone().into());
     }
+    if settings.is_empty() {
+        return Ok(application);
+    }
     application
         .configure(&settings)
         .map_err(|error| UsageError(format!("the setting `{}`: {error}", error.name)).into())
+}
+
+/// `KEY=VALUE` in TOML; a bare word is taken for a string.
+fn parse_setting(setting: &str) -> Result<toml::Table, UsageError> {
+    let quoted = || {
+        let (key, word) = setting.split_once('=')?;
+        format!("{key} = {}", toml::Value::from(word)).parse().ok()
+    };
+    let read: Result<toml::Table, _> = setting.parse();
+    read.or_else(|error| {
+        quoted().ok_or_else(|| {
+            let reason = error.message();
+            UsageError(format!(
+                "`--set {setting}`: {reason}; write KEY=VALUE, the value in TOML"
+            ))
+        })
+    })
 }
 
 fn parse_reply_cache(text: &str) -> Result<ReplyCache, String> {

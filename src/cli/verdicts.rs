@@ -71,8 +71,10 @@ pub(crate) fn summary(scenarios: usize, runs: &[(Standing, usize)]) -> String {
 fn rows(runs: &[Judged]) -> String {
     let is_judged = |check: &Check| runs.iter().any(|run| run.variant.checks.contains(check));
     let checks: Vec<Check> = Check::ALL.into_iter().filter(is_judged).collect();
+    let names = runs.iter().map(|run| run.variant.name.chars().count() + 2);
+    let longest = u16::try_from(names.max().unwrap_or(0)).unwrap_or(u16::MAX);
     let mut columns = vec![
-        ("variant", 15),
+        ("variant", longest.max(15)),
         ("outcomes", 11),
         ("requests", 13),
         ("lost", 6),

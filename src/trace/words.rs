@@ -258,7 +258,7 @@ impl Ignored {
         match self {
             Self::NotWaiting => "not waiting for it",
             Self::KnownUpdate => "known already",
-            Self::EarlyUpdate => "an earlier one is missing, asked for",
+            Self::EarlyUpdate => "an earlier one is missing",
             Self::NotMonitoring => "not monitoring",
             Self::Malformed => "malformed",
         }

@@ -96,10 +96,10 @@ fn a_monitoring_client_shows_what_another_one_changes() {
     assert_eq!(watched.code, Some(0), "{watched:?}");
     assert_eq!(
         watched.out,
-        "update 1: 'Meeting Room A' revision 1: taken mon 10:00-11:00
+        "update 1: 'Meeting Room A': taken mon 10:00-11:00
   Monday:     00:00 - 10:00, 11:00 - 24:00
   every other day is free
-update 2: 'Meeting Room A' revision 2: taken mon 10:00-11:00, tue 10:00-11:00
+update 2: 'Meeting Room A': taken mon 10:00-11:00, tue 10:00-11:00
   Monday:     00:00 - 10:00, 11:00 - 24:00
   Tuesday:    00:00 - 10:00, 11:00 - 24:00
   every other day is free

@@ -59,7 +59,7 @@ pub(super) fn update(application: &dyn Application, number: u32, body: &[u8]) ->
     let Ok(Update::Changed { availability, .. }) = Update::decode(body) else {
         return None;
     };
-    let mut text = format!("update {number}: {text}");
+    let mut text = format!("update {number}: {}", without_revision(&text));
     let touched = |day: &&DayAvailability| !is_free(day);
     let days: Vec<_> = availability.days.iter().filter(touched).collect();
     table(&mut text, &days);
@@ -67,6 +67,17 @@ pub(super) fn update(application: &dyn Application, number: u32, body: &[u8]) ->
         text.push_str("\n  every other day is free");
     }
     Some(text)
+}
+
+/// A client counts the updates that it shows; a second number beside that would only confuse.
+fn without_revision(text: &str) -> String {
+    match text
+        .split_once(" revision ")
+        .and_then(|(name, rest)| Some((name, rest.split_once(':')?.1)))
+    {
+        Some((name, what)) => format!("{name}:{what}"),
+        None => text.to_owned(),
+    }
 }
 
 /// For how long a request asks for updates.
@@ -223,7 +234,7 @@ mod tests {
         };
         assert_eq!(
             update(&Booking::default(), 1, &changed.encode()).unwrap(),
-            "update 1: 'Meeting Room A' revision 3: taken mon 10:00-11:00, wed 00:00-24:00
+            "update 1: 'Meeting Room A': taken mon 10:00-11:00, wed 00:00-24:00
   Monday:     00:00 - 10:00, 11:00 - 24:00
   Wednesday:  fully booked
   every other day is free"

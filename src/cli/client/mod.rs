@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
     /// The server's address: HOST:PORT, or a port of this computer.
     #[arg(long, value_name = "ADDR")]
     server: String,
-    /// The address to send from, to have a fixed port: ADDR:PORT, as in 0.0.0.0:3001.
-    #[arg(long, value_name = "ADDR")]
+    /// The address to send from, to have a fixed port: ADDR:PORT, as in 0.0.0.0:3001, or a port.
+    #[arg(long, value_name = "ADDR", value_parser = parse_bind)]
     bind: Option<SocketAddr>,
     /// The format to speak.
     #[arg(long, value_enum, default_value_t = WireName::V2)]
@@ -63,6 +63,17 @@ pub(crate) struct Arguments {
 enum WireName {
     V1,
     V2,
+}
+
+/// An address, or a port of every address of this computer.
+fn parse_bind(text: &str) -> Result<SocketAddr, String> {
+    let port = || {
+        text.parse()
+            .ok()
+            .map(|port: u16| (Ipv4Addr::UNSPECIFIED, port).into())
+    };
+    let address = text.parse().ok().or_else(port);
+    address.ok_or_else(|| "write ADDR:PORT, as in 0.0.0.0:3001".to_owned())
 }
 
 /// Runs the command, or the prompt.

@@ -100,7 +100,10 @@ impl Words {
     pub(crate) fn expect(&mut self, expected: &str) -> Result<Word, CommandError> {
         let at = self.end;
         self.next().ok_or_else(|| CommandError {
-            message: format!("the line ends where {expected} was expected"),
+            message: format!(
+                "the line ends too early; expected {}",
+                expected.trim_end_matches(',')
+            ),
             at,
         })
     }
