@@ -129,7 +129,7 @@ impl Host {
         }
     }
 
-    /// Records what a client did or was told.
+    /// Records what a client did or was told. An outcome becomes an event of the trace, too.
     pub fn record_history(&self, operation: OperationId, event: HistoryEvent) {
         self.0.record_history(operation, event);
     }
