@@ -11,6 +11,7 @@ pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcSe
     loop {
         let arrival = recv_until(&mut *socket, &mut *timer, server.next_timer()).await;
         let now = host.now();
+        server.tell_all(host.wants_all_events());
         if let Some(Arrival {
             body,
             from: address,

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::clock::Time;
-use crate::history::{Entry, HistoryEvent};
+use crate::history::{Entry, HistoryEvent, Notes};
 use crate::id::{HostId, OperationId};
 use crate::trace::{Event, Line};
 
@@ -37,7 +37,7 @@ pub struct Recorder {
     zero: Time,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
-    history: Vec<Entry>,
+    history: Notes,
 }
 
 impl fmt::Debug for Recorder {
@@ -51,7 +51,7 @@ impl fmt::Debug for Recorder {
 impl Recorder {
     /// An empty recorder.
     #[must_use]
-    pub const fn new(detail: Detail) -> Self {
+    pub fn new(detail: Detail) -> Self {
         Self {
             detail,
             live: None,
@@ -59,7 +59,7 @@ impl Recorder {
             zero: Time::ZERO,
             lines: Vec::new(),
             executed: Vec::new(),
-            history: Vec::new(),
+            history: Notes::default(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Recorder {
     #[must_use]
     pub fn with_room_for(mut self, operations: usize) -> Self {
         let operations = operations.min(RESERVED_MAX);
-        self.history.reserve(2 * operations);
+        self.history.reserve(operations);
         self.executed.reserve(operations);
         if self.detail == Detail::Trace {
             self.lines.reserve(LINES_PER_OPERATION * operations);
@@ -148,11 +148,8 @@ impl Recorder {
             self.record(now, operation.client, Event::Outcome { operation, outcome });
         }
         if !self.muted {
-            self.history.push(Entry {
-                at: self.trace_time(now),
-                operation,
-                event,
-            });
+            let at = self.trace_time(now);
+            self.history.note(at, operation, event);
         }
     }
 
@@ -163,14 +160,10 @@ impl Recorder {
         if !self.lines.is_sorted_by_key(|line| (line.at, line.host)) {
             self.lines.sort_by_key(|line| (line.at, line.host));
         }
-        let place = |entry: &Entry| (entry.at, entry.operation.client);
-        if !self.history.is_sorted_by_key(place) {
-            self.history.sort_by_key(place);
-        }
         Recorded {
             lines: self.lines,
             executed: self.executed,
-            history: self.history,
+            history: self.history.finish(),
         }
     }
 }

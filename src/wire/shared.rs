@@ -1,7 +1,7 @@
 //! Bytes that several hold: a datagram on its way, in a reply cache, in a trace.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 /// Bytes that several hold, or a part of them. Cloning and slicing copy nothing.
@@ -25,10 +25,22 @@ impl SharedBytes {
     #[must_use]
     pub fn last(&self, len: usize) -> Self {
         assert!(len <= self.len(), "a part is no longer than its whole");
+        self.part(self.len() - len..self.len())
+    }
+
+    /// A part of these bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it is no part of them.
+    #[must_use]
+    pub fn part(&self, part: Range<usize>) -> Self {
+        let is_part = part.start <= part.end && part.end <= self.len();
+        assert!(is_part, "a part lies within its whole");
         Self {
             whole: self.whole.clone(),
-            start: self.end - len as u32,
-            end: self.end,
+            start: self.start + part.start as u32,
+            end: self.start + part.end as u32,
         }
     }
 

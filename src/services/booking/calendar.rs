@@ -41,7 +41,7 @@ impl Calendar {
     }
 
     /// When it is free on a day, 0 Monday .. 6 Sunday, in order; never on what is no day.
-    pub(crate) fn free_on(&self, day: u8) -> impl Iterator<Item = (WireTime, WireTime)> + Clone {
+    pub(crate) fn free_on(&self, day: u8) -> impl Iterator<Item = (WireTime, WireTime)> {
         let bound = |day| Minute::start_of_day(day).unwrap_or(Minute::END);
         let (day_start, day_end) = (bound(day), bound(day.saturating_add(1)));
         let (first, end) = (self.first_from(day_start), self.first_from(day_end));

@@ -387,7 +387,7 @@ pub(super) fn write_availability(writer: &mut Writer, availability: &Availabilit
 pub(super) fn write_query_reply(
     writer: &mut Writer,
     facility: &str,
-    days: impl ExactSizeIterator<Item = (u8, impl Iterator<Item = (WireTime, WireTime)> + Clone)>,
+    days: impl Iterator<Item = (u8, impl Iterator<Item = (WireTime, WireTime)>)>,
 ) {
     writer.u8(AVAILABILITY);
     write_free(writer, facility, days);
@@ -396,18 +396,16 @@ pub(super) fn write_query_reply(
 fn write_free(
     writer: &mut Writer,
     facility: &str,
-    days: impl ExactSizeIterator<Item = (u8, impl Iterator<Item = (WireTime, WireTime)> + Clone)>,
+    days: impl Iterator<Item = (u8, impl Iterator<Item = (WireTime, WireTime)>)>,
 ) {
     writer.str(facility);
-    writer.count(days.len());
-    for (day, free) in days {
+    writer.list(days, |writer, (day, free)| {
         writer.u8(day);
-        writer.count(free.clone().count());
-        for (start, end) in free {
+        writer.list(free, |writer, (start, end)| {
             write_time(writer, start);
             write_time(writer, end);
-        }
-    }
+        });
+    });
 }
 
 #[inline]
