@@ -25,6 +25,9 @@ const ROUNDS: usize = 101;
 /// Operations of a history to judge: those of one run of the reference workload.
 const OPERATIONS: u32 = 300;
 
+/// One run of a part under test.
+type Part = Box<dyn FnMut()>;
+
 fn request() -> Request<'static> {
     let at = |hour| WireTime {
         day: 2,
@@ -113,7 +116,7 @@ fn median(part: &mut dyn FnMut()) -> f64 {
 }
 
 fn main() {
-    let parts: [(&str, Box<dyn FnMut()>); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("encode a booking request", Box::new(encode_a_request())),
         ("decode a booking request", Box::new(decode_a_request())),
         (
