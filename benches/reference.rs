@@ -4,9 +4,13 @@
 //! timeout 5 s, think time 150 to 450 ms: about 60 virtual seconds. The *bare loop* has the same hosts,
 //! datagrams and timers, and no RPC layer, codec, service, history or check.
 //!
+//! Two more lines show how cost grows: *many hosts* has 100 clients of 10 requests instead of 3 of 100,
+//! *long pauses* a hundredfold think time: idle virtual time is to cost nothing.
+//!
 //! `cargo bench --bench reference` prints the cost of each, and the ratios: the median over many
 //! rounds, each of which runs every workload on the same seeds in turn, because machines are noisy.
 
+use std::fs::read_to_string;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -137,25 +141,34 @@ struct Workload {
     run: Box<dyn Fn(u64) -> Traffic>,
 }
 
-fn workloads() -> Vec<Workload> {
+/// The reference workload, with these words of its file exchanged for others.
+fn reference(detail: Detail, exchanged: &[(&str, &str)]) -> Box<dyn Fn(u64) -> Traffic> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/reference.toml");
-    let scenario =
-        Scenario::load(&path, &catalogue()).expect("the reference workload is a scenario");
-    let variant = scenario.variants[0].clone();
-    let reference = |detail| {
-        let variant = variant.clone();
-        move |seed| {
-            let report = report::run(&variant, Seed(seed), Backend::Event, detail);
-            let report = report.expect("the reference workload has no setup");
-            assert!(
-                report
-                    .verdicts
-                    .iter()
-                    .all(|(_, verdict)| *verdict == Verdict::Valid)
-            );
-            report.run.traffic
-        }
-    };
+    let mut text = read_to_string(path).expect("the reference workload is a file");
+    for (old, new) in exchanged {
+        assert!(text.contains(old), "the reference workload says `{old}`");
+        text = text.replace(old, new);
+    }
+    let scenario = Scenario::parse("reference.toml", &text, &catalogue());
+    let variant = scenario.expect("it is a scenario").variants[0].clone();
+    Box::new(move |seed| {
+        let report = report::run(&variant, Seed(seed), Backend::Event, detail);
+        let report = report.expect("the reference workload has no setup");
+        let mut verdicts = report.verdicts.iter();
+        assert!(verdicts.all(|(_, verdict)| *verdict == Verdict::Valid));
+        report.run.traffic
+    })
+}
+
+fn workloads() -> Vec<Workload> {
+    let many_hosts = [
+        ("count = 3", "count = 100"),
+        ("requests = 100", "requests = 10"),
+    ];
+    let long_pauses = [
+        ("[150, 450]", "[15000, 45000]"),
+        ("seed = 1", "seed = 1\nmax_virtual_s = 7200"),
+    ];
     vec![
         Workload {
             name: "bare loop",
@@ -163,11 +176,19 @@ fn workloads() -> Vec<Workload> {
         },
         Workload {
             name: "reference",
-            run: Box::new(reference(Detail::Checks)),
+            run: reference(Detail::Checks, &[]),
         },
         Workload {
             name: "reference, trace kept",
-            run: Box::new(reference(Detail::Trace)),
+            run: reference(Detail::Trace, &[]),
+        },
+        Workload {
+            name: "many hosts",
+            run: reference(Detail::Checks, &many_hosts),
+        },
+        Workload {
+            name: "long pauses",
+            run: reference(Detail::Checks, &long_pauses),
         },
     ]
 }
@@ -228,4 +249,5 @@ fn main() {
         |a: usize, b: usize| median(rounds.iter().map(|round| round[a] / round[b]).collect());
     println!("reference / bare loop        {:.2}", ratio(1, 0));
     println!("trace kept / reference       {:.2}", ratio(2, 1));
+    println!("long pauses / reference      {:.2}", ratio(4, 1));
 }

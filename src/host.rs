@@ -124,12 +124,18 @@ impl Host {
 
     /// Records an event that no checker needs; it is made only if the trace is kept.
     pub fn record_with(&self, event: impl FnOnce() -> Event) {
-        if self.0.wants_all_events() {
+        if self.wants_all_events() {
             self.0.record(event());
         }
     }
 
-    /// Records what a client did or was told.
+    /// Whether events that no checker needs are wanted too.
+    #[must_use]
+    pub fn wants_all_events(&self) -> bool {
+        self.0.wants_all_events()
+    }
+
+    /// Records what a client did or was told. An outcome becomes an event of the trace, too.
     pub fn record_history(&self, operation: OperationId, event: HistoryEvent) {
         self.0.record_history(operation, event);
     }

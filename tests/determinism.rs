@@ -55,8 +55,8 @@ final = { "query 'Meeting Room A' all" = "?" }
 /// change log that traces have changed.
 const PINNED: [(u64, u64); 3] = [
     (1, 17_934_988_183_428_770_290),
-    (7, 6_546_799_255_841_329_582),
-    (u64::MAX, 8_578_617_097_850_532_696),
+    (7, 8_814_311_581_283_688_283),
+    (u64::MAX, 1_448_974_215_870_743_935),
 ];
 
 /// What the line begins with in which a process says its digests.

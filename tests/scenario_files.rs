@@ -134,13 +134,7 @@ fn scripts_hold_waits_and_commands_and_a_line_may_stand_for_several() {
     assert_eq!(variant.host_names(), ["server", "zoe", "bob"]);
     let say = |text: &str| {
         let body = text.as_bytes().to_vec();
-        Step::Perform(
-            Command {
-                verb: "say",
-                body: body.into(),
-            },
-            format!("twice {text}"),
-        )
+        Step::Perform(Command { verb: "say", body }, format!("twice {text}"))
     };
     let wait = Step::Wait(Duration::from_millis(500));
     assert_eq!(

@@ -140,7 +140,9 @@ pub fn from_counts(executed: &[OperationId], history: &[Entry]) -> (Vec<Executio
         }),
         HistoryEvent::Invoke(_) => None,
     });
-    (executed.iter().map(execution).collect(), told.collect())
+    let mut outcomes = Vec::with_capacity(history.len() / 2);
+    outcomes.extend(told);
+    (executed.iter().map(execution).collect(), outcomes)
 }
 
 /// What a trace says in words, for [`judge`].

@@ -4,6 +4,7 @@
 //! clients could write down, and all that checkers such as linearizability may look at.
 
 pub mod json;
+mod notes;
 
 use std::borrow::Cow;
 
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Time;
 use crate::id::OperationId;
 use crate::wire::SharedBytes;
+
+pub(crate) use notes::Notes;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]

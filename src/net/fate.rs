@@ -17,7 +17,7 @@ use crate::net::{Kind, Label};
 use crate::seed::Seed;
 
 /// The most copies of one datagram: the first, the network's, and those of scripted duplications.
-const COPIES_MAX: usize = 8;
+const COPIES_MAX: usize = 4;
 
 /// Why a datagram was lost, doubled or delayed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -356,7 +356,7 @@ impl RpcClient {
                 client,
                 sequence,
                 body,
-            }) if is_open(client, sequence) => Heard::Reply(body.into()),
+            }) if is_open(client, sequence) => Heard::Reply(datagram.last(body.len())),
             Ok(Message::InProgress { client, sequence }) if is_open(client, sequence) => {
                 Heard::InProgress
             }

@@ -16,6 +16,7 @@ pub async fn answer(host: &Host, socket: &mut dyn Datagrams, server: &mut RpcSer
     loop {
         let arrival = recv_until(socket, &mut *timer, server.next_timer()).await;
         let now = host.now();
+        server.tell_all(host.wants_all_events());
         if let Some(Arrival {
             body,
             from: address,

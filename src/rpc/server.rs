@@ -63,6 +63,8 @@ pub struct RpcServer {
     timers: Timers,
     effects: Effects,
     writer: Writer,
+    /// Whether events are told that no checker needs.
+    tells_all: bool,
     malformed: BTreeMap<&'static str, u64>,
 }
 
@@ -100,8 +102,15 @@ impl RpcServer {
             timers: Timers::default(),
             effects: Effects::default(),
             writer: Writer::default(),
+            tells_all: true,
             malformed: BTreeMap::new(),
         }
+    }
+
+    /// Whether it tells events that no checker needs: that it received or filtered a request. At
+    /// first it does.
+    pub const fn tell_all(&mut self, tells_all: bool) {
+        self.tells_all = tells_all;
     }
 
     /// How many datagrams were no message, by kind of mistake.
@@ -168,7 +177,7 @@ impl RpcServer {
                     id,
                     caller: origin.caller(client, sequence),
                 };
-                out.push(Action::Record(origin.received(pending.caller.operation)));
+                self.tell(out, || origin.received(pending.caller.operation));
                 if session == 0 {
                     self.request(now, pending, awaited, datagram.last(body.len()), out);
                 } else {
@@ -181,7 +190,7 @@ impl RpcServer {
             }
             Message::OneWay { client, body } => {
                 let caller = origin.caller(ClientKey::Id(client), 0);
-                out.push(Action::Record(origin.received(caller.operation)));
+                self.tell(out, || origin.received(caller.operation));
                 let mut effects = std::mem::take(&mut self.effects);
                 self.service.step(
                     now,
@@ -220,7 +229,7 @@ impl RpcServer {
                     id,
                     caller: origin.caller(client, number),
                 };
-                out.push(Action::Record(origin.received(pending.caller.operation)));
+                self.tell(out, || origin.received(pending.caller.operation));
                 self.request(now, pending, 0, body.into(), out);
             }
             Err(malformed) => {
@@ -258,33 +267,29 @@ impl RpcServer {
                 reason,
             });
         };
-        let filtered = |instead| {
-            Action::Record(Event::Filter {
-                operation: pending.caller.operation,
-                instead,
-            })
-        };
+        let operation = pending.caller.operation;
+        if let Some(instead) = admission.filtered() {
+            self.tell(out, || Event::Filter { operation, instead });
+        }
         match admission {
             Admission::New => self.execute(now, pending, body, out),
             Admission::Stored(reply) => {
-                out.push(filtered(Filtered::ReplyStored));
                 self.send_reply(&pending, &reply, out);
             }
             Admission::InProgress => {
-                out.push(filtered(Filtered::InProgress));
                 Self::send(out, &pending, Kind::InProgress, |client| {
                     Message::InProgress { client, sequence }
                 });
             }
-            Admission::Acknowledged => out.push(filtered(Filtered::Acknowledged)),
-            Admission::DifferentBody => {
-                out.push(filtered(Filtered::DifferentBody));
-                refuse(out, Refused::DifferentBody);
-            }
-            Admission::Full => {
-                out.push(filtered(Filtered::Full));
-                refuse(out, Refused::Full);
-            }
+            Admission::Acknowledged => {}
+            Admission::DifferentBody => refuse(out, Refused::DifferentBody),
+            Admission::Full => refuse(out, Refused::Full),
+        }
+    }
+
+    fn tell(&self, out: &mut Vec<Action>, event: impl FnOnce() -> Event) {
+        if self.tells_all {
+            out.push(Action::Record(event()));
         }
     }
 
@@ -452,6 +457,20 @@ impl RpcServer {
                 label,
                 reason: Ignored::Malformed,
             }));
+        }
+    }
+}
+
+impl Admission {
+    /// What is done instead of executing the request, if so.
+    const fn filtered(&self) -> Option<Filtered> {
+        match self {
+            Self::New => None,
+            Self::InProgress => Some(Filtered::InProgress),
+            Self::Stored(_) => Some(Filtered::ReplyStored),
+            Self::Acknowledged => Some(Filtered::Acknowledged),
+            Self::DifferentBody => Some(Filtered::DifferentBody),
+            Self::Full => Some(Filtered::Full),
         }
     }
 }

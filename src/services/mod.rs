@@ -19,7 +19,6 @@ use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
 use crate::seed::Stream;
-use crate::wire::SharedBytes;
 
 /// A service as a whole.
 ///
@@ -193,7 +192,7 @@ pub struct Command {
     /// Its first word.
     pub verb: &'static str,
     /// The command in the service's own encoding: the body of its request.
-    pub body: SharedBytes,
+    pub body: Vec<u8>,
 }
 
 /// A setting of a service: a top-level key of its scenarios.

@@ -29,7 +29,8 @@ use crate::services::words::Words;
 use crate::services::{Client, Command};
 use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
 use crate::sim::stages::Stages;
-use crate::trace::{Detail, Event, Line, Recorded, Recorder};
+use crate::trace::{Detail, Line, Recorded, Recorder};
+use crate::wire::SharedBytes;
 
 /// The server's port in simulation.
 const SERVER_PORT: u16 = 3000;
@@ -106,7 +107,9 @@ pub fn run(
         mains.push(observer_main(variant, stages.story + 1, &outcomes));
     }
     stages.outcomes = outcomes.clone();
-    let mut recorder = Recorder::new(detail);
+    let operations = variant.clients.iter();
+    let operations: usize = operations.map(|client| client.operations() as usize).sum();
+    let mut recorder = Recorder::new(detail).with_room_for(operations);
     if Words::are_logged() {
         let (words, names) = (Words(variant.application.clone()), names.clone());
         recorder = recorder.with_live(Box::new(move |line| words.log(line, &names)));
@@ -311,18 +314,16 @@ impl Player {
     }
 
     async fn perform(&mut self, number: u32, command: &Command) {
-        let host = &self.host;
         let operation = OperationId {
-            client: host.id(),
+            client: self.host.id(),
             number,
         };
-        host.record_history(operation, HistoryEvent::Invoke(command.body.clone()));
+        let request = SharedBytes::from(&command.body[..]);
+        self.host
+            .record_history(operation, HistoryEvent::Invoke(request));
         let outcome = self.client.perform(operation, command).await;
-        host.record(Event::Outcome {
-            operation,
-            outcome: outcome.clone(),
-        });
-        host.record_history(operation, HistoryEvent::Complete(outcome));
+        self.host
+            .record_history(operation, HistoryEvent::Complete(outcome));
     }
 
     async fn rest(&mut self, span: Duration) {

@@ -18,12 +18,13 @@ pub(super) struct Stages {
     pub(super) story: u32,
     clients: Vec<HostId>,
     pub(super) observer: Option<HostId>,
-    /// When partitions begin and heal, in time of the trace.
+    /// When partitions begin and heal; in time of the trace until the story begins, then of the run.
     cuts: VecDeque<(Time, HostId, Event)>,
     max_virtual: Duration,
     /// A stage to be entered at the next millisecond.
     next_stage: Option<u32>,
-    zero: Time,
+    /// When the story is given up; known once it has begun.
+    over_at: Time,
     pub(super) outcomes: SharedOutcomes,
     pub(super) unfinished: Option<String>,
 }
@@ -41,7 +42,7 @@ impl Stages {
             cuts: cuts(variant),
             max_virtual: variant.max_virtual,
             next_stage: Some(0),
-            zero: Time::ZERO,
+            over_at: Time::NEVER,
             outcomes: SharedOutcomes::default(),
             unfinished: None,
         }
@@ -70,19 +71,24 @@ impl Stages {
         Next::At(world.now() + Duration::from_millis(1))
     }
 
+    fn begin_story(&mut self, world: &mut World) {
+        world.begin_story();
+        self.over_at = world.now() + self.max_virtual;
+        for (at, ..) in &mut self.cuts {
+            *at = world.now() + (*at - Time::ZERO);
+        }
+    }
+
+    fn is_story_over(&self, world: &World) -> bool {
+        let is_done = |&client| world.waits_for(client, self.story + 1);
+        !world.calls_in_flight() && self.clients.iter().all(is_done)
+    }
+
     fn after_story(&mut self, world: &mut World) -> Next {
-        let done = self
-            .clients
-            .iter()
-            .all(|&client| world.waits_for(client, self.story + 1));
-        let over_at = self.zero + self.max_virtual;
-        if !done || world.calls_in_flight() {
-            if world.now() < over_at {
-                let cut = self
-                    .cuts
-                    .front()
-                    .map(|(at, ..)| self.zero + (*at - Time::ZERO));
-                return Next::At(cut.map_or(over_at, |at| at.min(over_at)));
+        if !self.is_story_over(world) {
+            if world.now() < self.over_at {
+                let cut = self.cuts.front().map(|(at, ..)| *at);
+                return Next::At(cut.map_or(self.over_at, |at| at.min(self.over_at)));
             }
             let span = self.max_virtual.as_secs();
             self.unfinished = Some(format!("not over after {span} virtual seconds"));
@@ -99,13 +105,12 @@ impl Director for Stages {
     fn before(&mut self, world: &mut World) {
         if let Some(stage) = self.next_stage.take() {
             if stage == self.story {
-                self.zero = world.now();
-                world.begin_story();
+                self.begin_story(world);
             }
             world.enter_stage(stage);
         }
         if world.stage() == self.story {
-            let now = Time::ZERO + (world.now() - self.zero);
+            let now = world.now();
             while let Some((_, host, event)) = self.cuts.pop_front_if(|(at, ..)| *at <= now) {
                 world.record(host, event);
             }

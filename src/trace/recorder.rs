@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::clock::Time;
-use crate::history::{Entry, HistoryEvent};
+use crate::history::{Entry, HistoryEvent, Notes};
 use crate::id::{HostId, OperationId};
 use crate::trace::{Event, Line};
 
@@ -20,6 +20,12 @@ pub enum Detail {
     Counts,
 }
 
+/// Lines of an operation's usual course: sent, received, executed, replied, outcome.
+const LINES_PER_OPERATION: usize = 5;
+
+/// For how many operations room is made at once: about 10 MB; a longer run makes more as it goes.
+const RESERVED_MAX: usize = 10_000;
+
 /// What is to be done with each line as it is recorded.
 pub type Live = Box<dyn Fn(&Line)>;
 
@@ -31,7 +37,7 @@ pub struct Recorder {
     zero: Time,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
-    history: Vec<Entry>,
+    history: Notes,
 }
 
 impl fmt::Debug for Recorder {
@@ -45,7 +51,7 @@ impl fmt::Debug for Recorder {
 impl Recorder {
     /// An empty recorder.
     #[must_use]
-    pub const fn new(detail: Detail) -> Self {
+    pub fn new(detail: Detail) -> Self {
         Self {
             detail,
             live: None,
@@ -53,7 +59,7 @@ impl Recorder {
             zero: Time::ZERO,
             lines: Vec::new(),
             executed: Vec::new(),
-            history: Vec::new(),
+            history: Notes::default(),
         }
     }
 
@@ -61,6 +67,18 @@ impl Recorder {
     #[must_use]
     pub fn with_live(mut self, live: Live) -> Self {
         self.live = Some(live);
+        self
+    }
+
+    /// The same recorder, with room for the history of so many operations.
+    #[must_use]
+    pub fn with_room_for(mut self, operations: usize) -> Self {
+        let operations = operations.min(RESERVED_MAX);
+        self.history.reserve(operations);
+        self.executed.reserve(operations);
+        if self.detail == Detail::Trace {
+            self.lines.reserve(LINES_PER_OPERATION * operations);
+        }
         self
     }
 
@@ -84,7 +102,7 @@ impl Recorder {
     /// The time of the trace at this time of the run.
     #[must_use]
     pub fn trace_time(&self, now: Time) -> Time {
-        Time::ZERO + (now - self.zero)
+        Time::from_ms(now.as_ms().saturating_sub(self.zero.as_ms()))
     }
 
     /// Records an event.
@@ -121,27 +139,31 @@ impl Recorder {
         self.detail == Detail::Trace && !self.muted
     }
 
-    /// Records what a client did or was told.
+    /// Records what a client did or was told. That it was told something is also an event.
     pub fn record_history(&mut self, now: Time, operation: OperationId, event: HistoryEvent) {
+        if let HistoryEvent::Complete(outcome) = &event
+            && self.detail != Detail::Counts
+        {
+            let outcome = outcome.clone();
+            self.record(now, operation.client, Event::Outcome { operation, outcome });
+        }
         if !self.muted {
-            self.history.push(Entry {
-                at: self.trace_time(now),
-                operation,
-                event,
-            });
+            let at = self.trace_time(now);
+            self.history.note(at, operation, event);
         }
     }
 
     /// What was recorded, in canonical order.
     #[must_use]
     pub fn finish(mut self) -> Recorded {
-        self.lines.sort_by_key(|line| (line.at, line.host));
-        self.history
-            .sort_by_key(|entry| (entry.at, entry.operation.client));
+        // Hosts run in their order, so it is sorted but for a few lines of the director and network.
+        if !self.lines.is_sorted_by_key(|line| (line.at, line.host)) {
+            self.lines.sort_by_key(|line| (line.at, line.host));
+        }
         Recorded {
             lines: self.lines,
             executed: self.executed,
-            history: self.history,
+            history: self.history.finish(),
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// Bytes that several hold, or a part of them. Cloning and slicing copy nothing.
 ///
 /// The `bytes` crate's `Bytes` would do; but its first clone allocates once more, and every datagram
-/// is cloned once. Here a datagram is one allocation, however many hold it.
+/// is cloned once. Here a datagram is one allocation, however many hold it; and as all hosts of a run
+/// live on one thread, counting the holders takes no atomic operations.
 #[derive(Clone)]
 pub struct SharedBytes {
-    whole: Arc<[u8]>,
-    part: Range<usize>,
+    whole: Rc<[u8]>,
+    start: u32,
+    end: u32,
 }
 
 impl SharedBytes {
@@ -22,10 +24,32 @@ impl SharedBytes {
     /// If there are fewer.
     #[must_use]
     pub fn last(&self, len: usize) -> Self {
-        assert!(len <= self.part.len(), "a part is no longer than its whole");
+        assert!(len <= self.len(), "a part is no longer than its whole");
+        self.part(self.len() - len..self.len())
+    }
+
+    /// A part of these bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it is no part of them.
+    #[must_use]
+    pub fn part(&self, part: Range<usize>) -> Self {
+        let is_part = part.start <= part.end && part.end <= self.len();
+        assert!(is_part, "a part lies within its whole");
         Self {
             whole: self.whole.clone(),
-            part: self.part.end - len..self.part.end,
+            start: self.start + part.start as u32,
+            end: self.start + part.end as u32,
+        }
+    }
+
+    fn all(whole: Rc<[u8]>) -> Self {
+        let end = u32::try_from(whole.len()).expect("a datagram takes less than 2^32 bytes");
+        Self {
+            whole,
+            start: 0,
+            end,
         }
     }
 }
@@ -34,26 +58,19 @@ impl Deref for SharedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.whole[self.part.clone()]
+        &self.whole[self.start as usize..self.end as usize]
     }
 }
 
 impl From<Vec<u8>> for SharedBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        let part = 0..bytes.len();
-        Self {
-            whole: bytes.into(),
-            part,
-        }
+        Self::all(bytes.into())
     }
 }
 
 impl From<&[u8]> for SharedBytes {
     fn from(bytes: &[u8]) -> Self {
-        Self {
-            whole: bytes.into(),
-            part: 0..bytes.len(),
-        }
+        Self::all(bytes.into())
     }
 }
 

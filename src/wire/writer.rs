@@ -80,6 +80,23 @@ impl Writer {
         self.u32(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
+    /// Writes the count of a list, and the list: elements, in order, each by `write`.
+    #[inline]
+    pub fn list<T>(
+        &mut self,
+        elements: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        let count_at = self.0.len();
+        let mut count: u32 = 0;
+        self.u32(count);
+        for element in elements {
+            count = count.saturating_add(1);
+            write(self, element);
+        }
+        self.0[count_at..count_at + size_of::<u32>()].copy_from_slice(&count.to_be_bytes());
+    }
+
     /// What was written, to be shared; the writer begins anew and keeps its room.
     #[must_use]
     #[inline]

@@ -88,7 +88,7 @@ impl Application for Echo {
             Some(("ask", _)) => error(4, "too much; expected nothing after `ask`"),
             None if line == "ask" => Ok(vec![Command {
                 verb: "ask",
-                body: Vec::new().into(),
+                body: Vec::new(),
             }]),
             None if line == "say" => error(3, "nothing to say; expected a text"),
             _ => error(0, "no command; expected `say TEXT` or `ask`"),

@@ -77,7 +77,7 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 pub(crate) fn command(request: &Request<'_>) -> Command {
     Command {
         verb: verb(request),
-        body: request.encode().into(),
+        body: request.encode(),
     }
 }
 

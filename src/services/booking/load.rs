@@ -8,7 +8,6 @@ use crate::services::booking::command::{self, no_command};
 use crate::services::booking::message::{Request, WireTime};
 use crate::services::booking::week::WEEK_DAYS;
 use crate::services::{Command, CommandError};
-use crate::wire::Writer;
 
 /// How many confirmation ids a client remembers: enough to choose from, and the recent ones.
 const CONFIRMATIONS_MAX: usize = 16;
@@ -31,7 +30,6 @@ const EXTENSIONS_MINUTES: [u32; 3] = [30, 60, 120];
 pub(crate) struct Load {
     facilities: Vec<String>,
     confirmations: VecDeque<String>,
-    writer: Writer,
 }
 
 impl Load {
@@ -40,7 +38,6 @@ impl Load {
         Self {
             facilities,
             confirmations: VecDeque::new(),
-            writer: Writer::default(),
         }
     }
 
@@ -78,11 +75,7 @@ impl Load {
             }
             other => return Err(wrong(no_command(other))),
         };
-        request.write(&mut self.writer);
-        Ok(Command {
-            verb: command::verb(&request),
-            body: self.writer.share(),
-        })
+        Ok(command::command(&request))
     }
 
     fn query<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {

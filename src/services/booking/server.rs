@@ -41,19 +41,22 @@ impl BookingServer {
         }
     }
 
+    /// Executes a request, and writes the reply unless it is refused.
     fn execute(
         &mut self,
         now: Time,
         caller: &Caller,
         request: &Request<'_>,
         effects: &mut Effects,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<(), Refusal> {
         let (changed, reply) = match request {
             Request::Query { facility, days } => {
-                return self.state.query(facility, days).map(Reply::Availability);
+                return self.state.query(facility, days, &mut self.writer);
             }
             Request::Monitor { facility, seconds } => {
-                return self.monitor(now, caller, facility, *seconds);
+                let reply = self.monitor(now, caller, facility, *seconds)?;
+                reply.write(&mut self.writer);
+                return Ok(());
             }
             Request::Book {
                 facility,
@@ -80,7 +83,8 @@ impl BookingServer {
             }
         };
         self.publish(now, changed, effects);
-        Ok(reply)
+        reply.write(&mut self.writer);
+        Ok(())
     }
 
     /// Registers a caller; where there is no room, monitoring is not available.
@@ -162,12 +166,13 @@ impl Service for BookingServer {
                 caller,
                 body,
             } => {
-                let reply = match Request::decode(body) {
+                let executed = match Request::decode(body) {
                     Ok(request) => self.execute(now, caller, &request, effects),
                     Err(_) => Err(Refusal::InvalidRequest),
                 };
-                let reply = reply.unwrap_or_else(Reply::Error);
-                reply.write(&mut self.writer);
+                if let Err(refusal) = executed {
+                    Reply::Error(refusal).write(&mut self.writer);
+                }
                 effects.complete(ticket, self.writer.share());
             }
             Input::OneWay { caller, body } => {

@@ -15,10 +15,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::services::booking::codec::write_query_reply;
 use crate::services::booking::confirmation::Confirmation;
 use crate::services::booking::facility::{Change, Facility};
-use crate::services::booking::message::{Availability, Refusal, Update, WireTime};
+use crate::services::booking::message::{Refusal, Update, WireTime};
 use crate::services::booking::week::{Interval, Minute, WEEK_DAYS};
+use crate::wire::Writer;
 
 /// How many bookings are made at most, cancelled ones included: they are kept to be recognized, and
 /// ten million of them fit into about 100 MB. Further ones are refused as not available.
@@ -160,27 +162,31 @@ impl BookingState {
         Ok(booking.facility)
     }
 
-    /// When a facility is free on these days, each answered once, in first-seen order.
+    /// Writes when a facility is free on these days, each answered once, in first-seen order: the
+    /// reply to a query.
     ///
     /// # Errors
     ///
-    /// If there is no such facility, or one of the days is none.
-    pub fn query(&self, facility: &str, days: &[u8]) -> Result<Availability, Refusal> {
+    /// If there is no such facility, or one of the days is none; then nothing is written.
+    pub fn query(&self, facility: &str, days: &[u8], writer: &mut Writer) -> Result<(), Refusal> {
         let facility = &self.facilities[self.facility(facility)?.index()];
-        let mut seen = [false; WEEK_DAYS as usize];
-        let mut answered = Vec::new();
+        let mut asked = [0; WEEK_DAYS as usize];
+        let mut count = 0;
         for &day in days {
-            let seen = seen
-                .get_mut(usize::from(day))
-                .ok_or(Refusal::BadTimeRange)?;
-            if !std::mem::replace(seen, true) {
-                answered.extend(facility.calendar().availability(day));
+            if day >= WEEK_DAYS {
+                return Err(Refusal::BadTimeRange);
+            }
+            if !asked[..count].contains(&day) {
+                asked[count] = day;
+                count += 1;
             }
         }
-        Ok(Availability {
-            facility: facility.name().to_owned(),
-            days: answered,
-        })
+        let calendar = facility.calendar();
+        let free = asked[..count]
+            .iter()
+            .map(|&day| (day, calendar.free_on(day)));
+        write_query_reply(writer, facility.name(), free);
+        Ok(())
     }
 
     /// The facility of this name.

@@ -36,6 +36,9 @@ const DAY_NAMES: [(&str, &str); WEEK_DAYS as usize] = [
 pub struct Minute(u16);
 
 impl Minute {
+    /// The end of the week.
+    pub const END: Self = Self(WEEK_MINUTES);
+
     /// The point this many minutes after the start of the week, if it lies in the week.
     #[must_use]
     pub fn new(minutes: i64) -> Option<Self> {
