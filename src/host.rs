@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::clock::Time;
-use crate::history::HistoryEvent;
+use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
 use crate::net::{Datagrams, Network, Timer};
 use crate::seed::Stream;
@@ -37,8 +37,10 @@ pub trait Machine: Network {
     fn host_of(&self, address: SocketAddr) -> HostId;
     /// Records an event in the trace.
     fn record(&self, event: Event);
-    /// Records what a client did or was told.
-    fn record_history(&self, operation: OperationId, event: HistoryEvent);
+    /// Records that a client began an operation, given in the service's own encoding.
+    fn record_invocation(&self, operation: OperationId, request: &[u8]);
+    /// Records how it ended: in the history, and in the trace.
+    fn record_outcome(&self, operation: OperationId, outcome: &Outcome);
     /// Whether events that checkers do not need are wanted too.
     fn wants_all_events(&self) -> bool;
 }
@@ -135,8 +137,13 @@ impl Host {
         self.0.wants_all_events()
     }
 
-    /// Records what a client did or was told. An outcome becomes an event of the trace, too.
-    pub fn record_history(&self, operation: OperationId, event: HistoryEvent) {
-        self.0.record_history(operation, event);
+    /// Records that a client began an operation, given in the service's own encoding.
+    pub fn record_invocation(&self, operation: OperationId, request: &[u8]) {
+        self.0.record_invocation(operation, request);
+    }
+
+    /// Records how an operation ended: in the history, and in the trace.
+    pub fn record_outcome(&self, operation: OperationId, outcome: &Outcome) {
+        self.0.record_outcome(operation, outcome);
     }
 }

@@ -76,7 +76,7 @@ fn tell(seed: u64) -> String {
         told += &text::write(&report.trace(&scenario, variant, Seed(seed)));
         let words = Words(Arc::clone(&variant.application));
         let names = Names(&report.run.names);
-        told += &json::write(&json::records(&report.run.history, names, &words));
+        told += &json::write(&json::records(&report.run.history.entries(), names, &words));
     }
     told
 }

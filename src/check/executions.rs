@@ -25,7 +25,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::{Verdict, cite};
-use crate::history::{Entry, HistoryEvent, OutcomeKind};
+use crate::history::{History, OutcomeKind};
 use crate::id::OperationId;
 use crate::trace::{Detail, Event, Line, Names, TraceFile};
 
@@ -130,19 +130,18 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
 
 /// What is known of a run whose trace was not kept, for [`judge`].
 #[must_use]
-pub fn from_counts(executed: &[OperationId], history: &[Entry]) -> (Vec<Execution>, Vec<Told>) {
-    let execution = |&operation| Execution { operation, line: 0 };
-    let told = history.iter().filter_map(|entry| match &entry.event {
-        HistoryEvent::Complete(outcome) => Some(Told {
-            operation: entry.operation,
-            kind: outcome.kind,
-            line: 0,
-        }),
-        HistoryEvent::Invoke(_) => None,
-    });
-    let mut outcomes = Vec::with_capacity(history.len() / 2);
-    outcomes.extend(told);
-    (executed.iter().map(execution).collect(), outcomes)
+pub fn from_counts(executed: &[OperationId], history: &History) -> (Vec<Execution>, Vec<Told>) {
+    let executions = executed
+        .iter()
+        .map(|&operation| Execution { operation, line: 0 });
+    let told = |(operation, kind)| Told {
+        operation,
+        kind,
+        line: 0,
+    };
+    let mut outcomes = Vec::with_capacity(executed.len());
+    outcomes.extend(history.outcomes().map(told));
+    (executions.collect(), outcomes)
 }
 
 /// What a trace says in words, for [`judge`].

@@ -201,7 +201,7 @@ impl Told {
 /// The operations of the clients and how they ended.
 fn operations(report: &Report) -> BTreeMap<OperationId, Option<OutcomeKind>> {
     let mut operations = BTreeMap::new();
-    for entry in &report.run.history {
+    for entry in &report.run.history.entries() {
         let ended = match &entry.event {
             HistoryEvent::Invoke(_) => None,
             HistoryEvent::Complete(outcome) => Some(outcome.kind),

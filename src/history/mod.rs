@@ -4,7 +4,7 @@
 //! clients could write down, and all that checkers such as linearizability may look at.
 
 pub mod json;
-mod notes;
+mod kept;
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::clock::Time;
 use crate::id::OperationId;
 use crate::wire::SharedBytes;
 
-pub(crate) use notes::Notes;
+pub use kept::History;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]

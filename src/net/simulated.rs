@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use tokio::task::{coop, spawn_local};
 
 use crate::clock::Time;
-use crate::history::HistoryEvent;
+use crate::history::Outcome;
 use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::packet::{Carrier, host_at, ip};
@@ -139,11 +139,19 @@ impl Machine for SimHost {
         }
     }
 
-    fn record_history(&self, operation: OperationId, event: HistoryEvent) {
+    fn record_invocation(&self, operation: OperationId, request: &[u8]) {
         let mut world = self.world.borrow_mut();
         if world.is_up(self.me) {
             let now = world.now();
-            world.recorder().record_history(now, operation, event);
+            world.recorder().record_invocation(now, operation, request);
+        }
+    }
+
+    fn record_outcome(&self, operation: OperationId, outcome: &Outcome) {
+        let mut world = self.world.borrow_mut();
+        if world.is_up(self.me) {
+            let now = world.now();
+            world.recorder().record_outcome(now, operation, outcome);
         }
     }
 

@@ -28,6 +28,7 @@ use crate::services::Application;
 use crate::sim::report::{self, Report};
 use crate::sim::scenario::{Backend, Variant};
 use crate::trace::Detail;
+use crate::wire::SharedBytes;
 
 /// How the variants of a scenario compare over a range of seeds. Its JSON form is public.
 #[derive(Clone, Debug, Serialize)]
@@ -177,7 +178,7 @@ impl Statistics {
         }
         let ran = times_executed(&report.run.executed);
         for operation in operations(report) {
-            let label = first_word(&application.describe_request(operation.request));
+            let label = first_word(&application.describe_request(&operation.request));
             let outcomes = self.operations.entry(label).or_default();
             outcomes.add(
                 operation
@@ -307,32 +308,34 @@ impl Serialize for Latencies {
 }
 
 /// One operation of a client.
-struct Operation<'a> {
+struct Operation {
     id: OperationId,
-    request: &'a [u8],
+    request: SharedBytes,
     /// How it ended and after how many ms; `None` if it did not.
     ended: Option<(OutcomeKind, u64)>,
 }
 
 /// The operations of a run, in the order in which they began.
-fn operations(report: &Report) -> impl Iterator<Item = Operation<'_>> {
-    let history = &report.run.history;
+fn operations(report: &Report) -> impl Iterator<Item = Operation> + use<> {
+    let history = report.run.history.entries();
     let ends = history.iter().filter_map(|entry| match &entry.event {
         HistoryEvent::Complete(outcome) => Some((entry.operation, (outcome.kind, entry.at))),
         HistoryEvent::Invoke(_) => None,
     });
     let ends: BTreeMap<OperationId, _> = ends.collect();
-    history.iter().filter_map(move |entry| match &entry.event {
-        HistoryEvent::Invoke(request) if entry.operation.number > 0 => {
-            let end = ends.get(&entry.operation);
-            Some(Operation {
-                id: entry.operation,
-                request,
-                ended: end.map(|&(kind, at)| (kind, clock::ms(at - entry.at))),
-            })
-        }
-        _ => None,
-    })
+    history
+        .into_iter()
+        .filter_map(move |entry| match entry.event {
+            HistoryEvent::Invoke(request) if entry.operation.number > 0 => {
+                let end = ends.get(&entry.operation);
+                Some(Operation {
+                    id: entry.operation,
+                    request,
+                    ended: end.map(|&(kind, at)| (kind, clock::ms(at - entry.at))),
+                })
+            }
+            _ => None,
+        })
 }
 
 /// How often each operation was executed; those that never were are absent.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::check::{Verdict, effects, executions};
 use crate::clock::Time;
-use crate::history::{HistoryEvent, OutcomeKind};
+use crate::history::OutcomeKind;
 use crate::id::OperationId;
 use crate::seed::Seed;
 use crate::services::words::Words;
@@ -178,8 +178,8 @@ pub const fn agrees(expected: Expected, verdict: &Verdict) -> bool {
 /// How an operation ended.
 #[must_use]
 pub fn outcome(run: &Run, asked: OperationId) -> Option<OutcomeKind> {
-    run.history.iter().find_map(|entry| match &entry.event {
-        HistoryEvent::Complete(outcome) if entry.operation == asked => Some(outcome.kind),
-        _ => None,
-    })
+    let mut outcomes = run.history.outcomes();
+    outcomes
+        .find(|(operation, _)| *operation == asked)
+        .map(|(_, kind)| kind)
 }

@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
+use crate::history::{History, Outcome, OutcomeKind, Told};
 use crate::host::{Host, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::simulated::SimHost;
@@ -30,7 +30,6 @@ use crate::services::{Client, Command};
 use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
 use crate::sim::stages::Stages;
 use crate::trace::{Detail, Line, Recorded, Recorder};
-use crate::wire::SharedBytes;
 
 /// The server's port in simulation.
 const SERVER_PORT: u16 = 3000;
@@ -51,7 +50,7 @@ pub struct Run {
     /// Whose requests were executed, once for each execution.
     pub executed: Vec<OperationId>,
     /// The history.
-    pub history: Vec<Entry>,
+    pub history: History,
     /// What was sent during the story.
     pub traffic: Traffic,
     /// The numbers of the faults that struck nothing.
@@ -318,12 +317,9 @@ impl Player {
             client: self.host.id(),
             number,
         };
-        let request = SharedBytes::from(&command.body[..]);
-        self.host
-            .record_history(operation, HistoryEvent::Invoke(request));
+        self.host.record_invocation(operation, &command.body);
         let outcome = self.client.perform(operation, command).await;
-        self.host
-            .record_history(operation, HistoryEvent::Complete(outcome));
+        self.host.record_outcome(operation, &outcome);
     }
 
     async fn rest(&mut self, span: Duration) {

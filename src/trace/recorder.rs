@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::clock::Time;
-use crate::history::{Entry, HistoryEvent, Notes};
+use crate::history::{History, Outcome};
 use crate::id::{HostId, OperationId};
 use crate::trace::{Event, Line};
 
@@ -37,7 +37,7 @@ pub struct Recorder {
     zero: Time,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
-    history: Notes,
+    history: History,
 }
 
 impl fmt::Debug for Recorder {
@@ -59,7 +59,7 @@ impl Recorder {
             zero: Time::ZERO,
             lines: Vec::new(),
             executed: Vec::new(),
-            history: Notes::default(),
+            history: History::default(),
         }
     }
 
@@ -139,18 +139,25 @@ impl Recorder {
         self.detail == Detail::Trace && !self.muted
     }
 
-    /// Records what a client did or was told. That it was told something is also an event.
-    pub fn record_history(&mut self, now: Time, operation: OperationId, event: HistoryEvent) {
-        if let HistoryEvent::Complete(outcome) = &event
-            && self.detail != Detail::Counts
-        {
+    /// Records that a client began an operation.
+    pub fn record_invocation(&mut self, now: Time, operation: OperationId, request: &[u8]) {
+        if !self.muted {
+            let at = self.trace_time(now);
+            self.history.invoke(at, operation, request);
+        }
+    }
+
+    /// Records how an operation ended. That its client was told so is also an event.
+    pub fn record_outcome(&mut self, now: Time, operation: OperationId, outcome: &Outcome) {
+        if self.muted {
+            return;
+        }
+        if self.detail != Detail::Counts {
             let outcome = outcome.clone();
             self.record(now, operation.client, Event::Outcome { operation, outcome });
         }
-        if !self.muted {
-            let at = self.trace_time(now);
-            self.history.note(at, operation, event);
-        }
+        let at = self.trace_time(now);
+        self.history.complete(at, operation, outcome);
     }
 
     /// What was recorded, in canonical order.
@@ -163,7 +170,7 @@ impl Recorder {
         Recorded {
             lines: self.lines,
             executed: self.executed,
-            history: self.history.finish(),
+            history: self.history,
         }
     }
 }
@@ -175,8 +182,8 @@ pub struct Recorded {
     pub lines: Vec<Line>,
     /// Whose requests were executed, once for each execution, whatever the detail.
     pub executed: Vec<OperationId>,
-    /// The history: by time, then client, then order within the client.
-    pub history: Vec<Entry>,
+    /// The history.
+    pub history: History,
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub(crate) fn tell(scenario: &Scenario, seed: Seed, backend: Backend) -> Told {
     let trace = text::write(&report.trace(scenario, variant, seed));
     let words = Words(Arc::clone(&variant.application));
     let run = report.run;
-    let records = json::records(&run.history, Names(&run.names), &words);
+    let records = json::records(&run.history.entries(), Names(&run.names), &words);
     Told {
         trace,
         history: json::write(&records),

@@ -23,7 +23,6 @@ use crate::id::{HostId, OperationId};
 use crate::net::real::RealWorld;
 use crate::rpc::client::{CallOptions, RpcClient};
 use crate::services::{Application, Client, Command};
-use crate::trace::Event;
 
 /// The command during which updates are shown.
 const MONITOR: &str = "monitor";
@@ -121,10 +120,7 @@ impl Session {
         let Some(outcome) = performed else {
             return self.interrupted(command, span);
         };
-        self.host.record(Event::Outcome {
-            operation,
-            outcome: outcome.clone(),
-        });
+        self.host.record_outcome(operation, &outcome);
         let text = layout::outcome(self.application.as_ref(), command, &outcome, self.server);
         if command.verb == MONITOR && outcome.kind == OutcomeKind::Ok {
             let comma = if text.contains(',') { "," } else { "" };

@@ -241,7 +241,7 @@ impl Actor {
                 number: self.operations,
             };
             let outcome = self.client.perform(operation, &command).await;
-            self.host.record(Event::Outcome { operation, outcome });
+            self.host.record_outcome(operation, &outcome);
         }
         Ok(())
     }

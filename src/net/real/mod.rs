@@ -27,7 +27,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Time;
-use crate::history::HistoryEvent;
+use crate::history::Outcome;
 use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Conditions;
@@ -322,7 +322,15 @@ impl Machine for RealHost {
     }
 
     /// Histories of real runs are not kept.
-    fn record_history(&self, _operation: OperationId, _event: HistoryEvent) {}
+    fn record_invocation(&self, _operation: OperationId, _request: &[u8]) {}
+
+    fn record_outcome(&self, operation: OperationId, outcome: &Outcome) {
+        if self.world.is_heard() {
+            let outcome = outcome.clone();
+            self.world
+                .record(self.me, Event::Outcome { operation, outcome });
+        }
+    }
 
     fn wants_all_events(&self) -> bool {
         self.world.is_heard()
