@@ -30,7 +30,7 @@ impl Service for Bank {
             _ => None,
         };
         let reply = reply.map_or("refused".to_owned(), |balance| format!("balance {balance}"));
-        effects.complete(ticket, reply.into_bytes());
+        effects.complete(ticket, reply.as_bytes());
     }
 }
 

@@ -22,9 +22,11 @@ mod timers;
 pub mod turmoil;
 pub mod world;
 
-use std::future::poll_fn;
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::clock::Time;
@@ -153,21 +155,46 @@ pub trait Network {
 
 /// Receives, or gives `None` at the deadline. A datagram that arrives in the deadline's millisecond
 /// comes first: one rule, in one place, on every backend.
-pub async fn recv_until(
-    socket: &mut dyn Datagrams,
-    timer: &mut dyn Timer,
+pub fn recv_until<'a>(
+    socket: &'a mut dyn Datagrams,
+    timer: &'a mut dyn Timer,
     deadline: Time,
-) -> Option<Arrival> {
-    poll_fn(|context| {
-        if let Poll::Ready(arrival) = socket.poll_recv(context) {
+) -> RecvUntil<'a> {
+    RecvUntil {
+        socket,
+        timer,
+        deadline,
+    }
+}
+
+/// The future of [`recv_until`].
+pub struct RecvUntil<'a> {
+    socket: &'a mut dyn Datagrams,
+    timer: &'a mut dyn Timer,
+    deadline: Time,
+}
+
+impl Future for RecvUntil<'_> {
+    type Output = Option<Arrival>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Arrival>> {
+        if let Poll::Ready(arrival) = self.socket.poll_recv(context) {
             return Poll::Ready(Some(arrival));
         }
+        let deadline = self.deadline;
         if deadline == Time::NEVER {
             return Poll::Pending;
         }
-        timer.poll_until(context, deadline).map(|()| None)
-    })
-    .await
+        self.timer.poll_until(context, deadline).map(|()| None)
+    }
+}
+
+impl fmt::Debug for RecvUntil<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvUntil")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Waits until the clock has reached `at`.

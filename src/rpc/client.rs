@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
-use crate::net::{Arrival, Attempt, Datagrams, Kind, Label, Timer, recv_until};
+use crate::net::{Arrival, Attempt, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::message::{Message, Refused};
 use crate::rpc::retransmit::{Policy, Retransmission, Step};
@@ -279,8 +279,16 @@ impl RpcClient {
 
     /// Takes in whatever arrives until `until`, and makes nothing of it.
     pub async fn idle_until(&mut self, until: Time) {
-        while let Some(update) = self.next_update(until).await {
+        while let Some(update) = self.updates.pop_front() {
             self.ignore(&update, Ignored::NotMonitoring);
+        }
+        while let Some(arrival) = self.receive(until).await {
+            let reason = match self.hear(&arrival, None) {
+                Heard::Update(_) => Ignored::NotMonitoring,
+                Heard::Nothing(reason) => reason,
+                _ => Ignored::NotWaiting,
+            };
+            self.ignore_arrival(&arrival, reason);
         }
     }
 
@@ -333,8 +341,8 @@ impl RpcClient {
         self.socket.send(self.server, datagram.clone(), Some(label));
     }
 
-    async fn receive(&mut self, until: Time) -> Option<Arrival> {
-        recv_until(&mut *self.socket, &mut *self.timer, until).await
+    fn receive(&mut self, until: Time) -> RecvUntil<'_> {
+        recv_until(&mut *self.socket, &mut *self.timer, until)
     }
 
     /// What a datagram in the buffer means while this call is open.

@@ -75,6 +75,14 @@ struct Pending {
     caller: Caller,
 }
 
+/// A reply, written.
+struct Answer {
+    /// The reply in the service's own encoding.
+    body: SharedBytes,
+    /// The datagram that carries it; `None` if the client's format cannot express it.
+    datagram: Option<SharedBytes>,
+}
+
 impl fmt::Debug for RpcServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RpcServer")
@@ -146,12 +154,7 @@ impl RpcServer {
     /// Lets the timers that are due run out.
     pub fn fire_timers(&mut self, now: Time, out: &mut Vec<Action>) {
         while let Some(key) = self.timers.take_due(now) {
-            let mut effects = std::mem::take(&mut self.effects);
-            self.service.step(now, Input::Timer(key), &mut effects);
-            for effect in effects.drain() {
-                self.carry_out(now, effect, out);
-            }
-            self.effects = effects;
+            self.step(now, Input::Timer(key), out);
         }
     }
 
@@ -191,19 +194,14 @@ impl RpcServer {
             Message::OneWay { client, body } => {
                 let caller = origin.caller(ClientKey::Id(client), 0);
                 self.tell(out, || origin.received(caller.operation));
-                let mut effects = std::mem::take(&mut self.effects);
-                self.service.step(
+                self.step(
                     now,
                     Input::OneWay {
                         caller: &caller,
                         body,
                     },
-                    &mut effects,
+                    out,
                 );
-                for effect in effects.drain() {
-                    self.carry_out(now, effect, out);
-                }
-                self.effects = effects;
             }
             Message::Reply { .. }
             | Message::InProgress { .. }
@@ -274,7 +272,8 @@ impl RpcServer {
         match admission {
             Admission::New => self.execute(now, pending, body, out),
             Admission::Stored(reply) => {
-                self.send_reply(&pending, &reply, out);
+                let datagram = self.encode_reply(&pending, &reply).datagram;
+                Self::send_reply(&pending, datagram, out);
             }
             Admission::InProgress => {
                 Self::send(out, &pending, Kind::InProgress, |client| {
@@ -307,43 +306,55 @@ impl RpcServer {
             },
             &mut effects,
         );
-        let reply = effects.reply_to(ticket);
-        let operation = caller.operation;
+        let mut answer = effects
+            .reply_to(ticket)
+            .map(|reply| self.answer(now, &pending, reply));
         out.push(Action::Record(Event::Execute {
-            operation,
+            operation: caller.operation,
             request: body,
-            reply: reply.clone(),
+            reply: answer.as_ref().map(|answer| answer.body.clone()),
         }));
-        if reply.is_none() {
+        if answer.is_none() {
             self.waiting.insert(ticket, pending);
         }
-        for effect in effects.drain() {
+        for effect in effects.iter() {
             match effect {
-                Effect::Complete {
-                    ticket: done,
-                    reply,
-                } if done == ticket => {
-                    self.complete(now, &pending, &reply, out);
+                Effect::Complete { ticket: done, .. } if done == ticket => {
+                    let datagram = answer.take().and_then(|answer| answer.datagram);
+                    Self::send_reply(&pending, datagram, out);
                 }
                 other => self.carry_out(now, other, out),
             }
         }
+        effects.clear();
         self.effects = effects;
     }
 
-    fn carry_out(&mut self, now: Time, effect: Effect, out: &mut Vec<Action>) {
+    /// Lets the service take a step that is no request, and carries its effects out.
+    fn step(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Action>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.service.step(now, input, &mut effects);
+        for effect in effects.iter() {
+            self.carry_out(now, effect, out);
+        }
+        effects.clear();
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, now: Time, effect: Effect<'_>, out: &mut Vec<Action>) {
         match effect {
             Effect::Complete { ticket, reply } => {
                 if let Some(pending) = self.waiting.remove(&ticket) {
+                    let Answer {
+                        body: reply,
+                        datagram,
+                    } = self.answer(now, &pending, reply);
                     let operation = pending.caller.operation;
-                    out.push(Action::Record(Event::Complete {
-                        operation,
-                        reply: reply.clone(),
-                    }));
-                    self.complete(now, &pending, &reply, out);
+                    out.push(Action::Record(Event::Complete { operation, reply }));
+                    Self::send_reply(&pending, datagram, out);
                 }
             }
-            Effect::Push { to, update } => self.push_update(&to, &update, out),
+            Effect::Push { to, update } => self.push_update(&to, update, out),
             Effect::SetTimer(key, at) => self.timers.set(key, at),
             Effect::Tell(word, operation, text) => {
                 out.push(Action::Record(Event::Service {
@@ -355,22 +366,18 @@ impl RpcServer {
         }
     }
 
-    fn complete(
-        &mut self,
-        now: Time,
-        pending: &Pending,
-        reply: &SharedBytes,
-        out: &mut Vec<Action>,
-    ) {
+    /// Writes the reply to a request, and lets the reply cache keep it.
+    fn answer(&mut self, now: Time, pending: &Pending, reply: &[u8]) -> Answer {
+        let answer = self.encode_reply(pending, reply);
         if let Some(cache) = &mut self.cache {
-            cache.complete(now, pending.id, reply);
+            cache.complete(now, pending.id, &answer.body);
         }
-        self.send_reply(pending, reply, out);
+        answer
     }
 
-    fn send_reply(&mut self, pending: &Pending, reply: &[u8], out: &mut Vec<Action>) {
+    fn encode_reply(&mut self, pending: &Pending, reply: &[u8]) -> Answer {
         let RequestId { client, sequence } = pending.id;
-        let datagram = match client {
+        match client {
             ClientKey::Id(client) => {
                 Message::Reply {
                     client,
@@ -378,19 +385,31 @@ impl RpcServer {
                     body: reply,
                 }
                 .write(&mut self.writer);
-                self.writer.share()
+                let datagram = self.writer.share();
+                Answer {
+                    body: datagram.last(reply.len()),
+                    datagram: Some(datagram),
+                }
             }
-            ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_reply(reply)) {
-                Some(Ok(datagram)) => datagram.into(),
-                _ => return, // a reply of the service that its format v1 cannot express
-            },
-        };
-        let label = Some(Label::new(Kind::Reply, pending.caller.operation));
-        out.push(Action::Send {
-            to: pending.caller.address,
-            datagram,
-            label,
-        });
+            ClientKey::Address(_) => {
+                let datagram = self.format_v1.and_then(|v1| v1.encode_reply(reply).ok());
+                Answer {
+                    body: reply.into(),
+                    datagram: datagram.map(SharedBytes::from),
+                }
+            }
+        }
+    }
+
+    fn send_reply(pending: &Pending, datagram: Option<SharedBytes>, out: &mut Vec<Action>) {
+        if let Some(datagram) = datagram {
+            let label = Some(Label::new(Kind::Reply, pending.caller.operation));
+            out.push(Action::Send {
+                to: pending.caller.address,
+                datagram,
+                label,
+            });
+        }
     }
 
     fn push_update(&mut self, to: &Caller, update: &[u8], out: &mut Vec<Action>) {

@@ -25,12 +25,12 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
 use crate::trace::Word;
-use crate::wire::SharedBytes;
 
 /// A deterministic state machine behind a server.
 ///
@@ -84,65 +84,99 @@ pub struct Caller {
 
 /// One thing that a step brings about.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Effect {
+pub enum Effect<'a> {
     /// A request is complete.
     Complete {
         /// Which one.
         ticket: Ticket,
         /// The reply, in the service's own encoding.
-        reply: SharedBytes,
+        reply: &'a [u8],
     },
     /// A message goes to a client unasked.
     Push {
         /// To whom.
         to: Caller,
         /// The message, in the service's own encoding.
-        update: Vec<u8>,
+        update: &'a [u8],
     },
     /// The timer of this key runs out at this time; an earlier setting of it is replaced.
     SetTimer(TimerKey, Time),
-    /// Something for the trace.
+    /// Something for the trace, about an operation or none.
     Tell(Word, Option<OperationId>, Rc<str>),
 }
 
 /// What a step brings about, in order: messages are sent in the order of their effects.
 #[derive(Debug, Default)]
-pub struct Effects(Vec<Effect>);
+pub struct Effects {
+    kept: Vec<Kept>,
+    /// Replies and updates, one behind the other: the room is used again by the next step.
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Complete(Ticket, Range<usize>),
+    Push(Caller, Range<usize>),
+    SetTimer(TimerKey, Time),
+    Tell(Word, Option<OperationId>, Rc<str>),
+}
 
 impl Effects {
     /// Completes a request.
-    pub fn complete(&mut self, ticket: Ticket, reply: impl Into<SharedBytes>) {
-        self.0.push(Effect::Complete {
-            ticket,
-            reply: reply.into(),
-        });
+    pub fn complete(&mut self, ticket: Ticket, reply: &[u8]) {
+        let part = self.keep(reply);
+        self.kept.push(Kept::Complete(ticket, part));
     }
 
     /// Pushes a message to a client.
-    pub fn push(&mut self, to: Caller, update: Vec<u8>) {
-        self.0.push(Effect::Push { to, update });
+    pub fn push(&mut self, to: Caller, update: &[u8]) {
+        let part = self.keep(update);
+        self.kept.push(Kept::Push(to, part));
     }
 
     /// Sets a timer, or sets it anew.
     pub fn set_timer(&mut self, key: TimerKey, at: Time) {
-        self.0.push(Effect::SetTimer(key, at));
+        self.kept.push(Kept::SetTimer(key, at));
     }
 
     /// Tells the trace something, about an operation or none.
     pub fn tell(&mut self, word: Word, about: Option<OperationId>, text: &str) {
-        self.0.push(Effect::Tell(word, about, text.into()));
+        self.kept.push(Kept::Tell(word, about, text.into()));
+    }
+
+    /// The effects, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Effect<'_>> {
+        self.kept.iter().map(|kept| match kept {
+            Kept::Complete(ticket, part) => Effect::Complete {
+                ticket: *ticket,
+                reply: &self.bytes[part.clone()],
+            },
+            Kept::Push(to, part) => Effect::Push {
+                to: *to,
+                update: &self.bytes[part.clone()],
+            },
+            Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
+            Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
+        })
+    }
+
+    /// Forgets all effects: they have been carried out.
+    pub fn clear(&mut self) {
+        self.kept.clear();
+        self.bytes.clear();
     }
 
     /// The reply that completes this request, if one does.
-    pub(crate) fn reply_to(&self, asked: Ticket) -> Option<SharedBytes> {
-        self.0.iter().find_map(|effect| match effect {
-            Effect::Complete { ticket, reply } if *ticket == asked => Some(reply.clone()),
+    pub(crate) fn reply_to(&self, asked: Ticket) -> Option<&[u8]> {
+        self.kept.iter().find_map(|kept| match kept {
+            Kept::Complete(ticket, part) if *ticket == asked => Some(&self.bytes[part.clone()]),
             _ => None,
         })
     }
 
-    /// Takes the effects out, in order.
-    pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
-        self.0.drain(..)
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
     }
 }

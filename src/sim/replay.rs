@@ -64,17 +64,18 @@ impl Replay {
     fn step(&mut self, now: Time, input: Input<'_>) -> Vec<(OperationId, String)> {
         self.service.step(now, input, &mut self.effects);
         let mut replies = Vec::new();
-        for effect in self.effects.drain() {
+        for effect in self.effects.iter() {
             match effect {
                 Effect::Complete { ticket, reply } => {
                     if let Some(operation) = self.waiting.remove(&ticket) {
-                        replies.push((operation, self.application.describe_reply(&reply)));
+                        replies.push((operation, self.application.describe_reply(reply)));
                     }
                 }
                 Effect::SetTimer(key, at) => self.timers.set(key, at),
                 Effect::Push { .. } | Effect::Tell(..) => {}
             }
         }
+        self.effects.clear();
         replies
     }
 }

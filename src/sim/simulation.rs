@@ -322,9 +322,9 @@ impl Player {
         self.host.record_outcome(operation, &outcome);
     }
 
-    async fn rest(&mut self, span: Duration) {
+    fn rest(&mut self, span: Duration) -> impl Future<Output = ()> + '_ {
         let until = self.host.now() + span;
-        self.client.rpc().idle_until(until).await;
+        self.client.rpc().idle_until(until)
     }
 
     async fn observe(&mut self, variant: &Variant) {

@@ -97,6 +97,19 @@ impl Writer {
         self.0[count_at..count_at + size_of::<u32>()].copy_from_slice(&count.to_be_bytes());
     }
 
+    /// What was written so far.
+    #[must_use]
+    #[inline]
+    pub fn written(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Begins anew, and keeps the room.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// What was written, to be shared; the writer begins anew and keeps its room.
     #[must_use]
     #[inline]

@@ -19,7 +19,7 @@ impl Service for Counter {
                 self.count = self.count.wrapping_add(1);
                 effects.complete(ticket, &[self.count]);
             }
-            Input::OneWay { caller, body } => effects.push(*caller, body.to_vec()),
+            Input::OneWay { caller, body } => effects.push(*caller, body),
             Input::Timer(_) => {}
         }
     }

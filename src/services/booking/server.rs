@@ -113,7 +113,7 @@ impl BookingServer {
             return;
         }
         let update = self.state.update(facility).encode();
-        living.for_each(|caller| effects.push(caller, update.clone()));
+        living.for_each(|caller| effects.push(caller, &update));
     }
 
     /// Sends updates again. Whoever asks is answered: a client's registration may have ended while it
@@ -123,7 +123,7 @@ impl BookingServer {
             return;
         };
         for update in self.state.updates_after(facility, ask.after) {
-            effects.push(*caller, update.encode());
+            effects.push(*caller, &update.encode());
         }
     }
 
@@ -145,7 +145,7 @@ impl BookingServer {
                 ended: due.ended,
             };
             if matches!(due.caller.client, ClientKey::Id(_)) {
-                effects.push(due.caller, latest.encode());
+                effects.push(due.caller, &latest.encode());
             }
         }
         let Some(next) = self.registrations.next_due() else {
@@ -173,7 +173,8 @@ impl Service for BookingServer {
                 if let Err(refusal) = executed {
                     Reply::Error(refusal).write(&mut self.writer);
                 }
-                effects.complete(ticket, self.writer.share());
+                effects.complete(ticket, self.writer.written());
+                self.writer.clear();
             }
             Input::OneWay { caller, body } => {
                 if let Ok(ask) = Ask::decode(body) {

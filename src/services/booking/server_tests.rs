@@ -39,7 +39,7 @@ impl Fixture {
     fn step(&mut self, at_ms: u64, input: Input<'_>) -> Vec<String> {
         let mut effects = Effects::default();
         self.0.step(Time::from_ms(at_ms), input, &mut effects);
-        effects.drain().map(words).collect()
+        effects.iter().map(words).collect()
     }
 
     fn request(&mut self, at_ms: u64, caller: &Caller, line: &str) -> Vec<String> {
@@ -70,7 +70,7 @@ impl Fixture {
 /// An effect in words; host 3 is `to 3`.
 fn words(effect: Effect) -> String {
     match effect {
-        Effect::Complete { reply, .. } => format!("reply {}", describe::reply(&reply)),
+        Effect::Complete { reply, .. } => format!("reply {}", describe::reply(reply)),
         Effect::Push { to, update } => {
             let host = to.operation.client.0;
             format!("to {host}: {}", describe::update(&update))
