@@ -20,7 +20,12 @@ pub(super) fn clients(
     for (name, lines) in &keys.clients.0 {
         check_client_name(source, name)?;
         let script = Script::Steps(steps(source, application, lines)?);
-        clients.push(client(name.value.clone(), script));
+        add(
+            source,
+            name,
+            client(name.value.clone(), script),
+            &mut clients,
+        )?;
     }
     for (name, table) in &keys.load.0 {
         check_client_name(source, name)?;
@@ -120,20 +125,28 @@ fn generate(
     };
     for number in 1..=table.count.0 {
         let generated = format!("{}{number}", name.value);
-        let problem = if clients.iter().any(|client| client.name == generated) {
-            Some(format!(
-                "there are two clients `{generated}`; expected another name"
-            ))
-        } else if clients.len() >= CLIENTS_MAX {
-            Some(format!("too many clients; expected at most {CLIENTS_MAX}"))
-        } else {
-            None
-        };
-        if let Some(message) = problem {
+        if clients.iter().any(|client| client.name == generated) {
+            let message = format!("there are two clients `{generated}`; expected another name");
             return Err(source.error(name.span.start, message));
         }
-        clients.push(client(generated, Script::Load(load.clone())));
+        let script = Script::Load(load.clone());
+        add(source, name, client(generated, script), clients)?;
     }
+    Ok(())
+}
+
+/// Adds a client if there is room; `name` is what the file says of it.
+fn add(
+    source: &Source,
+    name: &At<String>,
+    client: ClientScript,
+    clients: &mut Vec<ClientScript>,
+) -> Result<(), ScenarioError> {
+    if clients.len() >= CLIENTS_MAX {
+        let message = format!("too many clients; expected at most {CLIENTS_MAX}");
+        return Err(source.error(name.span.start, message));
+    }
+    clients.push(client);
     Ok(())
 }
 
