@@ -6,7 +6,7 @@ use super::file::{Keys, LoadTable};
 use super::hosts::{CLIENTS_MAX, check_name};
 use super::network::spread;
 use super::reword::unknown_word;
-use super::{ClientScript, Load, SERVER, Script, Step, Think};
+use super::{ClientScript, Load, OBSERVER, SERVER, Script, Step, Think};
 use crate::clock::parse_span;
 use crate::services::{Application, Command};
 
@@ -65,11 +65,12 @@ fn client(name: String, script: Script) -> ClientScript {
 }
 
 fn check_client_name(source: &Source, name: &At<String>) -> Result<(), ScenarioError> {
-    if name.value == SERVER {
-        let message = "`server` is the host of the server; expected another name for a client";
-        return Err(source.error(name.span.start, message));
-    }
-    check_name(source, name)
+    let message = match name.value.as_str() {
+        SERVER => "`server` is the host of the server; expected another name for a client",
+        OBSERVER => "`observer` asks the commands of `final`; expected another name for a client",
+        _ => return check_name(source, name),
+    };
+    Err(source.error(name.span.start, message))
 }
 
 fn steps(

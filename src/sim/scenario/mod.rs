@@ -57,6 +57,10 @@ use crate::services::{Application, Command};
 /// The name of host 0.
 pub const SERVER: &str = "server";
 
+/// The host that asks what the scenario wants to know in the end. Hosts' streams are known by names,
+/// so a client of this name would be given the observer's client id.
+pub(crate) const OBSERVER: &str = "observer";
+
 /// A scenario file, understood.
 #[derive(Clone, Debug)]
 pub struct Scenario {
