@@ -78,6 +78,30 @@ fn what_cannot_be_judged_is_unknown_and_not_broken() {
 }
 
 #[test]
+fn a_setup_and_an_end_that_take_too_long_are_given_up_like_a_story() {
+    let scratch = Scratch::new("too-long");
+    let head = "story = \"x\"\nservice = \"booking\"\nseed = 7\nmax_virtual_s = 20\n";
+    let monitor = "monitor 'Meeting Room A' --for 30s";
+    let never = "wait 18446744073709551615ms";
+    for (part, told) in [
+        (format!("setup.alice = [\"{monitor}\"]"), "the setup was"),
+        (format!("setup.alice = [\"{never}\"]"), "the setup was"),
+        (
+            format!("expect.default.final = {{ \"{monitor}\" = \"no updates\" }}"),
+            "the commands at the end were",
+        ),
+    ] {
+        let file = scratch.file("long.toml", &format!("{head}clients.alice = []\n{part}\n"));
+        for backend in ["event", "turmoil"] {
+            let ended = wavetank(&["run", &file, "--backend", backend]);
+            let told = format!("executions unknown: {told} not over after 20 virtual seconds");
+            assert!(ended.stdout.contains(&told), "{}", ended.stdout);
+            assert_eq!(ended.code, 5, "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
 fn json_has_an_object_for_each_run() {
     let ended = wavetank(&[
         "run",

@@ -101,7 +101,8 @@ pub struct Variant {
     pub policy: Policy,
     /// The simulators that can run it, at least one.
     pub backends: Vec<Backend>,
-    /// How long the run may take in virtual time; after that, the verdict is unknown.
+    /// How long each client's setup, the story and the commands at the end may take in virtual time;
+    /// after that, the verdict is unknown.
     pub max_virtual: Duration,
     /// What is judged.
     pub checks: Vec<Check>,
