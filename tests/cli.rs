@@ -200,6 +200,12 @@ fn a_reader_who_leaves_early_is_no_error() {
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 }
 
+#[test]
+fn nobody_need_read_what_a_client_says_on_stderr() {
+    let words = "client booking --server 127.0.0.1:1 --timeout-ms 20 cancel CONF000001";
+    assert_eq!(program::exit_code_without_stderr(words), 5);
+}
+
 // ---- run: which files, variants and simulators
 
 #[test]
