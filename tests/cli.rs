@@ -102,6 +102,36 @@ fn a_setup_and_an_end_that_take_too_long_are_given_up_like_a_story() {
 }
 
 #[test]
+fn the_end_of_an_earlier_registration_ends_no_later_one() {
+    let scratch = Scratch::new("ended-twice");
+    let text = r#"
+        story = "The notice that a monitoring has ended comes again, while the next one lasts."
+        service = "booking"
+        seed = 7
+        [clients]
+        alice = ["monitor 'Hall' --for 3s", "monitor 'Hall' --for 20s"]
+        bob = ["wait 10s", "book 'Hall' mon 10:00-11:00"]
+        [[fault]]
+        duplicate = { update_to = "alice#1", nth = 1, after_ms = 100 }
+    "#;
+    let file = scratch.file("ended.toml", text);
+    let words = [
+        "run",
+        &file,
+        "--set",
+        "facilities=['Hall']",
+        "--trace",
+        "text",
+    ];
+    let ended = wavetank(&words);
+    assert!(
+        ended.stdout.contains("alice#2 ok: 1 update\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn json_has_an_object_for_each_run() {
     let ended = wavetank(&[
         "run",
