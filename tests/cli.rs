@@ -78,6 +78,60 @@ fn what_cannot_be_judged_is_unknown_and_not_broken() {
 }
 
 #[test]
+fn a_setup_and_an_end_that_take_too_long_are_given_up_like_a_story() {
+    let scratch = Scratch::new("too-long");
+    let head = "story = \"x\"\nservice = \"booking\"\nseed = 7\nmax_virtual_s = 20\n";
+    let monitor = "monitor 'Meeting Room A' --for 30s";
+    let never = "wait 18446744073709551615ms";
+    for (part, told) in [
+        (format!("setup.alice = [\"{monitor}\"]"), "the setup was"),
+        (format!("setup.alice = [\"{never}\"]"), "the setup was"),
+        (
+            format!("expect.default.final = {{ \"{monitor}\" = \"no updates\" }}"),
+            "the commands at the end were",
+        ),
+    ] {
+        let file = scratch.file("long.toml", &format!("{head}clients.alice = []\n{part}\n"));
+        for backend in ["event", "turmoil"] {
+            let ended = wavetank(&["run", &file, "--backend", backend]);
+            let told = format!("executions unknown: {told} not over after 20 virtual seconds");
+            assert!(ended.stdout.contains(&told), "{}", ended.stdout);
+            assert_eq!(ended.code, 5, "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_end_of_an_earlier_registration_ends_no_later_one() {
+    let scratch = Scratch::new("ended-twice");
+    let text = r#"
+        story = "The notice that a monitoring has ended comes again, while the next one lasts."
+        service = "booking"
+        seed = 7
+        [clients]
+        alice = ["monitor 'Hall' --for 3s", "monitor 'Hall' --for 20s"]
+        bob = ["wait 10s", "book 'Hall' mon 10:00-11:00"]
+        [[fault]]
+        duplicate = { update_to = "alice#1", nth = 1, after_ms = 100 }
+    "#;
+    let file = scratch.file("ended.toml", text);
+    let words = [
+        "run",
+        &file,
+        "--set",
+        "facilities=['Hall']",
+        "--trace",
+        "text",
+    ];
+    let ended = wavetank(&words);
+    assert!(
+        ended.stdout.contains("alice#2 ok: 1 update\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn json_has_an_object_for_each_run() {
     let ended = wavetank(&[
         "run",
@@ -174,6 +228,12 @@ fn a_reader_who_leaves_early_is_no_error() {
     let ended = program::read_one_line(words.chain(["--trace", "json"]));
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+}
+
+#[test]
+fn nobody_need_read_what_a_client_says_on_stderr() {
+    let words = "client booking --server 127.0.0.1:1 --timeout-ms 20 cancel CONF000001";
+    assert_eq!(program::exit_code_without_stderr(words), 5);
 }
 
 // ---- run: which files, variants and simulators

@@ -231,6 +231,24 @@ fn a_load_generates_clients_after_those_of_the_file() {
 }
 
 #[test]
+fn a_variant_has_a_thousand_clients_at_most_listed_or_generated() {
+    let list = |count: u32| -> String {
+        let lines = (0..count).map(|number| format!("clients.c{number} = []\n"));
+        lines.collect()
+    };
+    let load = "load.x = { count = 1, requests = 1, think_ms = { fixed = 1 }, mix = { ask = 1 } }";
+    let text = |count| format!("{HEAD}{}", list(count));
+    assert_eq!(only_variant(&text(1_000)).clients.len(), 1_000);
+    let expected = "too many clients; expected at most 1000";
+    assert_eq!(
+        mistake(&text(1_001)),
+        format!("bad.toml:1004:9: {expected}")
+    );
+    let generated = mistake(&format!("{}{load}", text(1_000)));
+    assert_eq!(generated, format!("bad.toml:1004:6: {expected}"));
+}
+
+#[test]
 fn a_variant_replaces_keys_and_merges_tables_one_level_deep() {
     let scenario = good(&format!(
         "{HEAD}semantics = \"maybe\"

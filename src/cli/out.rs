@@ -58,8 +58,13 @@ impl<W: Write> Write for Stream<W> {
 pub(crate) fn print_line(line: std::fmt::Arguments<'_>) {
     let mut stdout = Stream::new(io::stdout().lock(), "stdout");
     if let Err(error) = writeln!(stdout, "{line}") {
-        eprintln!("wavetank: {error}");
+        note_line(format_args!("wavetank: {error}"));
     }
+}
+
+/// Prints a line on stderr, at once. If nobody reads it, nothing is lost but words.
+pub(crate) fn note_line(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 /// `println!` for those who speak to a person: see [`print_line`].
@@ -67,6 +72,12 @@ macro_rules! say {
     ($($line:tt)*) => { $crate::cli::out::print_line(format_args!($($line)*)) };
 }
 pub(crate) use say;
+
+/// `eprintln!` for those who speak to a person: see [`note_line`].
+macro_rules! note {
+    ($($line:tt)*) => { $crate::cli::out::note_line(format_args!($($line)*)) };
+}
+pub(crate) use note;
 
 /// Stdout, for data.
 pub(crate) fn stdout() -> BufWriter<Stream<io::StdoutLock<'static>>> {

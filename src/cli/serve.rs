@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use anyhow::Context as _;
 
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::out::note;
 use crate::cli::real;
 use crate::id::HostId;
 use crate::net::conditions::{Conditions, Delay, Link, Probability};
@@ -111,7 +112,7 @@ async fn serve(
         .await;
     }
     if let Some(text) = malformed(&server) {
-        eprintln!("{text}");
+        note!("{text}");
     }
     Ok(Exit::Held)
 }

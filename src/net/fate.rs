@@ -177,7 +177,11 @@ impl Fates {
             };
             counted == target.nth && label.is_some_and(|label| target.label.matches(label))
         };
-        for (number, fault) in (1_u16..).zip(&self.conditions.faults) {
+        // Partitions last: the others say when a datagram is due.
+        let is_cut = |(_, fault): &(u16, &Fault)| matches!(fault, Fault::Partition(_));
+        let faults = || (1_u16..).zip(&self.conditions.faults);
+        let others = faults().filter(|fault| !is_cut(fault));
+        for (number, fault) in others.chain(faults().filter(is_cut)) {
             let cause = Some(Cause::Fault(number));
             let arrives = fate.copies > 0;
             let strikes = match fault {
@@ -402,5 +406,26 @@ mod tests {
         assert!(lost(90, ALICE, SERVER) && lost(199, ALICE, SERVER));
         assert!(!lost(200, ALICE, SERVER));
         assert!(!lost(150, SERVER, ALICE));
+    }
+
+    #[test]
+    fn a_partition_also_loses_what_a_later_fault_delays_into_its_window() {
+        let cut = Partition {
+            between: (ALICE, SERVER),
+            from: Time::from_ms(100),
+            until: Time::from_ms(200),
+            one_way: false,
+        };
+        let target = Target {
+            label: Selector::RequestFrom(request(1).unwrap().operation),
+            nth: 1,
+        };
+        let delay = Fault::Delay(target, Duration::from_millis(150));
+        let conditions = Conditions {
+            faults: vec![Fault::Partition(cut), delay],
+            ..Conditions::default()
+        };
+        let fate = fate(&mut fates(1, conditions), 1);
+        assert_eq!(fate.lost, Some(Cause::Fault(1)));
     }
 }

@@ -71,7 +71,8 @@ impl Called {
     /// What a client may conclude. `is_error` says of a reply whether the service refused.
     ///
     /// A session that the server does not know may have belonged to a server life in which an earlier
-    /// attempt was executed, so that nobody knows either.
+    /// attempt was executed, so that nobody knows either; nor does a server that is full remember
+    /// whether it was, and another copy of the request may find room.
     #[must_use]
     pub fn into_outcome(self, is_error: impl FnOnce(&[u8]) -> bool) -> Outcome {
         match self {
@@ -88,7 +89,7 @@ impl Called {
                     reply_to,
                 }
             }
-            Self::Refused(reason @ Refused::SessionExpired) => {
+            Self::Refused(reason @ (Refused::SessionExpired | Refused::Full)) => {
                 Outcome::text(OutcomeKind::Unknown, reason.to_string())
             }
             Self::Refused(reason) => Outcome::text(OutcomeKind::Failed, reason.to_string()),

@@ -27,7 +27,9 @@ use crate::rpc::server::RpcServer;
 use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Client, Command};
-use crate::sim::scenario::{Backend, FinalCommand, Load, SERVER, Script, Step, Variant, Wire};
+use crate::sim::scenario::{
+    Backend, FinalCommand, Load, OBSERVER, SERVER, Script, Step, Variant, Wire,
+};
 use crate::sim::stages::Stages;
 use crate::trace::{Detail, Line, Recorded, Recorder};
 
@@ -36,9 +38,6 @@ const SERVER_PORT: u16 = 3000;
 
 /// Every client's port in simulation.
 const CLIENT_PORT: u16 = 3001;
-
-/// The host that asks what the scenario wants to know in the end.
-const OBSERVER: &str = "observer";
 
 /// What a run leaves behind.
 #[derive(Debug)]

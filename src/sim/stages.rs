@@ -23,7 +23,7 @@ pub(super) struct Stages {
     max_virtual: Duration,
     /// A stage to be entered at the next millisecond.
     next_stage: Option<u32>,
-    /// When the story is given up; known once it has begun.
+    /// When the stage that is played is given up.
     over_at: Time,
     pub(super) outcomes: SharedOutcomes,
     pub(super) unfinished: Option<String>,
@@ -73,7 +73,6 @@ impl Stages {
 
     fn begin_story(&mut self, world: &mut World) {
         world.begin_story();
-        self.over_at = world.now() + self.max_virtual;
         for (at, ..) in &mut self.cuts {
             *at = world.now() + (*at - Time::ZERO);
         }
@@ -84,14 +83,18 @@ impl Stages {
         !world.calls_in_flight() && self.clients.iter().all(is_done)
     }
 
+    fn give_up(&mut self, what_was: &str) {
+        let span = self.max_virtual.as_secs();
+        self.unfinished = Some(format!("{what_was}not over after {span} virtual seconds"));
+    }
+
     fn after_story(&mut self, world: &mut World) -> Next {
         if !self.is_story_over(world) {
             if world.now() < self.over_at {
                 let cut = self.cuts.front().map(|(at, ..)| *at);
                 return Next::At(cut.map_or(self.over_at, |at| at.min(self.over_at)));
             }
-            let span = self.max_virtual.as_secs();
-            self.unfinished = Some(format!("not over after {span} virtual seconds"));
+            self.give_up("");
         }
         world.end_story();
         match self.observer {
@@ -104,6 +107,7 @@ impl Stages {
 impl Director for Stages {
     fn before(&mut self, world: &mut World) {
         if let Some(stage) = self.next_stage.take() {
+            self.over_at = world.now() + self.max_virtual;
             if stage == self.story {
                 self.begin_story(world);
             }
@@ -133,7 +137,16 @@ impl Director for Stages {
         match () {
             () if done && stage > self.story => Next::Stop,
             () if done && !world.datagrams_in_flight() => self.enter(stage + 1, world),
-            () => Next::At(Time::NEVER),
+            () if world.now() < self.over_at => Next::At(self.over_at),
+            () => {
+                let is_setup = stage < self.story;
+                self.give_up(if is_setup {
+                    "the setup was "
+                } else {
+                    "the commands at the end were "
+                });
+                Next::Stop
+            }
         }
     }
 }

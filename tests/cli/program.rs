@@ -35,6 +35,19 @@ pub(crate) fn wavetank(words: &[&str]) -> Ended {
     }
 }
 
+/// Runs the program with a stderr that nobody reads, and says how it ended.
+pub(crate) fn exit_code_without_stderr(words: &str) -> i32 {
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let mut command = command();
+    command
+        .args(words.split(' '))
+        .stdout(Stdio::null())
+        .stderr(writer);
+    let status = command.status().expect("the program starts");
+    status.code().expect("the program is not killed")
+}
+
 /// Runs the program and closes its stdout after one line, as `head -1` does.
 pub(crate) fn read_one_line<'a>(words: impl Iterator<Item = &'a str>) -> Ended {
     let mut program = command()

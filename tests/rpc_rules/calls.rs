@@ -183,11 +183,11 @@ fn a_client_whose_request_is_in_progress_says_unknown_when_it_gives_up() {
 }
 
 #[test]
-fn a_session_that_the_server_does_not_know_leaves_the_client_without_knowledge() {
+fn a_refusal_that_says_nothing_of_other_copies_leaves_the_client_without_knowledge() {
     let outcome = |reason| Called::Refused(reason).into_outcome(|_| false).kind;
     assert_eq!(outcome(Refused::SessionExpired), OutcomeKind::Unknown);
     assert_eq!(outcome(Refused::DifferentBody), OutcomeKind::Failed);
-    assert_eq!(outcome(Refused::Full), OutcomeKind::Failed);
+    assert_eq!(outcome(Refused::Full), OutcomeKind::Unknown);
 }
 
 #[test]

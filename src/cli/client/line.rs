@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::out::say;
+use crate::cli::out::{note, say};
 use crate::clock::parse_span;
 use crate::services::{Application, Command, CommandError};
 
@@ -83,7 +83,7 @@ pub(super) fn complain(line: &str, error: &CommandError) {
     let shown: String = line.trim_end().chars().map(one_column).collect();
     let before = line.get(..error.at).unwrap_or(line).chars().count();
     let before = before.min(shown.chars().count() + 1);
-    eprintln!("wavetank: {error}\n  {shown}\n  {:before$}^", "");
+    note!("wavetank: {error}\n  {shown}\n  {:before$}^", "");
 }
 
 /// What would break the columns of a line is shown as a space.

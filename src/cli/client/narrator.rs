@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::client::layout;
-use crate::cli::out::say;
+use crate::cli::out::{note, say};
 use crate::clock::ms;
 use crate::net::real::Listener;
 use crate::services::Application;
@@ -29,9 +29,9 @@ pub(super) fn listener(
             } if label.attempt.number > 1 => {
                 let (span, attempt) = (in_words(timeout), label.attempt);
                 let (number, of) = (attempt.number, attempt.of);
-                eprintln!("no reply after {span}, sending again (attempt {number} of {of})");
+                note!("no reply after {span}, sending again (attempt {number} of {of})");
             }
-            Event::Patience { .. } => eprintln!("the server is at work on it"),
+            Event::Patience { .. } => note!("the server is at work on it"),
             Event::Notified { update, .. } => {
                 let number = updates.get() + 1;
                 if let Some(text) = layout::update(application.as_ref(), number, update) {
@@ -42,7 +42,7 @@ pub(super) fn listener(
             Event::Ignore {
                 reason: Ignored::EarlyUpdate,
                 ..
-            } => eprintln!("an update before this one is missing, asking the server for it"),
+            } => note!("an update before this one is missing, asking the server for it"),
             _ => {}
         }
     })

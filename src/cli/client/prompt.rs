@@ -9,6 +9,7 @@ use rustyline::error::ReadlineError;
 use crate::cli::client::line::{self, Line};
 use crate::cli::client::session::Session;
 use crate::cli::exit::Exit;
+use crate::cli::out::note;
 
 const PROMPT: &str = "> ";
 
@@ -24,7 +25,7 @@ pub(super) async fn run(session: &mut Session) -> anyhow::Result<Exit> {
 /// A prompt. Whoever sits there has seen how each command ended, so the end itself is no failure.
 async fn interactive(session: &mut Session) -> anyhow::Result<Exit> {
     let mut editor = DefaultEditor::new().context("cannot show a prompt")?;
-    eprintln!("`help` shows the commands, `quit` or Ctrl-D ends");
+    note!("`help` shows the commands, `quit` or Ctrl-D ends");
     loop {
         let text = match editor.readline(PROMPT) {
             Ok(text) => text,

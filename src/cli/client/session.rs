@@ -15,7 +15,7 @@ use crate::cli::client::layout;
 use crate::cli::client::line::{self, Line};
 use crate::cli::client::narrator;
 use crate::cli::exit::Exit;
-use crate::cli::out::say;
+use crate::cli::out::{note, say};
 use crate::clock::show_span;
 use crate::history::OutcomeKind;
 use crate::host::Host;
@@ -91,7 +91,7 @@ impl Session {
             return Exit::Held;
         }
         let verb = verb.unwrap_or_default().escape_default();
-        eprintln!("wavetank: there is no command `{verb}`; `help` shows them all");
+        note!("wavetank: there is no command `{verb}`; `help` shows them all");
         Exit::Usage
     }
 
@@ -110,7 +110,7 @@ impl Session {
         };
         let words = self.application.describe_request(&command.body);
         if command.verb == MONITOR {
-            eprintln!("{words}; Ctrl-C ends it");
+            note!("{words}; Ctrl-C ends it");
         }
         self.updates.set(0);
         let began = self.host.now();

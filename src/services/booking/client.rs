@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Time;
 use crate::history::{Outcome, Told};
 use crate::host::Task;
 use crate::id::OperationId;
@@ -42,6 +43,7 @@ impl BookingClient {
     }
 
     async fn monitor(&mut self, operation: OperationId, command: &Command) -> Outcome {
+        let began = self.rpc.host().now();
         let registered = self.call(operation, command).await;
         let Ok(Request::Monitor { facility, seconds }) = Request::decode(&command.body) else {
             return registered;
@@ -59,17 +61,23 @@ impl BookingClient {
             Watch::after(facility.into_owned(), revision)
         };
         let span = Duration::from_secs(seconds.into());
-        let summary = self.listen(operation, watch, span).await;
+        let summary = self.listen(operation, watch, (began, span)).await;
         Outcome {
             told: Told::Text(summary.into()),
             ..registered
         }
     }
 
-    /// Takes updates in until the registration has ended, as the server says or by the clock.
-    async fn listen(&mut self, operation: OperationId, mut watch: Watch, span: Duration) -> String {
+    /// Takes updates in until the registration has ended, as the server says or by the clock. What
+    /// ends earlier than the span after the call began is an earlier registration of the facility.
+    async fn listen(
+        &mut self,
+        operation: OperationId,
+        mut watch: Watch,
+        (began, span): (Time, Duration),
+    ) -> String {
         let until = self.rpc.host().now() + span + GRACE;
-        while !watch.is_over() {
+        while !watch.is_over() || self.rpc.host().now() < began + span {
             let Some(pushed) = self.rpc.next_update(until).await else {
                 break;
             };

@@ -6,7 +6,7 @@ use super::file::{Keys, LoadTable};
 use super::hosts::{CLIENTS_MAX, check_name};
 use super::network::spread;
 use super::reword::unknown_word;
-use super::{ClientScript, Load, SERVER, Script, Step, Think};
+use super::{ClientScript, Load, OBSERVER, SERVER, Script, Step, Think};
 use crate::clock::parse_span;
 use crate::services::{Application, Command};
 
@@ -20,7 +20,12 @@ pub(super) fn clients(
     for (name, lines) in &keys.clients.0 {
         check_client_name(source, name)?;
         let script = Script::Steps(steps(source, application, lines)?);
-        clients.push(client(name.value.clone(), script));
+        add(
+            source,
+            name,
+            client(name.value.clone(), script),
+            &mut clients,
+        )?;
     }
     for (name, table) in &keys.load.0 {
         check_client_name(source, name)?;
@@ -60,11 +65,12 @@ fn client(name: String, script: Script) -> ClientScript {
 }
 
 fn check_client_name(source: &Source, name: &At<String>) -> Result<(), ScenarioError> {
-    if name.value == SERVER {
-        let message = "`server` is the host of the server; expected another name for a client";
-        return Err(source.error(name.span.start, message));
-    }
-    check_name(source, name)
+    let message = match name.value.as_str() {
+        SERVER => "`server` is the host of the server; expected another name for a client",
+        OBSERVER => "`observer` asks the commands of `final`; expected another name for a client",
+        _ => return check_name(source, name),
+    };
+    Err(source.error(name.span.start, message))
 }
 
 fn steps(
@@ -120,20 +126,28 @@ fn generate(
     };
     for number in 1..=table.count.0 {
         let generated = format!("{}{number}", name.value);
-        let problem = if clients.iter().any(|client| client.name == generated) {
-            Some(format!(
-                "there are two clients `{generated}`; expected another name"
-            ))
-        } else if clients.len() >= CLIENTS_MAX {
-            Some(format!("too many clients; expected at most {CLIENTS_MAX}"))
-        } else {
-            None
-        };
-        if let Some(message) = problem {
+        if clients.iter().any(|client| client.name == generated) {
+            let message = format!("there are two clients `{generated}`; expected another name");
             return Err(source.error(name.span.start, message));
         }
-        clients.push(client(generated, Script::Load(load.clone())));
+        let script = Script::Load(load.clone());
+        add(source, name, client(generated, script), clients)?;
     }
+    Ok(())
+}
+
+/// Adds a client if there is room; `name` is what the file says of it.
+fn add(
+    source: &Source,
+    name: &At<String>,
+    client: ClientScript,
+    clients: &mut Vec<ClientScript>,
+) -> Result<(), ScenarioError> {
+    if clients.len() >= CLIENTS_MAX {
+        let message = format!("too many clients; expected at most {CLIENTS_MAX}");
+        return Err(source.error(name.span.start, message));
+    }
+    clients.push(client);
     Ok(())
 }
 

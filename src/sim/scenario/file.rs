@@ -65,7 +65,8 @@ pub(super) struct Keys {
     pub(super) attempts: Option<Whole<1, 1_000>>,
     /// The simulators that can run it (default: all).
     pub(super) backends: Option<At<Vec<At<Word<Backend>>>>>,
-    /// How many virtual seconds a run may take (default: 600); after that, its verdict is unknown.
+    /// How many virtual seconds the story may take, and each client's setup (default: 600); after
+    /// that, the verdict is unknown.
     pub(super) max_virtual_s: Option<Whole<1, { RUN_MS_MAX / 1_000 }>>,
     /// What is judged (default: executions and effects).
     pub(super) checks: Option<Vec<At<Word<Check>>>>,

@@ -57,6 +57,10 @@ use crate::services::{Application, Command};
 /// The name of host 0.
 pub const SERVER: &str = "server";
 
+/// The host that asks what the scenario wants to know in the end. Hosts' streams are known by names,
+/// so a client of this name would be given the observer's client id.
+pub(crate) const OBSERVER: &str = "observer";
+
 /// A scenario file, understood.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -97,7 +101,8 @@ pub struct Variant {
     pub policy: Policy,
     /// The simulators that can run it, at least one.
     pub backends: Vec<Backend>,
-    /// How long the run may take in virtual time; after that, the verdict is unknown.
+    /// How long each client's setup, the story and the commands at the end may take in virtual time;
+    /// after that, the verdict is unknown.
     pub max_virtual: Duration,
     /// What is judged.
     pub checks: Vec<Check>,
