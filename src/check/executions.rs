@@ -52,14 +52,14 @@ pub struct Told {
 /// Judges a run. Cheap where the property holds: no text is made, nothing is copied but identities.
 #[must_use]
 pub fn judge(executions: &[Execution], told: &[Told], names: Names<'_>) -> Verdict {
-    let mut runs = Runs::default();
+    let ran = executions.iter().map(|run| run.operation);
+    let runs = Runs::of(ran.filter(|operation| operation.number > 0));
     let executions = || executions.iter().filter(|run| run.operation.number > 0);
-    executions().for_each(|run| runs.count(run.operation));
     let told_ok = || {
         told.iter()
             .filter(|told| told.kind == OutcomeKind::Ok && told.operation.number > 0)
     };
-    if runs.most <= 1 && told_ok().all(|told| runs.of(told.operation) > 0) {
+    if runs.most <= 1 && told_ok().all(|told| runs.count(told.operation) > 0) {
         return Verdict::Valid;
     }
 
@@ -74,7 +74,7 @@ pub fn judge(executions: &[Execution], told: &[Told], names: Names<'_>) -> Verdi
         .collect();
     violations.extend(
         told_ok()
-            .filter(|told| runs.of(told.operation) == 0)
+            .filter(|told| runs.count(told.operation) == 0)
             .map(|told| never_ran(told, names)),
     );
     cite::verdict(violations)
@@ -88,24 +88,27 @@ struct Runs {
 }
 
 impl Runs {
-    fn count(&mut self, operation: OperationId) {
-        let (client, number) = (operation.client.index(), operation.number as usize);
-        if self.by_client.len() <= client {
-            self.by_client.resize_with(client + 1, Vec::new);
+    fn of(executed: impl Iterator<Item = OperationId>) -> Self {
+        let mut runs = Self::default();
+        for operation in executed {
+            let (client, number) = (operation.client.index(), operation.number as usize);
+            if runs.by_client.len() <= client {
+                runs.by_client.resize_with(client + 1, Vec::new);
+            }
+            let of_client = &mut runs.by_client[client];
+            if of_client.len() <= number {
+                of_client.resize(number + 1, 0);
+            }
+            of_client[number] += 1;
+            runs.most = runs.most.max(of_client[number]);
         }
-        let runs = &mut self.by_client[client];
-        if runs.len() <= number {
-            runs.resize(number + 1, 0);
-        }
-        runs[number] += 1;
-        self.most = self.most.max(runs[number]);
+        runs
     }
 
-    fn of(&self, operation: OperationId) -> u32 {
-        let runs = self.by_client.get(operation.client.index());
-        runs.and_then(|runs| runs.get(operation.number as usize))
-            .copied()
-            .unwrap_or(0)
+    fn count(&self, operation: OperationId) -> u32 {
+        let of_client = self.by_client.get(operation.client.index());
+        let count = of_client.and_then(|runs| runs.get(operation.number as usize));
+        count.copied().unwrap_or(0)
     }
 }
 
@@ -128,9 +131,22 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
     (executions, told)
 }
 
-/// What is known of a run whose trace was not kept, for [`judge`].
+/// Judges a run whose trace was not kept.
 #[must_use]
-pub fn from_counts(executed: &[OperationId], history: &History) -> (Vec<Execution>, Vec<Told>) {
+pub fn judge_counts(executed: &[OperationId], history: &History, names: Names<'_>) -> Verdict {
+    let runs = Runs::of(
+        executed
+            .iter()
+            .copied()
+            .filter(|operation| operation.number > 0),
+    );
+    let mut outcomes = history.outcomes();
+    let ran_or_not_ok = |(operation, kind): (OperationId, OutcomeKind)| {
+        kind != OutcomeKind::Ok || runs.count(operation) > 0
+    };
+    if runs.most <= 1 && outcomes.all(ran_or_not_ok) {
+        return Verdict::Valid;
+    }
     let executions = executed
         .iter()
         .map(|&operation| Execution { operation, line: 0 });
@@ -139,9 +155,8 @@ pub fn from_counts(executed: &[OperationId], history: &History) -> (Vec<Executio
         kind,
         line: 0,
     };
-    let mut outcomes = Vec::with_capacity(executed.len());
-    outcomes.extend(history.outcomes().map(told));
-    (executions.collect(), outcomes)
+    let told: Vec<Told> = history.outcomes().map(told).collect();
+    judge(&executions.collect::<Vec<_>>(), &told, names)
 }
 
 /// What a trace says in words, for [`judge`].

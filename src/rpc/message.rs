@@ -133,10 +133,6 @@ impl<'a> Message<'a> {
 
     /// Writes the datagram.
     pub fn write(&self, writer: &mut Writer) {
-        let begin = |writer: &mut Writer, kind, client: ClientId| {
-            writer.raw(&[MAGIC[0], MAGIC[1], VERSION, kind]);
-            writer.u64(client.0);
-        };
         match *self {
             Self::Request {
                 client,
@@ -145,10 +141,12 @@ impl<'a> Message<'a> {
                 awaited,
                 body,
             } => {
-                begin(writer, REQUEST, client);
-                writer.u64(session);
-                writer.u32(sequence);
-                writer.u32(awaited);
+                let mut head = [0; REQUEST_BYTES - 4];
+                head[..HEADER_BYTES].copy_from_slice(&header(REQUEST, client));
+                head[12..20].copy_from_slice(&session.to_be_bytes());
+                head[20..24].copy_from_slice(&sequence.to_be_bytes());
+                head[24..28].copy_from_slice(&awaited.to_be_bytes());
+                writer.raw(&head);
                 writer.bytes(body);
             }
             Self::Reply {
@@ -156,12 +154,14 @@ impl<'a> Message<'a> {
                 sequence,
                 body,
             } => {
-                begin(writer, REPLY, client);
-                writer.u32(sequence);
+                let mut head = [0; HEADER_BYTES + 4];
+                head[..HEADER_BYTES].copy_from_slice(&header(REPLY, client));
+                head[12..].copy_from_slice(&sequence.to_be_bytes());
+                writer.raw(&head);
                 writer.bytes(body);
             }
             Self::InProgress { client, sequence } => {
-                begin(writer, IN_PROGRESS, client);
+                writer.raw(&header(IN_PROGRESS, client));
                 writer.u32(sequence);
             }
             Self::Refused {
@@ -169,16 +169,16 @@ impl<'a> Message<'a> {
                 sequence,
                 reason,
             } => {
-                begin(writer, REFUSED, client);
+                writer.raw(&header(REFUSED, client));
                 writer.u32(sequence);
                 writer.u8(reason.code());
             }
             Self::Update { client, body } => {
-                begin(writer, UPDATE, client);
+                writer.raw(&header(UPDATE, client));
                 writer.bytes(body);
             }
             Self::OneWay { client, body } => {
-                begin(writer, ONE_WAY, client);
+                writer.raw(&header(ONE_WAY, client));
                 writer.bytes(body);
             }
         }
@@ -315,6 +315,14 @@ fn read_awaited(reader: &mut Reader<'_>, sequence: u32) -> Result<u32, WireError
         });
     }
     Ok(awaited)
+}
+
+/// Magic, version, kind and client id.
+fn header(kind: u8, client: ClientId) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..4].copy_from_slice(&[MAGIC[0], MAGIC[1], VERSION, kind]);
+    header[4..].copy_from_slice(&client.0.to_be_bytes());
+    header
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ impl RpcServer {
                 };
                 self.tell(out, || origin.received(pending.caller.operation));
                 if session == 0 {
-                    self.request(now, pending, awaited, datagram.last(body.len()), out);
+                    self.request(now, &pending, awaited, datagram.last(body.len()), out);
                 } else {
                     Self::send(out, &pending, Kind::Reply, |client| Message::Refused {
                         client,
@@ -228,7 +228,7 @@ impl RpcServer {
                     caller: origin.caller(client, number),
                 };
                 self.tell(out, || origin.received(pending.caller.operation));
-                self.request(now, pending, 0, body.into(), out);
+                self.request(now, &pending, 0, body.into(), out);
             }
             Err(malformed) => {
                 let error = malformed.error;
@@ -248,7 +248,7 @@ impl RpcServer {
     fn request(
         &mut self,
         now: Time,
-        pending: Pending,
+        pending: &Pending,
         awaited: u32,
         body: SharedBytes,
         out: &mut Vec<Action>,
@@ -259,7 +259,7 @@ impl RpcServer {
         };
         let sequence = pending.id.sequence;
         let refuse = |out: &mut Vec<Action>, reason| {
-            Self::send(out, &pending, Kind::Reply, |client| Message::Refused {
+            Self::send(out, pending, Kind::Reply, |client| Message::Refused {
                 client,
                 sequence,
                 reason,
@@ -272,11 +272,11 @@ impl RpcServer {
         match admission {
             Admission::New => self.execute(now, pending, body, out),
             Admission::Stored(reply) => {
-                let datagram = self.encode_reply(&pending, &reply).datagram;
-                Self::send_reply(&pending, datagram, out);
+                let datagram = self.encode_reply(pending, &reply).datagram;
+                Self::send_reply(pending, datagram, out);
             }
             Admission::InProgress => {
-                Self::send(out, &pending, Kind::InProgress, |client| {
+                Self::send(out, pending, Kind::InProgress, |client| {
                     Message::InProgress { client, sequence }
                 });
             }
@@ -292,7 +292,7 @@ impl RpcServer {
         }
     }
 
-    fn execute(&mut self, now: Time, pending: Pending, body: SharedBytes, out: &mut Vec<Action>) {
+    fn execute(&mut self, now: Time, pending: &Pending, body: SharedBytes, out: &mut Vec<Action>) {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let caller = &pending.caller;
@@ -308,20 +308,20 @@ impl RpcServer {
         );
         let mut answer = effects
             .reply_to(ticket)
-            .map(|reply| self.answer(now, &pending, reply));
+            .map(|reply| self.answer(now, pending, reply));
         out.push(Action::Record(Event::Execute {
             operation: caller.operation,
             request: body,
             reply: answer.as_ref().map(|answer| answer.body.clone()),
         }));
         if answer.is_none() {
-            self.waiting.insert(ticket, pending);
+            self.waiting.insert(ticket, *pending);
         }
         for effect in effects.iter() {
             match effect {
                 Effect::Complete { ticket: done, .. } if done == ticket => {
                     let datagram = answer.take().and_then(|answer| answer.datagram);
-                    Self::send_reply(&pending, datagram, out);
+                    Self::send_reply(pending, datagram, out);
                 }
                 other => self.carry_out(now, other, out),
             }

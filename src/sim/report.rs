@@ -108,10 +108,7 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
             let (executions, told) = executions::from_lines(&run.lines, detail);
             executions::judge(&executions, &told, names)
         }
-        Check::Executions => {
-            let (executions, told) = executions::from_counts(&run.executed, &run.history);
-            executions::judge(&executions, &told, names)
-        }
+        Check::Executions => executions::judge_counts(&run.executed, &run.history, names),
         Check::Effects => {
             let words = Words(variant.application.clone());
             let (applied, told) = effects::from_lines(&run.lines, detail, &words);
