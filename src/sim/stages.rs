@@ -134,20 +134,21 @@ impl Director for Stages {
         }
         let playing = self.setups.get(stage as usize).copied().or(self.observer);
         let done = playing.is_none_or(|host| world.waits_for(host, stage + 1));
-        match () {
-            () if done && stage > self.story => Next::Stop,
-            () if done && !world.datagrams_in_flight() => self.enter(stage + 1, world),
-            () if world.now() < self.over_at => Next::At(self.over_at),
-            () => {
-                let is_setup = stage < self.story;
-                self.give_up(if is_setup {
-                    "the setup was "
-                } else {
-                    "the commands at the end were "
-                });
-                Next::Stop
-            }
+        if done && stage > self.story {
+            return Next::Stop;
         }
+        if done && !world.datagrams_in_flight() {
+            return self.enter(stage + 1, world);
+        }
+        if world.now() < self.over_at {
+            return Next::At(self.over_at);
+        }
+        self.give_up(if stage < self.story {
+            "the setup was "
+        } else {
+            "the commands at the end were "
+        });
+        Next::Stop
     }
 }
 
