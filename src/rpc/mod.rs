@@ -6,6 +6,7 @@
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 
 pub mod client;
+mod malformed;
 pub mod message;
 pub mod reply_cache;
 pub mod retransmit;

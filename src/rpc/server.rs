@@ -16,12 +16,13 @@ use crate::clock::Time;
 use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
 use crate::net::{Kind, Label};
 use crate::rpc::Semantics;
+use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, Refused, is_v2};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
 use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
 use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
-use crate::trace::{Event, Filtered, Ignored};
+use crate::trace::{Event, Filtered};
 use crate::wire::{SharedBytes, Writer};
 
 /// What a server does.
@@ -65,7 +66,7 @@ pub struct RpcServer {
     writer: Writer,
     /// Whether events are told that no checker needs.
     tells_all: bool,
-    malformed: BTreeMap<&'static str, u64>,
+    malformed: MalformedCounts,
 }
 
 /// A request that is not complete.
@@ -111,7 +112,7 @@ impl RpcServer {
             effects: Effects::default(),
             writer: Writer::default(),
             tells_all: true,
-            malformed: BTreeMap::new(),
+            malformed: MalformedCounts::default(),
         }
     }
 
@@ -124,7 +125,7 @@ impl RpcServer {
     /// How many datagrams were no message, by kind of mistake.
     #[must_use]
     pub const fn malformed(&self) -> &BTreeMap<&'static str, u64> {
-        &self.malformed
+        self.malformed.by_kind()
     }
 
     /// When a timer of the service runs out.
@@ -453,7 +454,6 @@ impl RpcServer {
         }
     }
 
-    /// Counts a datagram that is no message, and logs the first of each kind.
     fn count_malformed(
         &mut self,
         origin: Origin,
@@ -461,22 +461,11 @@ impl RpcServer {
         detail: &dyn fmt::Display,
         out: &mut Vec<Action>,
     ) {
-        let count = self.malformed.entry(kind).or_insert(0);
-        *count += 1;
-        if *count == 1 {
-            let from = origin.address;
-            tracing::warn!(
-                "ignored a datagram from {from}: {detail}; more {kind} ones are only counted"
-            );
-            let Origin {
-                host: from, label, ..
-            } = origin;
-            out.push(Action::Record(Event::Ignore {
-                from,
-                label,
-                reason: Ignored::Malformed,
-            }));
-        }
+        out.extend(
+            self.malformed
+                .count(origin, kind, detail)
+                .map(Action::Record),
+        );
     }
 }
 
