@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::rpc::server::Origin;
+use crate::rpc::origin::Origin;
 use crate::trace::{Event, Ignored};
 
 /// How many datagrams were no message, by kind of mistake.

@@ -8,6 +8,7 @@
 pub mod client;
 mod malformed;
 pub mod message;
+pub mod origin;
 pub mod reply_cache;
 pub mod retransmit;
 pub mod serve;

@@ -2,7 +2,8 @@
 
 use crate::host::Host;
 use crate::net::{Arrival, Datagrams, recv_until};
-use crate::rpc::server::{Action, Origin, RpcServer};
+use crate::rpc::origin::Origin;
+use crate::rpc::server::{Action, RpcServer};
 
 /// Serves on a socket until the host's life ends.
 pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {

@@ -13,11 +13,12 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::clock::Time;
-use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
+use crate::id::{ClientId, ClientKey, RequestId};
 use crate::net::{Kind, Label};
 use crate::rpc::Semantics;
 use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, Refused, is_v2};
+use crate::rpc::origin::Origin;
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
 use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
 use crate::rpc::timers::Timers;
@@ -39,17 +40,6 @@ pub enum Action {
     },
     /// Records an event.
     Record(Event),
-}
-
-/// A datagram's origin.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin {
-    /// The address that it came from.
-    pub address: SocketAddr,
-    /// The host behind it, for the trace.
-    pub host: HostId,
-    /// In simulation, the sender's label.
-    pub label: Option<Label>,
 }
 
 /// A server of one service.
@@ -479,29 +469,6 @@ impl Admission {
             Self::Acknowledged => Some(Filtered::Acknowledged),
             Self::DifferentBody => Some(Filtered::DifferentBody),
             Self::Full => Some(Filtered::Full),
-        }
-    }
-}
-
-impl Origin {
-    fn caller(&self, client: ClientKey, sequence: u32) -> Caller {
-        let named = OperationId {
-            client: self.host,
-            number: sequence,
-        };
-        let operation = self.label.map_or(named, |label| label.operation);
-        Caller {
-            client,
-            address: self.address,
-            operation,
-        }
-    }
-
-    fn received(&self, operation: OperationId) -> Event {
-        let label = self.label.or(Some(Label::new(Kind::Request, operation)));
-        Event::Receive {
-            from: self.host,
-            label,
         }
     }
 }

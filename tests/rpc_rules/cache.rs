@@ -4,8 +4,9 @@ use wavetank::clock::Time;
 use wavetank::id::{ClientId, HostId};
 use wavetank::rpc::Semantics;
 use wavetank::rpc::message::{Message, Refused};
+use wavetank::rpc::origin::Origin;
 use wavetank::rpc::reply_cache::Limits;
-use wavetank::rpc::server::{Action, Origin, RpcServer};
+use wavetank::rpc::server::{Action, RpcServer};
 use wavetank::rpc::service::Service;
 use wavetank::trace::Event;
 
