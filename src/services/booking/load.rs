@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 
 use crate::seed::Stream;
 use crate::services::booking::command::{self, no_command};
-use crate::services::booking::message::{Request, WireTime};
+use crate::services::booking::message::{Reply, Request, WireTime};
 use crate::services::booking::week::WEEK_DAYS;
 use crate::services::{Command, CommandError};
+use crate::wire::SharedBytes;
 
 /// How many confirmation ids a client remembers: enough to choose from, and the recent ones.
 const CONFIRMATIONS_MAX: usize = 16;
@@ -29,7 +30,8 @@ const EXTENSIONS_MINUTES: [u32; 3] = [30, 60, 120];
 #[derive(Debug)]
 pub(crate) struct Load {
     facilities: Vec<String>,
-    confirmations: VecDeque<String>,
+    /// Replies to bookings: the confirmation ids, as they came.
+    booked: VecDeque<SharedBytes>,
 }
 
 impl Load {
@@ -37,16 +39,16 @@ impl Load {
     pub(crate) fn new(facilities: Vec<String>) -> Self {
         Self {
             facilities,
-            confirmations: VecDeque::new(),
+            booked: VecDeque::new(),
         }
     }
 
-    /// The client was given this confirmation id.
-    pub(crate) fn booked(&mut self, confirmation: String) {
-        if self.confirmations.len() == CONFIRMATIONS_MAX {
-            self.confirmations.pop_front();
+    /// The client was given the confirmation id in this reply.
+    pub(crate) fn booked(&mut self, reply: SharedBytes) {
+        if self.booked.len() == CONFIRMATIONS_MAX {
+            self.booked.pop_front();
         }
-        self.confirmations.push_back(confirmation);
+        self.booked.push_back(reply);
     }
 
     /// Makes up a command with this verb. A client that has no booking to change, extend or cancel
@@ -65,7 +67,7 @@ impl Load {
             "query" => Self::query(&self.facilities, chance),
             "book" => Self::book(&self.facilities, chance),
             "change" | "extend" | "cancel" => match self.choose_confirmation(chance) {
-                Some(index) => Self::about(verb, &mut self.confirmations, index, chance),
+                Some(index) => return Ok(self.about(verb, index, chance)),
                 None => Self::book(&self.facilities, chance),
             },
             "monitor" | "auto-book" => {
@@ -105,33 +107,24 @@ impl Load {
         }
     }
 
-    fn about<'a>(
-        verb: &str,
-        confirmations: &'a mut VecDeque<String>,
-        index: usize,
-        chance: &mut Stream,
-    ) -> Request<'a> {
+    fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Command {
+        let reply = &self.booked[index];
+        let confirmation = Cow::Borrowed(Reply::confirmation(reply).unwrap_or_default());
+        let command = command::command(&match verb {
+            "cancel" => Request::Cancel { confirmation },
+            "change" => Request::Change {
+                confirmation,
+                offset_minutes: one_of(&OFFSETS_MINUTES, chance),
+            },
+            _ => Request::Extend {
+                confirmation,
+                minutes: one_of(&EXTENSIONS_MINUTES, chance),
+            },
+        });
         if verb == "cancel" {
-            let confirmation = confirmations.remove(index).unwrap_or_default().into();
-            return Request::Cancel { confirmation };
+            self.booked.remove(index);
         }
-        let confirmation = confirmations[index].as_str().into();
-        match verb {
-            "change" => {
-                let offset_minutes = one_of(&OFFSETS_MINUTES, chance);
-                Request::Change {
-                    confirmation,
-                    offset_minutes,
-                }
-            }
-            _ => {
-                let minutes = one_of(&EXTENSIONS_MINUTES, chance);
-                Request::Extend {
-                    confirmation,
-                    minutes,
-                }
-            }
-        }
+        command
     }
 
     fn facility<'a>(facilities: &'a [String], chance: &mut Stream) -> Cow<'a, str> {
@@ -139,7 +132,7 @@ impl Load {
     }
 
     fn choose_confirmation(&self, chance: &mut Stream) -> Option<usize> {
-        let count = self.confirmations.len() as u32;
+        let count = self.booked.len() as u32;
         (count > 0).then(|| chance.below(count) as usize)
     }
 }
@@ -167,6 +160,10 @@ mod tests {
         Load::new(vec!["Hall".to_owned(), "Room".to_owned()])
     }
 
+    fn booked(number: u32) -> SharedBytes {
+        Reply::Booked(format!("CONF{number:06}")).encode().into()
+    }
+
     #[test]
     fn every_made_up_booking_is_one_that_a_server_accepts() {
         let mut load = load();
@@ -182,7 +179,8 @@ mod tests {
                 panic!("no booking");
             };
             let mut state = BookingState::new(["Hall", "Room"]);
-            assert!(state.book(&facility, (start, end)).is_ok());
+            let facility = state.facility(&facility).unwrap();
+            assert!(state.book(facility, (start, end)).is_ok());
         }
     }
 
@@ -199,7 +197,7 @@ mod tests {
     fn a_client_asks_about_its_own_bookings_and_cancels_each_once() {
         let mut load = load();
         let mut chance = Seed(7).stream("load");
-        load.booked("CONF000005".to_owned());
+        load.booked(booked(5));
         for verb in ["change", "extend", "cancel"] {
             let made_up = load.generate(verb, &mut chance).unwrap();
             let words = describe::request(&made_up.body);
@@ -212,10 +210,10 @@ mod tests {
     fn the_last_sixteen_bookings_are_remembered() {
         let mut load = load();
         for number in 1..=20 {
-            load.booked(format!("CONF{number:06}"));
+            load.booked(booked(number));
         }
-        assert_eq!(load.confirmations.len(), CONFIRMATIONS_MAX);
-        assert_eq!(load.confirmations[0], "CONF000005");
+        assert_eq!(load.booked.len(), CONFIRMATIONS_MAX);
+        assert_eq!(Reply::confirmation(&load.booked[0]), Some("CONF000005"));
     }
 
     #[test]
