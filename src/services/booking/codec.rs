@@ -130,6 +130,7 @@ impl<'a> Request<'a> {
 
     /// The body.
     #[must_use]
+    #[inline]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_capacity(1 + self.field_bytes());
         self.write(&mut writer);
@@ -137,11 +138,13 @@ impl<'a> Request<'a> {
     }
 
     /// Writes the body.
+    #[inline]
     pub fn write(&self, writer: &mut Writer) {
         writer.u8(self.code());
         self.write_fields(writer);
     }
 
+    #[inline]
     pub(super) fn write_fields(&self, writer: &mut Writer) {
         match self {
             Self::Query { facility, days } => {
@@ -178,6 +181,7 @@ impl<'a> Request<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn field_bytes(&self) -> usize {
         match self {
             Self::Query { facility, days } => str_bytes(facility) + 4 + days.len(),

@@ -63,34 +63,31 @@ impl Load {
         verb: &str,
         chance: &mut Stream,
     ) -> Result<Command, CommandError> {
-        let request = match verb {
-            "query" => Self::query(&self.facilities, chance),
-            "book" => Self::book(&self.facilities, chance),
-            "change" | "extend" | "cancel" => match self.choose_confirmation(chance) {
-                Some(index) => return Ok(self.about(verb, index, chance)),
-                None => Self::book(&self.facilities, chance),
-            },
-            "monitor" | "auto-book" => {
-                return Err(wrong(format!(
-                    "`{verb}` cannot be generated; write query, book, change, extend or cancel"
-                )));
-            }
-            other => return Err(wrong(no_command(other))),
-        };
-        Ok(command::command(&request))
-    }
-
-    fn query<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {
-        let facility = Self::facility(facilities, chance);
-        let day = usize::from(day(chance));
-        Request::Query {
-            facility,
-            days: Cow::Borrowed(&DAYS[day..=day]),
+        match verb {
+            "query" => Ok(self.query(chance)),
+            "book" => Ok(self.book(chance)),
+            "change" | "extend" | "cancel" => Ok(match self.choose_booking(chance) {
+                Some(index) => self.about(verb, index, chance),
+                None => self.book(chance),
+            }),
+            "monitor" | "auto-book" => Err(wrong(format!(
+                "`{verb}` cannot be generated; write query, book, change, extend or cancel"
+            ))),
+            other => Err(wrong(no_command(other))),
         }
     }
 
-    fn book<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {
-        let facility = Self::facility(facilities, chance);
+    fn query(&self, chance: &mut Stream) -> Command {
+        let facility = self.facility(chance);
+        let day = usize::from(day(chance));
+        command::command(&Request::Query {
+            facility,
+            days: Cow::Borrowed(&DAYS[day..=day]),
+        })
+    }
+
+    fn book(&self, chance: &mut Stream) -> Command {
+        let facility = self.facility(chance);
         let day = day(chance);
         let (first, hours) = START_HOURS;
         let start = first + chance.below(hours) as u8;
@@ -100,11 +97,11 @@ impl Load {
             hour,
             minute: 0,
         };
-        Request::Book {
+        command::command(&Request::Book {
             facility,
             start: on_the_hour(start),
             end: on_the_hour(end),
-        }
+        })
     }
 
     fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Command {
@@ -127,11 +124,12 @@ impl Load {
         command
     }
 
-    fn facility<'a>(facilities: &'a [String], chance: &mut Stream) -> Cow<'a, str> {
-        Cow::Borrowed(&facilities[chance.below(facilities.len() as u32) as usize])
+    fn facility(&self, chance: &mut Stream) -> Cow<'_, str> {
+        let count = self.facilities.len() as u32;
+        Cow::Borrowed(&self.facilities[chance.below(count) as usize])
     }
 
-    fn choose_confirmation(&self, chance: &mut Stream) -> Option<usize> {
+    fn choose_booking(&self, chance: &mut Stream) -> Option<usize> {
         let count = self.booked.len() as u32;
         (count > 0).then(|| chance.below(count) as usize)
     }

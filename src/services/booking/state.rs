@@ -208,6 +208,7 @@ impl BookingState {
     }
 
     /// The facility with these bytes as its name.
+    #[inline]
     pub(super) fn find(&self, name: &[u8]) -> Option<FacilityId> {
         if self.facilities.len() > COMPARED_MAX {
             return self.by_name.get(name).copied();
