@@ -34,7 +34,7 @@ impl BookingClient {
         let outcome = called.into_outcome(Reply::is_error);
         if command.verb == "book"
             && let Told::Reply(body) = &outcome.told
-            && Reply::confirmation(body).is_some()
+            && Reply::is_booked(body)
         {
             self.load.booked(body.clone());
         }

@@ -74,7 +74,7 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 }
 
 /// A request as a command.
-#[inline]
+#[inline(always)]
 pub(crate) fn command(request: &Request<'_>) -> Command {
     Command {
         verb: verb(request),
