@@ -51,9 +51,11 @@ impl Calendar {
         from_fn(move || {
             while free_from < day_end {
                 let start = free_from;
-                let next = taken.next().filter(|taken| taken.start() < day_end);
-                let end = next.map_or(day_end, |taken| taken.start());
-                free_from = next.map_or(day_end, |taken| taken.end());
+                let (end, next) = match taken.next() {
+                    Some(taken) if taken.start() < day_end => (taken.start(), taken.end()),
+                    _ => (day_end, day_end),
+                };
+                free_from = next;
                 if start < end {
                     return Some((start.on_day(day), end.on_day(day)));
                 }

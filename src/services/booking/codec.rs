@@ -128,10 +128,9 @@ impl<'a> Request<'a> {
         Self::decode_with(body, read_name)
     }
 
+    /// The body.
     // Where a request is made up and encoded at once, inlining spares making it up as a value: a third
     // of the work. The compiler does not see that by itself.
-
-    /// The body.
     #[must_use]
     #[inline(always)]
     pub fn encode(&self) -> Vec<u8> {
