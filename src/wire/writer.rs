@@ -61,6 +61,7 @@ impl Writer {
     /// Writes bytes behind their length.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.reserve(size_of::<u32>() + bytes.len());
         self.count(bytes.len());
         self.raw(bytes);
     }

@@ -1,6 +1,6 @@
 //! Which intervals of a facility's week are taken.
 
-use std::iter::once;
+use std::iter::from_fn;
 
 use crate::services::booking::message::{DayAvailability, WireTime};
 use crate::services::booking::week::{Interval, Minute, WEEK_DAYS};
@@ -44,15 +44,24 @@ impl Calendar {
     pub(crate) fn free_on(&self, day: u8) -> impl Iterator<Item = (WireTime, WireTime)> {
         let bound = |day| Minute::start_of_day(day).unwrap_or(Minute::END);
         let (day_start, day_end) = (bound(day), bound(day.saturating_add(1)));
-        let (first, end) = (self.first_from(day_start), self.first_from(day_end));
+        let first = self.first_from(day_start);
         let overnight = first.checked_sub(1).map(|place| self.taken[place].end());
-        let free_from = overnight.map_or(day_start, |end| end.max(day_start));
-        let taken = self.taken[first..end].iter();
-        let starts = once(free_from).chain(taken.clone().map(|taken| taken.end()));
-        let ends = taken.map(|taken| taken.start()).chain(once(day_end));
-        starts
-            .zip(ends)
-            .filter_map(|(start, end)| Interval::new(start, end).map(Interval::to_wire))
+        let mut free_from = overnight.map_or(day_start, |end| end.max(day_start));
+        let mut taken = self.taken[first..].iter();
+        from_fn(move || {
+            while free_from < day_end {
+                let start = free_from;
+                let (end, next) = match taken.next() {
+                    Some(taken) if taken.start() < day_end => (taken.start(), taken.end()),
+                    _ => (day_end, day_end),
+                };
+                free_from = next;
+                if start < end {
+                    return Some((start.on_day(day), end.on_day(day)));
+                }
+            }
+            None
+        })
     }
 
     /// When it is free on all seven days.

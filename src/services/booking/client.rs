@@ -35,9 +35,9 @@ impl BookingClient {
         let outcome = called.into_outcome(Reply::is_error);
         if command.verb == "book"
             && let Told::Reply(body) = &outcome.told
-            && let Ok(Reply::Booked(confirmation)) = Reply::decode(body)
+            && Reply::is_booked(body)
         {
-            self.load.booked(confirmation);
+            self.load.booked(body.clone());
         }
         outcome
     }

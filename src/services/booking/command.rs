@@ -74,6 +74,7 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 }
 
 /// A request as a command.
+#[inline(always)]
 pub(crate) fn command(request: &Request<'_>) -> Command {
     Command {
         verb: verb(request),

@@ -40,7 +40,7 @@ impl Confirmation {
 
     /// The id as text, in the given room: every booking makes one, and `format!` costs as much as all
     /// the rest of it.
-    pub fn write(self, room: &mut [u8; LEN_MAX]) -> &str {
+    pub fn write(self, room: &mut [u8; LEN_MAX]) -> &[u8] {
         let mut at = LEN_MAX;
         let mut number = self.0;
         while number > 0 || at > LEN_MAX - DIGITS_MIN {
@@ -50,7 +50,7 @@ impl Confirmation {
         }
         at -= PREFIX.len();
         room[at..at + PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
-        std::str::from_utf8(&room[at..]).unwrap_or_default()
+        &room[at..]
     }
 
     /// The index of its booking, counted from zero.
@@ -62,7 +62,8 @@ impl Confirmation {
 
 impl fmt::Display for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.write(&mut [0; LEN_MAX]))
+        let mut room = [0; LEN_MAX];
+        f.write_str(str::from_utf8(self.write(&mut room)).unwrap_or_default())
     }
 }
 

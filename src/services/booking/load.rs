@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 
 use crate::seed::Stream;
 use crate::services::booking::command::{self, no_command};
-use crate::services::booking::message::{Request, WireTime};
+use crate::services::booking::message::{Reply, Request, WireTime};
 use crate::services::booking::week::WEEK_DAYS;
 use crate::services::{Command, CommandError};
+use crate::wire::SharedBytes;
 
 /// How many confirmation ids a client remembers: enough to choose from, and the recent ones.
 const CONFIRMATIONS_MAX: usize = 16;
@@ -29,7 +30,8 @@ const EXTENSIONS_MINUTES: [u32; 3] = [30, 60, 120];
 #[derive(Debug)]
 pub(crate) struct Load {
     facilities: Vec<String>,
-    confirmations: VecDeque<String>,
+    /// Replies to bookings: the confirmation ids, as they came.
+    booked: VecDeque<SharedBytes>,
 }
 
 impl Load {
@@ -37,16 +39,16 @@ impl Load {
     pub(crate) fn new(facilities: Vec<String>) -> Self {
         Self {
             facilities,
-            confirmations: VecDeque::new(),
+            booked: VecDeque::new(),
         }
     }
 
-    /// The client was given this confirmation id.
-    pub(crate) fn booked(&mut self, confirmation: String) {
-        if self.confirmations.len() == CONFIRMATIONS_MAX {
-            self.confirmations.pop_front();
+    /// The client was given the confirmation id in this reply.
+    pub(crate) fn booked(&mut self, reply: SharedBytes) {
+        if self.booked.len() == CONFIRMATIONS_MAX {
+            self.booked.pop_front();
         }
-        self.confirmations.push_back(confirmation);
+        self.booked.push_back(reply);
     }
 
     /// Makes up a command with this verb. A client that has no booking to change, extend or cancel
@@ -61,34 +63,31 @@ impl Load {
         verb: &str,
         chance: &mut Stream,
     ) -> Result<Command, CommandError> {
-        let request = match verb {
-            "query" => Self::query(&self.facilities, chance),
-            "book" => Self::book(&self.facilities, chance),
-            "change" | "extend" | "cancel" => match self.choose_confirmation(chance) {
-                Some(index) => Self::about(verb, &mut self.confirmations, index, chance),
-                None => Self::book(&self.facilities, chance),
-            },
-            "monitor" | "auto-book" => {
-                return Err(wrong(format!(
-                    "`{verb}` cannot be generated; write query, book, change, extend or cancel"
-                )));
-            }
-            other => return Err(wrong(no_command(other))),
-        };
-        Ok(command::command(&request))
-    }
-
-    fn query<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {
-        let facility = Self::facility(facilities, chance);
-        let day = usize::from(day(chance));
-        Request::Query {
-            facility,
-            days: Cow::Borrowed(&DAYS[day..=day]),
+        match verb {
+            "query" => Ok(self.query(chance)),
+            "book" => Ok(self.book(chance)),
+            "change" | "extend" | "cancel" => Ok(match self.choose_booking(chance) {
+                Some(index) => self.about(verb, index, chance),
+                None => self.book(chance),
+            }),
+            "monitor" | "auto-book" => Err(wrong(format!(
+                "`{verb}` cannot be generated; write query, book, change, extend or cancel"
+            ))),
+            other => Err(wrong(no_command(other))),
         }
     }
 
-    fn book<'a>(facilities: &'a [String], chance: &mut Stream) -> Request<'a> {
-        let facility = Self::facility(facilities, chance);
+    fn query(&self, chance: &mut Stream) -> Command {
+        let facility = self.facility(chance);
+        let day = usize::from(day(chance));
+        command::command(&Request::Query {
+            facility,
+            days: Cow::Borrowed(&DAYS[day..=day]),
+        })
+    }
+
+    fn book(&self, chance: &mut Stream) -> Command {
+        let facility = self.facility(chance);
         let day = day(chance);
         let (first, hours) = START_HOURS;
         let start = first + chance.below(hours) as u8;
@@ -98,48 +97,40 @@ impl Load {
             hour,
             minute: 0,
         };
-        Request::Book {
+        command::command(&Request::Book {
             facility,
             start: on_the_hour(start),
             end: on_the_hour(end),
-        }
+        })
     }
 
-    fn about<'a>(
-        verb: &str,
-        confirmations: &'a mut VecDeque<String>,
-        index: usize,
-        chance: &mut Stream,
-    ) -> Request<'a> {
+    fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Command {
+        let reply = &self.booked[index];
+        let confirmation = Cow::Borrowed(Reply::confirmation(reply).unwrap_or_default());
+        let command = command::command(&match verb {
+            "cancel" => Request::Cancel { confirmation },
+            "change" => Request::Change {
+                confirmation,
+                offset_minutes: one_of(&OFFSETS_MINUTES, chance),
+            },
+            _ => Request::Extend {
+                confirmation,
+                minutes: one_of(&EXTENSIONS_MINUTES, chance),
+            },
+        });
         if verb == "cancel" {
-            let confirmation = confirmations.remove(index).unwrap_or_default().into();
-            return Request::Cancel { confirmation };
+            self.booked.remove(index);
         }
-        let confirmation = confirmations[index].as_str().into();
-        match verb {
-            "change" => {
-                let offset_minutes = one_of(&OFFSETS_MINUTES, chance);
-                Request::Change {
-                    confirmation,
-                    offset_minutes,
-                }
-            }
-            _ => {
-                let minutes = one_of(&EXTENSIONS_MINUTES, chance);
-                Request::Extend {
-                    confirmation,
-                    minutes,
-                }
-            }
-        }
+        command
     }
 
-    fn facility<'a>(facilities: &'a [String], chance: &mut Stream) -> Cow<'a, str> {
-        Cow::Borrowed(&facilities[chance.below(facilities.len() as u32) as usize])
+    fn facility(&self, chance: &mut Stream) -> Cow<'_, str> {
+        let count = self.facilities.len() as u32;
+        Cow::Borrowed(&self.facilities[chance.below(count) as usize])
     }
 
-    fn choose_confirmation(&self, chance: &mut Stream) -> Option<usize> {
-        let count = self.confirmations.len() as u32;
+    fn choose_booking(&self, chance: &mut Stream) -> Option<usize> {
+        let count = self.booked.len() as u32;
         (count > 0).then(|| chance.below(count) as usize)
     }
 }
@@ -167,6 +158,10 @@ mod tests {
         Load::new(vec!["Hall".to_owned(), "Room".to_owned()])
     }
 
+    fn booked(number: u32) -> SharedBytes {
+        Reply::Booked(format!("CONF{number:06}")).encode().into()
+    }
+
     #[test]
     fn every_made_up_booking_is_one_that_a_server_accepts() {
         let mut load = load();
@@ -182,7 +177,8 @@ mod tests {
                 panic!("no booking");
             };
             let mut state = BookingState::new(["Hall", "Room"]);
-            assert!(state.book(&facility, (start, end)).is_ok());
+            let facility = state.facility(&facility).unwrap();
+            assert!(state.book(facility, (start, end)).is_ok());
         }
     }
 
@@ -199,7 +195,7 @@ mod tests {
     fn a_client_asks_about_its_own_bookings_and_cancels_each_once() {
         let mut load = load();
         let mut chance = Seed(7).stream("load");
-        load.booked("CONF000005".to_owned());
+        load.booked(booked(5));
         for verb in ["change", "extend", "cancel"] {
             let made_up = load.generate(verb, &mut chance).unwrap();
             let words = describe::request(&made_up.body);
@@ -212,10 +208,10 @@ mod tests {
     fn the_last_sixteen_bookings_are_remembered() {
         let mut load = load();
         for number in 1..=20 {
-            load.booked(format!("CONF{number:06}"));
+            load.booked(booked(number));
         }
-        assert_eq!(load.confirmations.len(), CONFIRMATIONS_MAX);
-        assert_eq!(load.confirmations[0], "CONF000005");
+        assert_eq!(load.booked.len(), CONFIRMATIONS_MAX);
+        assert_eq!(Reply::confirmation(&load.booked[0]), Some("CONF000005"));
     }
 
     #[test]

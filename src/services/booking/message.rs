@@ -20,19 +20,21 @@ pub struct WireTime {
 }
 
 /// A request. What was decoded borrows from its datagram.
+///
+/// `F` is what stands for a facility: its name, unless whoever decodes looks it up at once.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Request<'a> {
+pub enum Request<'a, F = Cow<'a, str>> {
     /// When is a facility free on these days?
     Query {
-        /// The facility's name.
-        facility: Cow<'a, str>,
+        /// The facility.
+        facility: F,
         /// Days, 0 Monday .. 6 Sunday; repeated days are answered once, in first-seen order.
         days: Cow<'a, [u8]>,
     },
     /// Book a facility.
     Book {
-        /// The facility's name.
-        facility: Cow<'a, str>,
+        /// The facility.
+        facility: F,
         /// The first minute.
         start: WireTime,
         /// The minute after the last.
@@ -59,8 +61,8 @@ pub enum Request<'a> {
     },
     /// Send updates of a facility for a span.
     Monitor {
-        /// The facility's name.
-        facility: Cow<'a, str>,
+        /// The facility.
+        facility: F,
         /// For how long.
         seconds: u32,
     },

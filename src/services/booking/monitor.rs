@@ -129,6 +129,12 @@ impl Registrations {
         Some(taken)
     }
 
+    /// Whether nobody monitors anything.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// When something is due next.
     pub(crate) fn next_due(&self) -> Option<Time> {
         self.due.first().map(|&(due, _)| due)

@@ -5,16 +5,20 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::id::ClientKey;
 use crate::rpc::service::{Caller, Effects, Input, Service, TimerKey};
+use crate::services::booking::codec::{FACILITY, write_booked};
 use crate::services::booking::confirmation::LEN_MAX;
 use crate::services::booking::message::{Ask, Refusal, Reply, Request, Update};
 use crate::services::booking::monitor::Registrations;
 use crate::services::booking::state::{BookingState, FacilityId};
 use crate::services::booking::words::quote;
 use crate::trace::Word;
-use crate::wire::Writer;
+use crate::wire::{Reader, WireError, Writer};
 
 /// The server's only timer: the next moment at which something is due for a registration.
 const DUE: TimerKey = TimerKey(0);
+
+/// The facility that a request names, if there is one.
+type Facility = Result<FacilityId, Refusal>;
 
 /// The state machine behind a booking server.
 ///
@@ -46,15 +50,15 @@ impl BookingServer {
         &mut self,
         now: Time,
         caller: &Caller,
-        request: &Request<'_>,
+        request: Request<'_, Facility>,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let (changed, reply) = match request {
             Request::Query { facility, days } => {
-                return self.state.query(facility, days, &mut self.writer);
+                return self.state.query(facility?, &days, &mut self.writer);
             }
             Request::Monitor { facility, seconds } => {
-                let reply = self.monitor(now, caller, facility, *seconds)?;
+                let reply = self.monitor(now, caller, facility?, seconds)?;
                 reply.write(&mut self.writer);
                 return Ok(());
             }
@@ -63,23 +67,25 @@ impl BookingServer {
                 start,
                 end,
             } => {
-                let (facility, confirmation) = self.state.book(facility, (*start, *end))?;
-                let confirmation = confirmation.write(&mut [0; LEN_MAX]).to_owned();
-                (facility, Reply::Booked(confirmation))
+                let facility = facility?;
+                let confirmation = self.state.book(facility, (start, end))?;
+                self.publish(now, facility, effects);
+                write_booked(&mut self.writer, confirmation.write(&mut [0; LEN_MAX]));
+                return Ok(());
             }
             Request::Change {
                 confirmation,
                 offset_minutes,
             } => (
-                self.state.change(confirmation, *offset_minutes)?,
+                self.state.change(&confirmation, offset_minutes)?,
                 Reply::Changed,
             ),
             Request::Extend {
                 confirmation,
                 minutes,
-            } => (self.state.extend(confirmation, *minutes)?, Reply::Extended),
+            } => (self.state.extend(&confirmation, minutes)?, Reply::Extended),
             Request::Cancel { confirmation } => {
-                (self.state.cancel(confirmation)?, Reply::Cancelled)
+                (self.state.cancel(&confirmation)?, Reply::Cancelled)
             }
         };
         self.publish(now, changed, effects);
@@ -87,15 +93,26 @@ impl BookingServer {
         Ok(())
     }
 
+    /// Reads the name of a facility and looks it up. A name that is known need not be looked through
+    /// for what is not UTF-8.
+    fn read_facility(&self, reader: &mut Reader<'_>) -> Result<Facility, WireError> {
+        let mut ahead = reader.clone();
+        if let Some(facility) = self.state.find(ahead.bytes(FACILITY)?) {
+            *reader = ahead;
+            return Ok(Ok(facility));
+        }
+        reader.str(FACILITY)?;
+        Ok(Err(Refusal::NoSuchFacility))
+    }
+
     /// Registers a caller; where there is no room, monitoring is not available.
     fn monitor(
         &mut self,
         now: Time,
         caller: &Caller,
-        facility: &str,
+        facility: FacilityId,
         seconds: u32,
     ) -> Result<Reply, Refusal> {
-        let facility = self.state.facility(facility)?;
         let span = Duration::from_secs(seconds.into());
         self.registrations
             .register(now, *caller, facility, span)
@@ -108,6 +125,9 @@ impl BookingServer {
 
     /// Pushes a facility's last change to all who monitor it.
     fn publish(&self, now: Time, facility: FacilityId, effects: &mut Effects) {
+        if self.registrations.is_empty() {
+            return;
+        }
         let mut living = self.registrations.living(now, facility).peekable();
         if living.peek().is_none() {
             return;
@@ -166,8 +186,9 @@ impl Service for BookingServer {
                 caller,
                 body,
             } => {
-                let executed = match Request::decode(body) {
-                    Ok(request) => self.execute(now, caller, &request, effects),
+                let request = Request::decode_with(body, |reader| self.read_facility(reader));
+                let executed = match request {
+                    Ok(request) => self.execute(now, caller, request, effects),
                     Err(_) => Err(Refusal::InvalidRequest),
                 };
                 if let Err(refusal) = executed {
@@ -183,7 +204,9 @@ impl Service for BookingServer {
             }
             Input::Timer(_) => {}
         }
-        self.attend(now, effects);
+        if !self.registrations.is_empty() {
+            self.attend(now, effects);
+        }
     }
 }
 

@@ -236,3 +236,29 @@ fn only_a_facility_that_exists_can_be_monitored() {
     let effects = server.request(0, &v2(1), "monitor Nowhere --for 1s");
     assert_eq!(effects, [format!("reply {}", Refusal::NoSuchFacility)]);
 }
+
+#[test]
+fn a_facility_that_is_none_is_said_before_a_time_that_is_none() {
+    let mut server = Fixture::new();
+    for (facility, refusal) in [
+        ("Nowhere", Refusal::NoSuchFacility),
+        ("Hall", Refusal::BadTimeRange),
+    ] {
+        let effects = server.request(0, &v2(1), &format!("book {facility} mon 11:00-10:00"));
+        assert_eq!(effects, [format!("reply {refusal}")]);
+    }
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_an_invalid_request_and_no_unknown_facility() {
+    let mut server = Fixture::new();
+    let (ticket, caller) = (Ticket(1), &v2(1));
+    let body = b"\x01\0\0\0\x01\xff\0\0\0\x01\0";
+    let input = Input::Request {
+        ticket,
+        caller,
+        body,
+    };
+    let refused = format!("reply {}", Refusal::InvalidRequest);
+    assert_eq!(server.step(0, input), [refused]);
+}

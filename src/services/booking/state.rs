@@ -26,6 +26,10 @@ use crate::wire::Writer;
 /// ten million of them fit into about 100 MB. Further ones are refused as not available.
 pub const BOOKINGS_MAX: usize = 10_000_000;
 
+/// Among so many facilities a name is compared with one after the other: most names differ in length,
+/// which tells at once.
+const COMPARED_MAX: usize = 16;
+
 /// A facility of a [`BookingState`]: its place in the configured order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct FacilityId(u16);
@@ -50,7 +54,8 @@ struct Booking {
 #[derive(Debug)]
 pub struct BookingState {
     facilities: Vec<Facility>,
-    by_name: BTreeMap<String, FacilityId>,
+    /// Where names are looked up, unless there are few.
+    by_name: BTreeMap<Vec<u8>, FacilityId>,
     bookings: Vec<Booking>,
 }
 
@@ -69,8 +74,9 @@ impl BookingState {
         };
         for name in names {
             let place = u16::try_from(state.facilities.len()).expect("facilities are limited");
-            if !state.by_name.contains_key(name) {
-                state.by_name.insert(name.to_owned(), FacilityId(place));
+            let name_bytes = name.as_bytes();
+            if !state.by_name.contains_key(name_bytes) {
+                state.by_name.insert(name_bytes.to_vec(), FacilityId(place));
                 state.facilities.push(Facility::new(name.to_owned()));
             }
         }
@@ -81,14 +87,12 @@ impl BookingState {
     ///
     /// # Errors
     ///
-    /// If there is no such facility, the times are no interval of the week, or not all of it is
-    /// available.
+    /// If the times are no interval of the week, or not all of it is available.
     pub fn book(
         &mut self,
-        facility: &str,
+        facility: FacilityId,
         (start, end): (WireTime, WireTime),
-    ) -> Result<(FacilityId, Confirmation), Refusal> {
-        let facility = self.facility(facility)?;
+    ) -> Result<Confirmation, Refusal> {
         let interval = Interval::try_from((start, end))?;
         if self.bookings.len() >= BOOKINGS_MAX {
             return Err(Refusal::NotAvailable);
@@ -102,7 +106,7 @@ impl BookingState {
             base_end: interval.end(),
             cancelled: false,
         });
-        Ok((facility, confirmation))
+        Ok(confirmation)
     }
 
     /// Moves a booking as a whole; it may overlap its own old place. Says whose booking it was.
@@ -167,9 +171,14 @@ impl BookingState {
     ///
     /// # Errors
     ///
-    /// If there is no such facility, or one of the days is none; then nothing is written.
-    pub fn query(&self, facility: &str, days: &[u8], writer: &mut Writer) -> Result<(), Refusal> {
-        let facility = &self.facilities[self.facility(facility)?.index()];
+    /// If one of the days is none; then nothing is written.
+    pub fn query(
+        &self,
+        facility: FacilityId,
+        days: &[u8],
+        writer: &mut Writer,
+    ) -> Result<(), Refusal> {
+        let facility = &self.facilities[facility.index()];
         let mut asked = [0; WEEK_DAYS as usize];
         let mut count = 0;
         for &day in days {
@@ -195,10 +204,18 @@ impl BookingState {
     ///
     /// If there is none.
     pub fn facility(&self, name: &str) -> Result<FacilityId, Refusal> {
-        self.by_name
-            .get(name)
-            .copied()
-            .ok_or(Refusal::NoSuchFacility)
+        self.find(name.as_bytes()).ok_or(Refusal::NoSuchFacility)
+    }
+
+    /// The facility with these bytes as its name.
+    #[inline]
+    pub(super) fn find(&self, name: &[u8]) -> Option<FacilityId> {
+        if self.facilities.len() > COMPARED_MAX {
+            return self.by_name.get(name).copied();
+        }
+        let is_it = |facility: &Facility| facility.name().as_bytes() == name;
+        let place = self.facilities.iter().position(is_it)?;
+        Some(FacilityId(place as u16))
     }
 
     /// A facility's name.

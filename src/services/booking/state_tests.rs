@@ -21,13 +21,13 @@ fn at(day: u8, hour: u8) -> WireTime {
 /// Books whole hours and gives the confirmation id.
 fn book(state: &mut BookingState, start: (u8, u8), end: (u8, u8)) -> Result<String, Refusal> {
     let times = (at(start.0, start.1), at(end.0, end.1));
-    let (_, confirmation) = state.book(ROOM, times)?;
+    let confirmation = state.book(state.facility(ROOM)?, times)?;
     Ok(confirmation.to_string())
 }
 
 fn query(state: &BookingState, facility: &str, days: &[u8]) -> Result<Availability, Refusal> {
     let mut writer = Writer::default();
-    state.query(facility, days, &mut writer)?;
+    state.query(state.facility(facility)?, days, &mut writer)?;
     match Reply::decode(&writer.finish()) {
         Ok(Reply::Availability(availability)) => Ok(availability),
         other => panic!("no availability: {other:?}"),
@@ -45,7 +45,8 @@ fn free(state: &BookingState, day: u8) -> String {
 fn one_counter_numbers_the_bookings_of_all_facilities() {
     let mut state = state();
     assert_eq!(book(&mut state, (0, 10), (0, 11)).unwrap(), "CONF000001");
-    let (_, in_hall) = state.book("Hall", (at(0, 10), at(0, 11))).unwrap();
+    let hall = state.facility("Hall").unwrap();
+    let in_hall = state.book(hall, (at(0, 10), at(0, 11))).unwrap();
     assert_eq!(in_hall.to_string(), "CONF000002");
     assert_eq!(book(&mut state, (0, 12), (0, 13)).unwrap(), "CONF000003");
 }
@@ -61,17 +62,15 @@ fn a_refused_booking_uses_no_number_and_makes_no_revision() {
 }
 
 #[test]
-fn booking_asks_first_for_the_facility_then_for_the_range_then_for_the_time() {
+fn booking_asks_first_for_the_range_then_for_the_time() {
     let mut state = state();
     book(&mut state, (0, 0), (6, 24)).unwrap();
     let backwards = (at(0, 11), at(0, 10));
-    assert_eq!(
-        state.book("Nowhere", backwards),
-        Err(Refusal::NoSuchFacility)
-    );
-    assert_eq!(state.book(ROOM, backwards), Err(Refusal::BadTimeRange));
+    assert_eq!(state.facility("Nowhere"), Err(Refusal::NoSuchFacility));
+    let room = state.facility(ROOM).unwrap();
+    assert_eq!(state.book(room, backwards), Err(Refusal::BadTimeRange));
     let forwards = (at(0, 10), at(0, 11));
-    assert_eq!(state.book(ROOM, forwards), Err(Refusal::NotAvailable));
+    assert_eq!(state.book(room, forwards), Err(Refusal::NotAvailable));
 }
 
 #[test]
@@ -209,4 +208,16 @@ fn a_query_asks_first_for_the_facility_then_for_the_days() {
     let state = state();
     assert_eq!(query(&state, "Nowhere", &[7]), Err(Refusal::NoSuchFacility));
     assert_eq!(query(&state, ROOM, &[0, 7]), Err(Refusal::BadTimeRange));
+}
+
+#[test]
+fn among_few_or_many_facilities_each_is_found_by_its_name() {
+    for count in [COMPARED_MAX, COMPARED_MAX + 1] {
+        let names: Vec<_> = (0..count).map(|number| format!("Room {number}")).collect();
+        let state = BookingState::new(names.iter().map(String::as_str));
+        for (place, name) in (0..).zip(&names) {
+            assert_eq!(state.facility(name), Ok(FacilityId(place)));
+        }
+        assert_eq!(state.facility("Room"), Err(Refusal::NoSuchFacility));
+    }
 }

@@ -106,7 +106,7 @@ fn read_request(datagram: &[u8]) -> Result<(u32, Request<'_>), WireError> {
     let mut reader = Reader::new(datagram);
     let code = reader.u8("request type")?;
     let number = reader.u32("request number")?;
-    let request = Request::read_fields(code, &mut reader, |reader| {
+    let request = Request::read_fields(code, &mut reader, codec::read_name, |reader| {
         reader
             .bytes(QUERY_DAYS)
             .map(without_repetitions)

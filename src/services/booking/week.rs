@@ -64,19 +64,21 @@ impl Minute {
     /// How the wire carries it as the start of an interval: midnight is 00:00.
     #[must_use]
     pub const fn as_start(self) -> WireTime {
-        self.on_day(self.0 / DAY_MINUTES)
+        self.on_day((self.0 / DAY_MINUTES) as u8)
     }
 
     /// How the wire carries it as the end of an interval: midnight is 24:00 of the day before.
     #[must_use]
     pub const fn as_end(self) -> WireTime {
-        self.on_day(self.0.saturating_sub(1) / DAY_MINUTES)
+        self.on_day((self.0.saturating_sub(1) / DAY_MINUTES) as u8)
     }
 
-    const fn on_day(self, day: u16) -> WireTime {
-        let minute_of_day = self.0 - day * DAY_MINUTES;
+    /// How the wire carries it as a time of this day, on which it lies or which it ends.
+    #[must_use]
+    pub(crate) const fn on_day(self, day: u8) -> WireTime {
+        let minute_of_day = self.0 - day as u16 * DAY_MINUTES;
         WireTime {
-            day: day as u8,
+            day,
             hour: (minute_of_day / 60) as u8,
             minute: (minute_of_day % 60) as u8,
         }
