@@ -73,7 +73,7 @@ fn words(effect: Effect) -> String {
         Effect::Complete { reply, .. } => format!("reply {}", describe::reply(reply)),
         Effect::Push { to, update } => {
             let host = to.operation.client.0;
-            format!("to {host}: {}", describe::update(&update))
+            format!("to {host}: {}", describe::update(update))
         }
         Effect::SetTimer(_, at) => format!("timer {at}"),
         Effect::Tell(word, _, text) => format!("{word:?} {text}"),
