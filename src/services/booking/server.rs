@@ -97,12 +97,13 @@ impl BookingServer {
     ) -> Result<Reply, Refusal> {
         let facility = self.state.facility(facility)?;
         let span = Duration::from_secs(seconds.into());
-        self.registrations
+        let span = self
+            .registrations
             .register(now, *caller, facility, span)
             .map_err(|_full| Refusal::NotAvailable)?;
         Ok(Reply::Monitoring {
             revision: self.state.revision(facility),
-            seconds,
+            seconds: span.as_secs() as u32,
         })
     }
 

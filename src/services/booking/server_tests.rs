@@ -183,6 +183,24 @@ fn a_registration_for_no_time_ends_at_once() {
 }
 
 #[test]
+fn the_reply_says_how_long_a_registration_really_lasts() {
+    let mut server = Fixture::new();
+    let body = &Request::Monitor {
+        facility: "Hall".into(),
+        seconds: u32::MAX,
+    }
+    .encode();
+    let (ticket, caller) = (Ticket(1), &v2(1));
+    let request = Input::Request {
+        ticket,
+        caller,
+        body,
+    };
+    let effects = server.step(0, request);
+    assert_eq!(effects, ["reply monitoring for 168h", "timer 5000"]);
+}
+
+#[test]
 fn the_timer_is_set_to_what_is_due_first() {
     let mut server = Fixture::new();
     server.request(0, &v2(1), "monitor Hall --for 60s");
