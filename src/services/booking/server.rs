@@ -114,7 +114,7 @@ impl BookingServer {
             return;
         }
         let update = self.state.update(facility).encode();
-        living.for_each(|caller| effects.push(caller, &update));
+        effects.push_to_all(living, &update);
     }
 
     /// Sends updates again. Whoever asks is answered: a client's registration may have ended while it
