@@ -17,6 +17,11 @@
 //! if performed once. A second execution of an idempotent request breaks `executions` and not
 //! `effects`; that of another request breaks both.
 //!
+//! The final state is what the commands say that a scenario runs in the end, and, where a request ran
+//! more than once, what the service's own [probes](crate::services::Application::probes) say on a
+//! service that has executed all that the server has. So a second execution that nobody was told of
+//! is found too: with every reply lost, a change by an hour that ran three times moves by three.
+//!
 //! Outcomes in a client's own words (no reply came) are no evidence and are not looked at, nor are
 //! operations of the setup.
 
@@ -91,7 +96,7 @@ pub struct ToldReply {
     pub text: String,
 }
 
-/// A command that was run at the end, and what the service said.
+/// A command that was run at the end, or a probe of the final state, and what the service said.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Asked<'a, R: ?Sized = str> {
     /// When.
@@ -130,7 +135,8 @@ pub fn judge<R: ?Sized>(
         disagreement(told, line, reply, names)
     });
     let mut violations: Vec<cite::Violation> = told_otherwise.collect();
-    violations.extend(asked.iter().filter_map(|asked| {
+    // The final state is one thing: what first shows a difference stands for the others.
+    violations.extend(asked.iter().find_map(|asked| {
         let replies = spec.apply(asked.at, FINAL, asked.request);
         final_disagreement(asked.command, asked.told, &replies)
     }));
@@ -238,13 +244,19 @@ fn disagreement(
     })
 }
 
+/// What a service said to a command of [`FINAL`], among the replies that a step brought about.
+#[must_use]
+pub fn final_reply(replies: &[(OperationId, String)]) -> &str {
+    let reply = replies.iter().find(|(operation, _)| *operation == FINAL);
+    reply.map_or("nothing", |(_, reply)| reply)
+}
+
 fn final_disagreement(
     command: &str,
     told: &str,
     replies: &[(OperationId, String)],
 ) -> Option<cite::Violation> {
-    let reply = replies.iter().find(|(operation, _)| *operation == FINAL);
-    let reply = reply.map_or("nothing", |(_, reply)| reply);
+    let reply = final_reply(replies);
     (reply != told).then(|| cite::Violation {
         // After every line of the trace.
         line: u32::MAX,

@@ -35,7 +35,7 @@ pub struct Fate {
     copies: u8,
     /// Why no copy arrives, if none does.
     pub lost: Option<Cause>,
-    /// Why more than one copy was sent on its way.
+    /// Why more than one copy was sent on its way; `None` if none arrives.
     pub duplicated: Option<Cause>,
     /// Why the first copy is late, if a fault made it so.
     pub delayed: Option<Cause>,
@@ -65,11 +65,14 @@ impl Fate {
         &self.delays_ms[..usize::from(self.copies)]
     }
 
-    pub(super) fn push(&mut self, delay_ms: u32) {
-        if usize::from(self.copies) < COPIES_MAX {
+    /// Adds a copy, and says whether it fitted: there are [`COPIES_MAX`] at most.
+    pub(super) fn push(&mut self, delay_ms: u32) -> bool {
+        let fits = usize::from(self.copies) < COPIES_MAX;
+        if fits {
             self.delays_ms[usize::from(self.copies)] = delay_ms;
             self.copies += 1;
         }
+        fits
     }
 
     fn retain(&mut self, keep: impl Fn(u32) -> bool) {
@@ -190,9 +193,11 @@ impl Fates {
                     true
                 }
                 Fault::Duplicate(target, after) if strikes(target) && arrives => {
-                    fate.push(fate.delays_ms[0].saturating_add(ms_u32(*after)));
-                    fate.duplicated = cause;
-                    true
+                    let fits = fate.push(fate.delays_ms[0].saturating_add(ms_u32(*after)));
+                    if fits {
+                        fate.duplicated = cause;
+                    }
+                    fits
                 }
                 Fault::Delay(target, by) if strikes(target) && arrives => {
                     fate.delays_ms[0] = ms_u32(*by).max(1);
@@ -212,7 +217,10 @@ impl Fates {
             if strikes {
                 self.struck[usize::from(number) - 1] += 1;
                 if fate.copies == 0 && fate.lost.is_none() {
-                    fate.lost = cause;
+                    *fate = Fate {
+                        lost: cause,
+                        ..Fate::default()
+                    };
                 }
             }
         }
@@ -427,5 +435,44 @@ mod tests {
         };
         let fate = fate(&mut fates(1, conditions), 1);
         assert_eq!(fate.lost, Some(Cause::Fault(1)));
+    }
+
+    /// The fate of alice's first request under these faults, and the numbers of the idle ones.
+    fn fate_under(faults: Vec<Fault>) -> (Fate, Vec<u16>) {
+        let conditions = Conditions {
+            faults,
+            ..Conditions::default()
+        };
+        let mut all = fates(1, conditions);
+        let fate = fate(&mut all, 1);
+        (fate, all.idle_faults().collect())
+    }
+
+    fn first_request() -> Target {
+        Target {
+            label: Selector::RequestFrom(request(1).unwrap().operation),
+            nth: 1,
+        }
+    }
+
+    #[test]
+    fn a_copy_too_many_does_not_count_as_struck() {
+        let duplicate = Fault::Duplicate(first_request(), Duration::from_millis(5));
+        let (fate, idle) = fate_under(vec![duplicate; COPIES_MAX]);
+        assert_eq!(fate.delays_ms().len(), COPIES_MAX);
+        assert_eq!(fate.duplicated, Some(Cause::Fault(3)));
+        assert_eq!(idle, [4]);
+    }
+
+    #[test]
+    fn what_is_lost_is_neither_doubled_nor_late() {
+        let faults = vec![
+            Fault::Duplicate(first_request(), Duration::from_millis(5)),
+            Fault::Delay(first_request(), Duration::from_millis(9)),
+            Fault::Drop(first_request()),
+        ];
+        let (fate, idle) = fate_under(faults);
+        assert_eq!(fate, Fate::lost(Cause::Fault(3)));
+        assert_eq!(idle, [0; 0]);
     }
 }

@@ -10,8 +10,9 @@
 //!   cache costs memory per client, not per request;
 //! - a reply is kept for [`Limits::age`] at most, and so is a client that is silent;
 //! - a client may have [`Limits::replies_per_client`] requests in progress or not acknowledged, and
-//!   there are at most [`Limits::clients`]: beyond that, new requests are refused. What is in progress
-//!   or not acknowledged is never dropped to make room;
+//!   there are at most [`Limits::clients`] and [`Limits::bytes`]: beyond that, new requests are
+//!   refused. What is in progress or not acknowledged is never dropped to make room, and the reply to
+//!   what is in progress always finds room;
 //! - a client of format v1 cannot acknowledge, so its oldest stored reply makes room: one of the
 //!   weaknesses of that format.
 //!
@@ -33,6 +34,10 @@ pub struct Limits {
     /// Requests of one client that are in progress or not acknowledged. The default is 256: more than
     /// any client of this crate has under way, and little enough that one client cannot fill memory.
     pub replies_per_client: usize,
+    /// Request bodies and replies that are kept, and [`REQUEST_BYTES`] for each request, in all. The
+    /// default is 64 MiB: room for every client's small reply, and what a small machine can spare.
+    /// Without it, clients with large bodies could fill memory long before they are too many.
+    pub bytes: usize,
     /// How long a reply is kept, and a silent client. The default is 300 s, the seed's.
     pub age: Duration,
 }
@@ -42,10 +47,15 @@ impl Default for Limits {
         Self {
             clients: 100_000,
             replies_per_client: 256,
+            bytes: 64 * 1024 * 1024,
             age: Duration::from_secs(300),
         }
     }
 }
+
+/// What a remembered request costs besides body and reply, in bytes: its place in the cache, and the
+/// envelopes that are kept with both. So that empty requests count, too.
+pub const REQUEST_BYTES: usize = 128;
 
 /// What a server is to do with a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,6 +79,8 @@ pub enum Admission {
 pub struct ReplyCache {
     limits: Limits,
     clients: BTreeMap<ClientKey, ClientRecord>,
+    /// What all remembered requests cost.
+    bytes: usize,
     next_sweep: Time,
 }
 
@@ -101,6 +113,7 @@ impl ReplyCache {
         Self {
             limits,
             clients: BTreeMap::new(),
+            bytes: 0,
             next_sweep: Time::ZERO,
         }
     }
@@ -117,7 +130,8 @@ impl ReplyCache {
         self.sweep(now);
         let RequestId { client, sequence } = request;
         let limits = self.limits;
-        let room = self.clients.len() < limits.clients;
+        let cost = REQUEST_BYTES + body.len();
+        let room = self.clients.len() < limits.clients && self.bytes + cost <= limits.bytes;
         let record = match self.clients.entry(client) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(_) if !room => return Admission::Full,
@@ -125,7 +139,7 @@ impl ReplyCache {
         };
         record.last_heard = now;
         record.awaited = record.awaited.max(awaited);
-        record.forget(now, limits.age);
+        self.bytes -= record.forget(now, limits.age);
         if sequence < record.awaited {
             return Admission::Acknowledged;
         }
@@ -134,8 +148,12 @@ impl ReplyCache {
             .binary_search_by_key(&sequence, |known| known.sequence)
         {
             Ok(place) => record.requests[place].duplicate(client, body),
-            Err(_) if !record.make_room(client, limits.replies_per_client) => Admission::Full,
+            Err(_) if self.bytes + cost > limits.bytes => Admission::Full,
             Err(_) => {
+                let Some(freed) = record.make_room(client, limits.replies_per_client) else {
+                    return Admission::Full;
+                };
+                self.bytes = self.bytes + cost - freed;
                 record.insert(Remembered {
                     sequence,
                     body: body.clone(),
@@ -156,11 +174,13 @@ impl ReplyCache {
             .requests
             .binary_search_by_key(&sequence, |known| known.sequence)
         {
+            self.bytes -= record.requests[place].bytes();
             if sequence < record.awaited {
                 record.requests.remove(place);
             } else {
                 let body = reply.clone();
                 record.requests[place].reply = Some(StoredReply { body, since: now });
+                self.bytes += record.requests[place].bytes();
             }
         }
     }
@@ -188,7 +208,7 @@ impl ReplyCache {
         self.next_sweep = now + self.limits.age / 10;
         let age = self.limits.age;
         self.clients.retain(|_, record| {
-            record.forget(now, age);
+            self.bytes -= record.forget(now, age);
             !record.requests.is_empty() || now - record.last_heard < age
         });
     }
@@ -204,29 +224,36 @@ impl ClientRecord {
     }
 
     /// Forgets replies that the client no longer waits for, and old ones; what is in progress stays
-    /// until it is complete.
-    fn forget(&mut self, now: Time, age: Duration) {
+    /// until it is complete. Says how many bytes that frees.
+    fn forget(&mut self, now: Time, age: Duration) -> usize {
         let awaited = self.awaited;
-        self.requests.retain(|known| match &known.reply {
-            Some(reply) => known.sequence >= awaited && now - reply.since < age,
-            None => true,
+        let mut freed = 0;
+        self.requests.retain(|known| {
+            let keeps = match &known.reply {
+                Some(reply) => known.sequence >= awaited && now - reply.since < age,
+                None => true,
+            };
+            if !keeps {
+                freed += known.bytes();
+            }
+            keeps
         });
+        freed
     }
 
-    /// Whether one more request fits, if need be in the place of a stored reply of format v1.
-    fn make_room(&mut self, client: ClientKey, limit: usize) -> bool {
+    /// Makes room for one more request, if need be in the place of a stored reply of format v1. Says
+    /// how many bytes that frees; `None` if there is no room.
+    fn make_room(&mut self, client: ClientKey, limit: usize) -> Option<usize> {
         if self.requests.len() < limit {
-            return true;
+            return Some(0);
         }
         if let ClientKey::Id(_) = client {
-            return false;
+            return None;
         }
         let oldest = (0..self.requests.len())
             .filter_map(|place| Some((self.requests[place].reply.as_ref()?.since, place)))
             .min();
-        oldest
-            .map(|(_, place)| self.requests.remove(place))
-            .is_some()
+        oldest.map(|(_, place)| self.requests.remove(place).bytes())
     }
 
     fn insert(&mut self, request: Remembered) {
@@ -238,6 +265,12 @@ impl ClientRecord {
 }
 
 impl Remembered {
+    /// What it costs.
+    fn bytes(&self) -> usize {
+        let reply = self.reply.as_ref().map_or(0, |reply| reply.body.len());
+        REQUEST_BYTES + self.body.len() + reply
+    }
+
     /// What to do with a request of the same id. Format v1 does not compare bodies: the seed's
     /// servers do not, and its stories show what follows.
     fn duplicate(&self, client: ClientKey, body: &SharedBytes) -> Admission {
@@ -419,5 +452,49 @@ mod tests {
         let third = request(v1(3), 1);
         assert_eq!(cache.admit(at(1), third, 0, &bytes("x")), Admission::Full);
         assert_eq!(cache.admit(at(301), third, 0, &bytes("x")), Admission::New);
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_nothing_is_dropped_for_them() {
+        let limits = Limits {
+            bytes: 2 * (REQUEST_BYTES + 100),
+            ..Limits::default()
+        };
+        let mut cache = ReplyCache::new(limits);
+        let body = "x".repeat(96); // with the reply, a hundred bytes
+        execute(&mut cache, at(0), request(ALICE, 1), 1, &body);
+        execute(&mut cache, at(0), request(v1(1), 1), 0, &body);
+        for other in [request(ALICE, 2), request(v1(1), 2), request(v1(2), 1)] {
+            let refused = cache.admit(at(1), other, 0, &bytes(""));
+            assert_eq!(refused, Admission::Full, "{other:?}");
+        }
+        for known in [request(ALICE, 1), request(v1(1), 1)] {
+            let stored = cache.admit(at(1), known, 0, &bytes(&body));
+            assert_eq!(stored, Admission::Stored(bytes("done")), "{known:?}");
+        }
+        let acknowledging = cache.admit(at(1), request(ALICE, 2), 2, &bytes(""));
+        assert_eq!(acknowledging, Admission::New);
+    }
+
+    #[test]
+    fn what_is_forgotten_in_any_way_is_no_longer_counted() {
+        let limits = Limits {
+            replies_per_client: 2,
+            ..Limits::default()
+        };
+        let mut cache = ReplyCache::new(limits);
+        execute(&mut cache, at(0), request(ALICE, 1), 1, "acknowledged");
+        for sequence in 1..=3 {
+            execute(&mut cache, at(0), request(v1(9), sequence), 0, "pushed out");
+        }
+        let late = cache.admit(at(0), request(ALICE, 2), 2, &bytes("in progress"));
+        assert_eq!(late, Admission::New);
+        execute(&mut cache, at(1), request(ALICE, 3), 3, "acknowledges 2");
+        cache.complete(at(2), request(ALICE, 2), &bytes("too late"));
+        let remembered = 2 * (REQUEST_BYTES + "pushed out done".len() - 1)
+            + (REQUEST_BYTES + "acknowledges 2 done".len() - 1);
+        assert_eq!((cache.len(), cache.bytes), (3, remembered));
+        execute(&mut cache, at(1_000), request(v1(8), 1), 0, "");
+        assert_eq!(cache.bytes, REQUEST_BYTES + "done".len());
     }
 }

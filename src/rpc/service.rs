@@ -134,6 +134,13 @@ impl Effects {
         self.kept.push(Kept::Push(to, part));
     }
 
+    /// Pushes a message to each of these clients. Its bytes are kept once.
+    pub fn push_to_all(&mut self, to: impl IntoIterator<Item = Caller>, update: &[u8]) {
+        let part = self.keep(update);
+        let pushes = to.into_iter().map(|to| Kept::Push(to, part.clone()));
+        self.kept.extend(pushes);
+    }
+
     /// Sets a timer, or sets it anew.
     pub fn set_timer(&mut self, key: TimerKey, at: Time) {
         self.kept.push(Kept::SetTimer(key, at));
@@ -178,5 +185,36 @@ impl Effects {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         start..self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ClientId, HostId};
+
+    fn caller(client: u16) -> Caller {
+        Caller {
+            client: ClientKey::Id(ClientId(client.into())),
+            address: ([10, 0, 0, 1], client).into(),
+            operation: OperationId {
+                client: HostId(client),
+                number: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn a_message_to_all_reaches_each_and_is_kept_once() {
+        let mut effects = Effects::default();
+        effects.push(caller(9), b"other");
+        effects.push_to_all((1..=3).map(caller), b"update");
+        let pushes: Vec<_> = effects.iter().skip(1).collect();
+        let expected = [1, 2, 3].map(|client| Effect::Push {
+            to: caller(client),
+            update: b"update",
+        });
+        assert_eq!(pushes, expected);
+        assert_eq!(effects.bytes, b"otherupdate");
     }
 }

@@ -98,6 +98,13 @@ pub trait Application: fmt::Debug + Send + Sync {
         self.parse(&words.join(" "))
     }
 
+    /// The commands whose replies tell the whole state, for the check `effects`: where a request ran
+    /// twice, they show whether it matters though no client was told so. They change nothing. Unless
+    /// a service says otherwise, none: then only what a scenario asks in the end is looked at.
+    fn probes(&self) -> Vec<Command> {
+        Vec::new()
+    }
+
     /// A request in words, as its client would type it.
     fn describe_request(&self, body: &[u8]) -> String {
         as_text(body)

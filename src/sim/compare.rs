@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::ser::SerializeMap;
@@ -139,27 +140,48 @@ pub enum CompareError {
 ///
 /// # Errors
 ///
-/// If a run panics. A run whose setup does not succeed is no error: it is counted as unknown.
+/// If a run panics: the lowest seed of those is named. A run whose setup does not succeed is no error: it is counted as unknown.
 pub fn over(
     variant: &Arc<Variant>,
     seeds: Range<u64>,
     backend: Backend,
     done: &(dyn Fn() + Sync),
 ) -> Result<Statistics, CompareError> {
-    let add_run = |mut statistics: Statistics, seed: u64| {
-        let run = || report::run(variant, Seed(seed), backend, Detail::Checks);
-        let report = catch_unwind(AssertUnwindSafe(run));
-        match report.map_err(|_| CompareError::Panicked { seed })? {
+    add_up(seeds, |mut statistics, seed| {
+        match report::run(variant, Seed(seed), backend, Detail::Checks) {
             Ok(report) => statistics.add(&report, &*variant.application, seed),
             Err(_) => statistics.add_failed_setup(variant, seed),
         }
         done();
-        Ok(statistics)
+        statistics
+    })
+}
+
+/// Adds the runs of all seeds up. If runs panic, the lowest of their seeds is named, whatever the
+/// threads do: every seed below a panic is still run, and those above are not.
+fn add_up(
+    seeds: Range<u64>,
+    add_run: impl Fn(Statistics, u64) -> Statistics + Sync,
+) -> Result<Statistics, CompareError> {
+    // No range that ends before 2^64 has this seed.
+    let panicked = AtomicU64::new(u64::MAX);
+    let add_unless_panicked = |statistics: Statistics, seed: u64| {
+        if seed > panicked.load(Ordering::Relaxed) {
+            return statistics;
+        }
+        catch_unwind(AssertUnwindSafe(|| add_run(statistics, seed))).unwrap_or_else(|_| {
+            panicked.fetch_min(seed, Ordering::Relaxed);
+            Statistics::default()
+        })
     };
-    seeds
+    let statistics = seeds
         .into_par_iter()
-        .try_fold(Statistics::default, add_run)
-        .try_reduce(Statistics::default, |one, other| Ok(one.merged(other)))
+        .fold(Statistics::default, add_unless_panicked)
+        .reduce(Statistics::default, Statistics::merged);
+    match panicked.into_inner() {
+        u64::MAX => Ok(statistics),
+        seed => Err(CompareError::Panicked { seed }),
+    }
 }
 
 impl Statistics {
@@ -435,6 +457,17 @@ mod tests {
                 r#""latency_ms":{"p50":7,"p99":9,"max":9}}"#
             )
         );
+    }
+
+    #[test]
+    fn of_several_panics_the_lowest_seed_is_named_whatever_the_threads_do() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build();
+        let run = |statistics, seed| {
+            assert!(seed < 400, "seed {seed} panics");
+            statistics
+        };
+        let named = pool.unwrap().install(|| add_up(0..1_000, run));
+        assert_eq!(named, Err(CompareError::Panicked { seed: 400 }));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What a run amounts to: verdicts, and the expectations that it broke.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::check::{Verdict, effects, executions};
+use crate::check::effects::{self, Spec};
+use crate::check::{Verdict, executions};
 use crate::clock::Time;
 use crate::history::OutcomeKind;
 use crate::id::OperationId;
 use crate::seed::Seed;
+use crate::services::Command;
 use crate::services::words::Words;
 use crate::sim::replay::Replay;
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
@@ -114,7 +117,7 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
             let (applied, told) = effects::from_lines(&run.lines, detail, &words);
             let at = run.lines.last().map_or(Time::ZERO, |line| line.at);
             let finals = variant.expect.finals.iter().zip(&run.finals);
-            let asked: Vec<effects::Asked<'_, [u8]>> = finals
+            let mut asked: Vec<effects::Asked<'_, [u8]>> = finals
                 .filter_map(|(asked, (command, told))| match &asked.commands[..] {
                     [only] => Some(effects::Asked {
                         at,
@@ -125,9 +128,48 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
                     _ => None, // several commands in one line: their texts were joined
                 })
                 .collect();
+            let probed = probed(variant, &applied, at);
+            asked.extend(probed.iter().map(|probe| effects::Asked {
+                at,
+                command: &probe.command,
+                request: &probe.request[..],
+                told: &probe.told,
+            }));
             effects::judge(&applied, &told, &asked, &mut Replay::of(variant), names)
         }
     }
+}
+
+/// What a server that has executed all this says of its state. Nobody asked it.
+struct Probed {
+    command: String,
+    request: Vec<u8>,
+    told: String,
+}
+
+/// What the application's probes say after every execution, the second and later ones too. Where
+/// nothing ran twice they would say what the first executions give, and are left out.
+fn probed(variant: &Variant, applied: &[effects::Applied<'_, [u8]>], at: Time) -> Vec<Probed> {
+    let mut seen = BTreeSet::new();
+    let stories = || applied.iter().filter(|run| run.operation.number > 0);
+    if stories().all(|run| seen.insert(run.operation)) {
+        return Vec::new();
+    }
+    let mut server = Replay::of(variant);
+    for run in stories() {
+        server.apply(run.at, run.operation, run.request);
+    }
+    let probes = variant.application.probes().into_iter();
+    probes
+        .map(|Command { body: request, .. }| {
+            let replies = server.apply(at, effects::FINAL, &request);
+            Probed {
+                command: variant.application.describe_request(&request),
+                told: effects::final_reply(&replies).to_owned(),
+                request,
+            }
+        })
+        .collect()
 }
 
 fn broken_expectations(variant: &Variant, run: &Run, verdicts: &[(Check, Verdict)]) -> Vec<String> {
@@ -179,4 +221,61 @@ pub fn outcome(run: &Run, asked: OperationId) -> Option<OutcomeKind> {
     outcomes
         .find(|(operation, _)| *operation == asked)
         .map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::catalogue;
+
+    /// The verdict of `effects` where all three replies to this command of alice's are lost.
+    fn effects_without_replies(command: &str) -> Verdict {
+        let file = format!(
+            r#"
+story = "No reply to alice arrives."
+service = "booking"
+seed = 7
+semantics = "at-least-once"
+checks = ["effects"]
+[setup]
+alice = ["book 'Meeting Room A' mon 10:00-11:00"]
+[clients]
+alice = ["{command}"]
+[network]
+loss = 0.0
+"#
+        );
+        let drops = (1..=3)
+            .map(|nth| format!("[[fault]]\ndrop = {{ reply_to = \"alice#1\", nth = {nth} }}\n"));
+        let file: String = std::iter::once(file).chain(drops).collect();
+        let scenario = Scenario::parse("unheard.toml", &file, &catalogue());
+        let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+        let variant = &scenario.variants[0];
+        let report = run(variant, Seed(7), Backend::Event, Detail::Checks);
+        let report = report.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(times_executed(&report.run.executed), [3]);
+        report.verdicts[0].1.clone()
+    }
+
+    fn times_executed(executed: &[OperationId]) -> Vec<u32> {
+        crate::sim::compare::times_executed(executed)
+            .into_values()
+            .collect()
+    }
+
+    #[test]
+    fn a_change_that_runs_three_times_breaks_effects_though_nobody_is_told_or_asks() {
+        let verdict = effects_without_replies("change CONF000001 +1h");
+        assert_eq!(
+            verdict.evidence(),
+            "query 'Meeting Room A' mon says \"mon 00:00-13:00, 14:00-24:00\", but the replay says \
+             \"mon 00:00-11:00, 12:00-24:00\""
+        );
+    }
+
+    #[test]
+    fn an_extend_that_runs_three_times_leaves_what_one_leaves() {
+        let verdict = effects_without_replies("extend CONF000001 1h");
+        assert_eq!(verdict, Verdict::Valid);
+    }
 }

@@ -52,13 +52,19 @@ impl BookingClient {
             return registered;
         };
         // Only what is understood as the reply to a registration says that updates will come.
-        let Ok(Reply::Monitoring { revision, .. }) = Reply::decode(reply) else {
+        let Ok(Reply::Monitoring {
+            revision,
+            seconds: granted,
+        }) = Reply::decode(reply)
+        else {
             return registered;
         };
-        let watch = if self.rpc.speaks_v1() {
-            Watch::without_revisions(facility.into_owned())
+        let (watch, seconds) = if self.rpc.speaks_v1() {
+            (Watch::without_revisions(facility.into_owned()), seconds)
         } else {
-            Watch::after(facility.into_owned(), revision)
+            // The server may grant less than it was asked for.
+            let watch = Watch::after(facility.into_owned(), revision);
+            (watch, seconds.min(granted))
         };
         let span = Duration::from_secs(seconds.into());
         let summary = self.listen(operation, watch, (began, span)).await;

@@ -14,6 +14,11 @@ pub const KEPT_REVISIONS: usize = 64;
 /// does not cause a flood; a client that needs more asks again.
 pub const UPDATES_PER_ASK: usize = 16;
 
+/// How many bytes of updates the server sends for one question, unless the first is longer: an
+/// address that is not the sender's own gets no more for twenty bytes. A client whose answer is cut
+/// short is told the latest revision, and asks again.
+pub const BYTES_PER_ASK: usize = 16 * 1024;
+
 /// What a change did to the calendar.
 ///
 /// It is kept instead of the availability after it: that can be worked out backwards when somebody

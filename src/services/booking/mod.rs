@@ -167,6 +167,16 @@ impl Application for Booking {
         command::parse_words(words)
     }
 
+    /// A day at a time, so that what is different is said in few words.
+    fn probes(&self) -> Vec<Command> {
+        let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let names = self.facilities.iter().map(|name| words::quote(name));
+        names
+            .flat_map(|name| days.map(|day| format!("query {name} {day}")))
+            .flat_map(|line| command::parse(&line).expect("a quoted name and a day"))
+            .collect()
+    }
+
     fn describe_request(&self, body: &[u8]) -> String {
         describe::request(body)
     }

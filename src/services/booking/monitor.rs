@@ -20,9 +20,13 @@ use crate::services::booking::state::FacilityId;
 /// that an update was lost.
 pub const LATEST_EVERY: Duration = Duration::from_secs(5);
 
-/// How many registrations a server keeps. Each costs a datagram per change, so that one change sends
-/// ten thousand at most; beyond, monitoring is refused as not available.
-pub const REGISTRATIONS_MAX: usize = 10_000;
+/// How long a registration lasts at most: as long as the week that can be booked. Who asks for longer
+/// is told how long it will be. Without it, strangers could keep all registrations for 136 years.
+pub const MONITOR_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How many registrations a server keeps. Each change is sent to each, up to 30 kB: one change costs
+/// thirty megabytes at most. Beyond, monitoring is refused as not available.
+pub const REGISTRATIONS_MAX: usize = 1_000;
 
 /// How often one v1 client can be registered for one facility at a time. Format v1 registers a
 /// repeated request again (`docs/wire.md`, mistake 6), and this keeps one client from using up all
@@ -72,14 +76,15 @@ pub(crate) struct Registrations {
 
 impl Registrations {
     /// Registers a caller. A v2 client's earlier registration for the facility is replaced, a v1
-    /// client's stays beside the new one.
+    /// client's stays beside the new one. Says how long it lasts: [`MONITOR_MAX`] at most.
     pub(crate) fn register(
         &mut self,
         now: Time,
         caller: Caller,
         facility: FacilityId,
         span: Duration,
-    ) -> Result<(), Full> {
+    ) -> Result<Duration, Full> {
+        let span = span.min(MONITOR_MAX);
         let own = self.of_client(caller.client, facility);
         if let Some(&replaced) = own.first()
             && own.len() >= registrations_max(caller.client)
@@ -104,7 +109,7 @@ impl Registrations {
         self.of_client.insert((caller.client, key));
         self.due.insert((registration.due, key));
         self.all.insert(key, registration);
-        Ok(())
+        Ok(span)
     }
 
     /// The next registration for which something is due, if there is one now.
@@ -243,7 +248,7 @@ mod tests {
         let mut registrations = Registrations::default();
         let start = Time::from_ms(100);
         let registered = registrations.register(start, v2(1), facility(), seconds(12));
-        assert_eq!(registered, Ok(()));
+        assert_eq!(registered, Ok(seconds(12)));
         assert_eq!(
             dues(&mut registrations),
             [(5_100, false), (10_100, false), (12_100, true)]
@@ -254,7 +259,7 @@ mod tests {
     fn an_end_after_a_multiple_of_five_seconds_is_told_once() {
         let mut registrations = Registrations::default();
         let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(10));
-        assert_eq!(registered, Ok(()));
+        assert_eq!(registered, Ok(seconds(10)));
         assert_eq!(dues(&mut registrations), [(5_000, false), (10_000, true)]);
     }
 
@@ -262,7 +267,7 @@ mod tests {
     fn a_v1_client_just_expires() {
         let mut registrations = Registrations::default();
         let registered = registrations.register(Time::ZERO, v1(1), facility(), seconds(12));
-        assert_eq!(registered, Ok(()));
+        assert_eq!(registered, Ok(seconds(12)));
         assert_eq!(dues(&mut registrations), [(12_000, true)]);
     }
 
@@ -270,7 +275,7 @@ mod tests {
     fn what_was_due_while_the_server_stood_still_comes_once() {
         let mut registrations = Registrations::default();
         let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(60));
-        assert_eq!(registered, Ok(()));
+        assert_eq!(registered, Ok(seconds(60)));
         let late = Time::from_ms(21_000);
         assert!(registrations.take_due(late).is_some_and(|due| !due.ended));
         assert_eq!(registrations.take_due(late), None);
@@ -282,7 +287,7 @@ mod tests {
         let mut registrations = Registrations::default();
         for caller in [v1(1), v2(1), v1(1), v2(1), v2(2)] {
             let registered = registrations.register(Time::ZERO, caller, facility(), seconds(60));
-            assert_eq!(registered, Ok(()));
+            assert_eq!(registered, Ok(seconds(60)));
         }
         let living: Vec<_> = registrations.living(Time::ZERO, facility()).collect();
         assert_eq!(living, [v1(1), v1(1), v2(1), v2(2)]);
@@ -292,9 +297,18 @@ mod tests {
     fn nobody_is_told_of_a_change_in_the_millisecond_of_expiry() {
         let mut registrations = Registrations::default();
         let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(1));
-        assert_eq!(registered, Ok(()));
+        assert_eq!(registered, Ok(seconds(1)));
         let living = |at| registrations.living(Time::from_ms(at), facility()).count();
         assert_eq!((living(999), living(1_000)), (1, 0));
+    }
+
+    #[test]
+    fn a_registration_lasts_a_week_at_most() {
+        let mut registrations = Registrations::default();
+        let centuries = seconds(u32::MAX.into());
+        let registered = registrations.register(Time::ZERO, v1(1), facility(), centuries);
+        assert_eq!(registered, Ok(MONITOR_MAX));
+        assert_eq!(dues(&mut registrations), [(7 * 24 * 60 * 60 * 1_000, true)]);
     }
 
     #[test]
@@ -303,13 +317,17 @@ mod tests {
         let mut register =
             |caller| registrations.register(Time::ZERO, caller, facility(), seconds(60));
         for _ in 0..=REGISTRATIONS_V1_MAX {
-            assert_eq!(register(v1(1)), Ok(()));
+            assert_eq!(register(v1(1)), Ok(seconds(60)));
         }
         for id in 0..(REGISTRATIONS_MAX - REGISTRATIONS_V1_MAX) as u64 {
-            assert_eq!(register(v2(id)), Ok(()));
+            assert_eq!(register(v2(id)), Ok(seconds(60)));
         }
         assert_eq!(register(v2(u64::MAX)), Err(Full));
-        assert_eq!(register(v2(0)), Ok(()), "a replacement needs no room");
+        assert_eq!(
+            register(v2(0)),
+            Ok(seconds(60)),
+            "a replacement needs no room"
+        );
         assert_eq!(registrations.all.len(), REGISTRATIONS_MAX);
         assert_eq!(registrations.due.len(), REGISTRATIONS_MAX);
         assert_eq!(registrations.of_client.len(), REGISTRATIONS_MAX);

@@ -7,6 +7,7 @@ use crate::id::ClientKey;
 use crate::rpc::service::{Caller, Effects, Input, Service, TimerKey};
 use crate::services::booking::codec::{FACILITY, write_booked};
 use crate::services::booking::confirmation::LEN_MAX;
+use crate::services::booking::facility::BYTES_PER_ASK;
 use crate::services::booking::message::{Ask, Refusal, Reply, Request, Update};
 use crate::services::booking::monitor::Registrations;
 use crate::services::booking::state::{BookingState, FacilityId};
@@ -114,12 +115,13 @@ impl BookingServer {
         seconds: u32,
     ) -> Result<Reply, Refusal> {
         let span = Duration::from_secs(seconds.into());
-        self.registrations
+        let span = self
+            .registrations
             .register(now, *caller, facility, span)
             .map_err(|_full| Refusal::NotAvailable)?;
         Ok(Reply::Monitoring {
             revision: self.state.revision(facility),
-            seconds,
+            seconds: span.as_secs() as u32,
         })
     }
 
@@ -133,17 +135,29 @@ impl BookingServer {
             return;
         }
         let update = self.state.update(facility).encode();
-        living.for_each(|caller| effects.push(caller, &update));
+        effects.push_to_all(living, &update);
     }
 
-    /// Sends updates again. Whoever asks is answered: a client's registration may have ended while it
+    /// Sends updates again, [`BYTES_PER_ASK`] or one at most; if there is more, the latest revision
+    /// after them, so that the client asks for the rest. Whoever asks is answered: a client's registration may have ended while it
     /// still misses updates.
     fn tell_again(&self, caller: &Caller, ask: &Ask, effects: &mut Effects) {
         let Ok(facility) = self.state.facility(&ask.facility) else {
             return;
         };
+        let mut bytes = 0;
         for update in self.state.updates_after(facility, ask.after) {
-            effects.push(*caller, &update.encode());
+            let update = update.encode();
+            if bytes > 0 && bytes + update.len() > BYTES_PER_ASK {
+                let rest = Update::Latest {
+                    facility: ask.facility.clone(),
+                    revision: self.state.revision(facility),
+                    ended: false,
+                };
+                return effects.push(*caller, &rest.encode());
+            }
+            bytes += update.len();
+            effects.push(*caller, &update);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::id::{ClientId, HostId, OperationId};
 use crate::rpc::service::{Effect, Ticket};
 use crate::services::booking::command;
 use crate::services::booking::describe;
+use crate::services::booking::watch::Watch;
 
 /// A server, and the words of what it does.
 struct Fixture(BookingServer);
@@ -183,6 +184,24 @@ fn a_registration_for_no_time_ends_at_once() {
 }
 
 #[test]
+fn the_reply_says_how_long_a_registration_really_lasts() {
+    let mut server = Fixture::new();
+    let body = &Request::Monitor {
+        facility: "Hall".into(),
+        seconds: u32::MAX,
+    }
+    .encode();
+    let (ticket, caller) = (Ticket(1), &v2(1));
+    let request = Input::Request {
+        ticket,
+        caller,
+        body,
+    };
+    let effects = server.step(0, request);
+    assert_eq!(effects, ["reply monitoring for 168h", "timer 5000"]);
+}
+
+#[test]
 fn the_timer_is_set_to_what_is_due_first() {
     let mut server = Fixture::new();
     server.request(0, &v2(1), "monitor Hall --for 60s");
@@ -211,6 +230,50 @@ fn lost_updates_are_sent_again_to_who_asks() {
     assert_eq!(only_last, ["to 2: 'Hall' revision 2: all free"]);
     assert!(server.ask(&v2(2), "Hall", 2).is_empty());
     assert!(server.ask(&v2(2), "Nowhere", 0).is_empty());
+}
+
+/// The bytes of the updates that answer a question, and whether all went to the client that asked.
+fn asked_bytes(server: &mut BookingServer, after: u32) -> Vec<Vec<u8>> {
+    let facility = "Hall".to_owned();
+    let body = &Ask { facility, after }.encode();
+    let mut effects = Effects::default();
+    let caller = &v2(2);
+    server.step(Time::ZERO, Input::OneWay { caller, body }, &mut effects);
+    let updates = effects.iter().map(|effect| match effect {
+        Effect::Push { to, update } if to == *caller => update.to_vec(),
+        other => panic!("{other:?}"),
+    });
+    updates.collect()
+}
+
+#[test]
+fn an_answer_of_many_bytes_is_cut_short_and_the_client_asks_for_the_rest() {
+    let mut server = Fixture::new();
+    for number in 0..700 {
+        let (day, minute) = (number / 350, number % 350 * 2);
+        let day = ["mon", "tue"][day];
+        let time = |minute: usize| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let line = format!("book Hall {day} {}-{}", time(minute), time(minute + 1));
+        server.request(0, &v2(1), &line);
+    }
+    let (mut watch, mut answers) = (Watch::after("Hall".to_owned(), 690), 0);
+    let latest = Update::Latest {
+        facility: "Hall".to_owned(),
+        revision: 700,
+        ended: true,
+    };
+    assert_eq!(watch.take_in(&latest.encode()), Ok(()));
+    while let Some(ask) = watch.ask() {
+        answers += 1;
+        let updates = asked_bytes(&mut server.0, ask.after);
+        let bytes: usize = updates.iter().map(Vec::len).sum();
+        assert!(bytes <= BYTES_PER_ASK + latest.encode().len(), "{bytes}");
+        for update in updates {
+            assert_eq!(watch.take_in(&update), Ok(()));
+        }
+    }
+    assert_eq!(watch.summary(), "10 updates");
+    assert!(answers > 1 && watch.is_over());
 }
 
 #[test]

@@ -381,6 +381,30 @@ mod tests {
     }
 
     #[test]
+    fn names_over_255_bytes_and_ids_over_64_are_answered_as_invalid() {
+        let error_of = |kind: u8, length: u32| {
+            let text = vec![b'x'; length as usize];
+            let no_days: &[u8] = if kind == 1 { &[0; 4] } else { &[] };
+            let datagram = [
+                &[kind, 0, 0, 0, 1],
+                &length.to_be_bytes()[..],
+                &text,
+                no_days,
+            ]
+            .concat();
+            match BookingV1.decode_request(&datagram) {
+                Ok(_) => None,
+                Err(malformed) => malformed.reply.map(|reply| reply[1]),
+            }
+        };
+        let (query, cancel) = (1, 6);
+        for (kind, limit) in [(query, 255), (cancel, 64)] {
+            assert_eq!(error_of(kind, limit), None);
+            assert_eq!(error_of(kind, limit + 1), Some(5));
+        }
+    }
+
+    #[test]
     fn impossible_times_and_days_are_left_to_the_service() {
         let mut days: Vec<u8> = (0..=255).rev().collect();
         days.extend_from_within(..);
