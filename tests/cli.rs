@@ -5,7 +5,7 @@ mod program;
 
 use std::fs;
 
-use program::{Ended, STORY, Scratch, wavetank};
+use program::{STORY, Scratch, assert_is_usage, wavetank};
 use serde_json::Value;
 
 /// The scenario of most tests here, which has a drop and the three semantics as variants.
@@ -352,13 +352,6 @@ fn wrong_options_end_with_2() {
         assert_eq!(ended.code, 2, "{words:?}");
         assert_eq!(ended.stdout, "", "{words:?}");
     }
-}
-
-fn assert_is_usage(ended: &Ended, told: &str) {
-    assert_eq!(ended.code, 2, "{}", ended.stderr);
-    assert_eq!(ended.stdout, "");
-    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
-    assert!(ended.stderr.contains(told), "{told}\n{}", ended.stderr);
 }
 
 // ---- compare

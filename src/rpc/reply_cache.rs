@@ -228,16 +228,6 @@ impl ClientRecord {
     fn forget(&mut self, now: Time, age: Duration) -> usize {
         let awaited = self.awaited;
         let mut freed = 0;
-        // Mostly there is one request, and it is acknowledged: nobody need look at the others.
-        while let Some(first) = self.requests.first()
-            && first.sequence < awaited
-            && first.reply.is_some()
-        {
-            freed += self.requests.remove(0).bytes();
-        }
-        if self.requests.is_empty() {
-            return freed;
-        }
         self.requests.retain(|known| {
             let keeps = match &known.reply {
                 Some(reply) => known.sequence >= awaited && now - reply.since < age,

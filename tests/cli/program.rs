@@ -99,3 +99,11 @@ impl Scratch {
         path.display().to_string()
     }
 }
+
+/// The program ended with a mistake of its user's: one line, and nothing on stdout.
+pub(crate) fn assert_is_usage(ended: &Ended, told: &str) {
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains(told), "{told}\n{}", ended.stderr);
+}
