@@ -354,6 +354,7 @@ impl RpcServer {
                     text,
                 }));
             }
+            Effect::Store { .. } => {}
         }
     }
 

@@ -38,6 +38,35 @@ use crate::trace::Word;
 pub trait Service {
     /// Takes one step. A request may be completed in this step or, if it waits, in a later one.
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects);
+
+    /// Takes up what earlier lives of the server have stored, in order of keys, before the first step.
+    /// The effects may set timers and store; they complete and push nothing. A service that stores
+    /// nothing is given nothing.
+    ///
+    /// # Errors
+    ///
+    /// If a record is none that this service has stored.
+    fn restore(
+        &mut self,
+        _now: Time,
+        records: &mut dyn Iterator<Item = Record>,
+        _effects: &mut Effects,
+    ) -> Result<(), BadRecord> {
+        records
+            .next()
+            .map_or(Ok(()), |(key, _)| Err(BadRecord { key }))
+    }
+}
+
+/// A record that a service has stored: its key and its value, both in the service's own encoding.
+pub type Record = (Vec<u8>, Vec<u8>);
+
+/// A stored record is not understood.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the record with key \"{}\" is not understood", .key.escape_ascii())]
+pub struct BadRecord {
+    /// The record's key.
+    pub key: Vec<u8>,
 }
 
 /// What a service is given.
@@ -103,6 +132,14 @@ pub enum Effect<'a> {
     SetTimer(TimerKey, Time),
     /// Something for the trace, about an operation or none.
     Tell(Word, Option<OperationId>, Rc<str>),
+    /// A record is stored or, without a value, erased. It becomes durable together with all else that
+    /// the step brings about, and before any of it is seen; with `state = "memory"` it is dropped.
+    Store {
+        /// Names the record; the service chooses it.
+        key: &'a [u8],
+        /// The record's value.
+        value: Option<&'a [u8]>,
+    },
 }
 
 /// What a step brings about, in order: messages are sent in the order of their effects.
@@ -119,6 +156,7 @@ enum Kept {
     Push(Caller, Range<usize>),
     SetTimer(TimerKey, Time),
     Tell(Word, Option<OperationId>, Rc<str>),
+    Store(Range<usize>, Option<Range<usize>>),
 }
 
 impl Effects {
@@ -151,6 +189,18 @@ impl Effects {
         self.kept.push(Kept::Tell(word, about, text.into()));
     }
 
+    /// Stores a record, in the place of an earlier one of this key.
+    pub fn store(&mut self, key: &[u8], value: &[u8]) {
+        let (key, value) = (self.keep(key), self.keep(value));
+        self.kept.push(Kept::Store(key, Some(value)));
+    }
+
+    /// Erases the record of this key, if there is one.
+    pub fn erase(&mut self, key: &[u8]) {
+        let key = self.keep(key);
+        self.kept.push(Kept::Store(key, None));
+    }
+
     /// The effects, in order.
     pub fn iter(&self) -> impl Iterator<Item = Effect<'_>> {
         self.kept.iter().map(|kept| match kept {
@@ -164,6 +214,10 @@ impl Effects {
             },
             Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
             Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
+            Kept::Store(key, value) => Effect::Store {
+                key: &self.bytes[key.clone()],
+                value: value.clone().map(|value| &self.bytes[value]),
+            },
         })
     }
 

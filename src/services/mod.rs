@@ -58,6 +58,12 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// A fresh server's state machine.
     fn service(&self) -> Box<dyn Service>;
 
+    /// Whether its service stores its state, so that a server on a disk survives a crash. Unless a
+    /// service says otherwise, it does not, and scenarios refuse `state = "disk"`.
+    fn stores_state(&self) -> bool {
+        false
+    }
+
     /// A client of it.
     fn client(&self, rpc: RpcClient) -> Box<dyn Client>;
 

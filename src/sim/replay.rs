@@ -72,7 +72,7 @@ impl Replay {
                     }
                 }
                 Effect::SetTimer(key, at) => self.timers.set(key, at),
-                Effect::Push { .. } | Effect::Tell(..) => {}
+                Effect::Push { .. } | Effect::Tell(..) | Effect::Store { .. } => {}
             }
         }
         self.effects.clear();

@@ -78,6 +78,7 @@ fn words(effect: Effect) -> String {
         }
         Effect::SetTimer(_, at) => format!("timer {at}"),
         Effect::Tell(word, _, text) => format!("{word:?} {text}"),
+        Effect::Store { key, value } => format!("store {} {value:?}", key.escape_ascii()),
     }
 }
 
