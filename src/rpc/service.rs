@@ -148,6 +148,7 @@ pub struct Effects {
     kept: Vec<Kept>,
     /// Replies and updates, one behind the other: the room is used again by the next step.
     bytes: Vec<u8>,
+    keeps_records: bool,
 }
 
 #[derive(Debug)]
@@ -189,14 +190,33 @@ impl Effects {
         self.kept.push(Kept::Tell(word, about, text.into()));
     }
 
+    /// The same effects, of a server with a disk: records are kept. By default they are not.
+    #[must_use]
+    pub fn with_records(mut self) -> Self {
+        self.keeps_records = true;
+        self
+    }
+
+    /// Whether records are kept: if not, a service need not put its records into bytes.
+    #[must_use]
+    pub const fn keeps_records(&self) -> bool {
+        self.keeps_records
+    }
+
     /// Stores a record, in the place of an earlier one of this key.
     pub fn store(&mut self, key: &[u8], value: &[u8]) {
+        if !self.keeps_records {
+            return;
+        }
         let (key, value) = (self.keep(key), self.keep(value));
         self.kept.push(Kept::Store(key, Some(value)));
     }
 
     /// Erases the record of this key, if there is one.
     pub fn erase(&mut self, key: &[u8]) {
+        if !self.keeps_records {
+            return;
+        }
         let key = self.keep(key);
         self.kept.push(Kept::Store(key, None));
     }
