@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::{HostId, OperationId};
+use crate::net::faults::{Crash, Pause, Skew};
 use crate::net::{Kind, Label};
 use crate::seed::scale;
 
@@ -139,6 +140,12 @@ pub enum Fault {
     Delay(Target, Duration),
     /// Two hosts are cut off from each other: what is sent or due in the window is lost.
     Partition(Partition),
+    /// A host crashes, and may come back.
+    Crash(Crash),
+    /// A host runs nothing for a while.
+    Pause(Pause),
+    /// A host's clock is wrong.
+    Skew(Skew),
 }
 
 /// The datagram that a fault strikes.

@@ -13,6 +13,7 @@
 pub mod conditions;
 pub mod event;
 pub mod fate;
+pub mod faults;
 mod flow;
 pub mod packet;
 pub mod real;
