@@ -63,3 +63,61 @@ impl fmt::Display for Semantics {
         f.pad(self.name())
     }
 }
+
+/// What a reply cache survives.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CacheKind {
+    /// No crash of its server: what it does not remember is new and is executed.
+    #[default]
+    Memory,
+    /// No crash either, but clients have sessions of a server life: what belongs to another life is
+    /// refused and not executed again.
+    Epoch,
+    /// Sessions and replies are on the disk, written together with the effects of the request.
+    Durable,
+}
+
+impl CacheKind {
+    /// Every kind, weakest first.
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Epoch, Self::Durable];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Epoch => "epoch",
+            Self::Durable => "durable",
+        }
+    }
+
+    /// Whether clients need a session.
+    #[must_use]
+    pub const fn has_sessions(self) -> bool {
+        !matches!(self, Self::Memory)
+    }
+}
+
+/// Where a server keeps its service's state.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum StateKind {
+    /// In memory: a crash loses it.
+    #[default]
+    Memory,
+    /// On its disk: each step is durable before anything of it is seen.
+    Disk,
+}
+
+impl StateKind {
+    /// Every kind, weakest first.
+    pub const ALL: [Self; 2] = [Self::Memory, Self::Disk];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+        }
+    }
+}
