@@ -139,6 +139,20 @@ impl Machine for SimHost {
         }
     }
 
+    fn record_execution(
+        &self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        let mut world = self.world.borrow_mut();
+        if world.is_up(self.me) {
+            let now = world.now();
+            let recorder = world.recorder();
+            recorder.record_execution(now, self.me, operation, request, reply);
+        }
+    }
+
     fn record_invocation(&self, operation: OperationId, request: &[u8]) {
         let mut world = self.world.borrow_mut();
         if world.is_up(self.me) {

@@ -241,6 +241,18 @@ impl Effects {
         })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Forgets all effects: they have been carried out.
     pub fn clear(&mut self) {
         self.kept.clear();
