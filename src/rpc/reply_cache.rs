@@ -145,6 +145,12 @@ impl ReplyCache {
         };
         record.last_heard = now;
         record.awaited = record.awaited.max(awaited);
+        if self.bytes + cost <= limits.bytes
+            && let Some(freed) = record.succeed(sequence, body)
+        {
+            self.bytes = self.bytes + cost - freed;
+            return Admission::New;
+        }
         self.bytes -= record.forget(now, limits.age);
         if sequence < record.awaited {
             return Admission::Acknowledged;
@@ -175,13 +181,15 @@ impl ReplyCache {
         let Ok(place) = record.place(request.sequence) else {
             return;
         };
-        self.bytes -= record.requests[place].bytes();
+        let known = &mut record.requests[place];
         if request.sequence < record.awaited {
+            self.bytes -= known.bytes();
             record.requests.remove(place);
         } else {
             let body = reply.clone();
-            record.requests[place].reply = Some(StoredReply { body, since: now });
-            self.bytes += record.requests[place].bytes();
+            let before = known.reply.replace(StoredReply { body, since: now });
+            self.bytes -= before.map_or(0, |before| before.body.len());
+            self.bytes += reply.len();
         }
     }
 
@@ -256,7 +264,8 @@ fn get_or_insert<K: Ord>(
 ) -> Option<&mut ClientRecord> {
     match records.entry(key) {
         Entry::Occupied(known) => Some(known.into_mut()),
-        Entry::Vacant(new) => room.then(|| new.insert(ClientRecord::new(now))),
+        Entry::Vacant(new) if room => Some(new.insert(ClientRecord::new(now))),
+        Entry::Vacant(_) => None,
     }
 }
 
@@ -271,8 +280,28 @@ impl ClientRecord {
 
     /// The place of a request, or where it would be.
     fn place(&self, sequence: u32) -> Result<usize, usize> {
-        self.requests
-            .binary_search_by_key(&sequence, |known| known.sequence)
+        match &self.requests[..] {
+            [known] if known.sequence == sequence => Ok(0),
+            requests => requests.binary_search_by_key(&sequence, |known| known.sequence),
+        }
+    }
+
+    /// Lets a new request take the place of the only one, if that is complete and no longer waited for:
+    /// so it is with clients that have one call under way, and nothing need be looked through. Says how
+    /// many bytes that frees.
+    fn succeed(&mut self, sequence: u32, body: &SharedBytes) -> Option<usize> {
+        let [known] = &mut self.requests[..] else {
+            return None;
+        };
+        let is_over = known.reply.is_some() && known.sequence < self.awaited;
+        if !is_over || sequence < self.awaited {
+            return None;
+        }
+        let freed = known.bytes();
+        known.sequence = sequence;
+        known.body = body.clone();
+        known.reply = None;
+        Some(freed)
     }
 
     /// Forgets replies that the client no longer waits for, and old ones; what is in progress stays
@@ -283,14 +312,6 @@ impl ClientRecord {
             Some(reply) => known.sequence < awaited || now - reply.since >= age,
             None => false,
         };
-        // Most clients have one call under way: then there is one to forget, and nothing to look through.
-        if let [known] = &self.requests[..] {
-            let freed = if is_over(known) { known.bytes() } else { 0 };
-            if freed > 0 {
-                self.requests.clear();
-            }
-            return freed;
-        }
         let mut freed = 0;
         self.requests.retain(|known| {
             let is_over = is_over(known);

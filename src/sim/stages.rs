@@ -25,6 +25,8 @@ pub(super) struct Stages {
     next_stage: Option<u32>,
     /// When the stage that is played is given up.
     over_at: Time,
+    /// When there is something to do next before hosts run.
+    act_at: Time,
     pub(super) outcomes: SharedOutcomes,
     pub(super) unfinished: Option<String>,
 }
@@ -43,6 +45,7 @@ impl Stages {
             max_virtual: variant.max_virtual,
             next_stage: Some(0),
             over_at: Time::NEVER,
+            act_at: Time::ZERO,
             outcomes: SharedOutcomes::default(),
             unfinished: None,
         }
@@ -68,7 +71,8 @@ impl Stages {
 
     fn enter(&mut self, stage: u32, world: &World) -> Next {
         self.next_stage = Some(stage);
-        Next::At(world.now() + Duration::from_millis(1))
+        self.act_at = world.now() + Duration::from_millis(1);
+        Next::At(self.act_at)
     }
 
     fn begin_story(&mut self, world: &mut World) {
@@ -91,8 +95,7 @@ impl Stages {
     fn after_story(&mut self, world: &mut World) -> Next {
         if !self.is_story_over(world) {
             if world.now() < self.over_at {
-                let cut = self.cuts.front().map(|(at, ..)| *at);
-                return Next::At(cut.map_or(self.over_at, |at| at.min(self.over_at)));
+                return Next::At(self.act_at);
             }
             self.give_up("");
         }
@@ -106,6 +109,9 @@ impl Stages {
 
 impl Director for Stages {
     fn before(&mut self, world: &mut World) {
+        if world.now() < self.act_at {
+            return;
+        }
         if let Some(stage) = self.next_stage.take() {
             self.over_at = world.now() + self.max_virtual;
             if stage == self.story {
@@ -119,11 +125,16 @@ impl Director for Stages {
                 world.record(host, event);
             }
         }
+        let cut = self.cuts.front().filter(|_| world.stage() == self.story);
+        self.act_at = cut.map_or(self.over_at, |(at, ..)| self.over_at.min(*at));
     }
 
     fn after(&mut self, world: &mut World) -> Next {
+        if world.calls_in_flight() && world.now() < self.over_at {
+            return Next::At(self.act_at);
+        }
         if self.next_stage.is_some() {
-            return Next::At(world.now() + Duration::from_millis(1));
+            return Next::At(self.act_at);
         }
         if self.outcomes.borrow().setup_error.is_some() {
             return Next::Stop;
