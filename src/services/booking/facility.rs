@@ -244,4 +244,48 @@ mod tests {
         assert_eq!(oldest, 100 - KEPT_REVISIONS as u32 + 1);
         assert_eq!(revisions(&facility.updates_after(99)), [100]);
     }
+
+    #[test]
+    fn stored_changes_are_taken_up_in_order_without_gaps_and_as_many_as_are_kept() {
+        let change = Change {
+            freed: None,
+            taken: Some(interval(1)),
+        };
+        let mut facility = taken(0);
+        assert!(!facility.restore_change(0, change));
+        let last = 7 + KEPT_REVISIONS as u64 - 1;
+        for number in 7..=last {
+            assert!(facility.restore_change(number, change), "{number}");
+            assert!(!facility.restore_change(number + 2, change), "{number}");
+        }
+        assert!(!facility.restore_change(last + 1, change));
+    }
+
+    #[test]
+    fn beyond_the_last_revision_and_the_last_number_changes_go_on() {
+        let mut facility = taken(64);
+        facility.changes = u64::from(u32::MAX) - 1;
+        let mut revisions_seen = Vec::new();
+        for hour in 64..67 {
+            facility.make(Change {
+                freed: None,
+                taken: Some(interval(hour)),
+            });
+            revisions_seen.push(facility.revision());
+        }
+        assert_eq!(revisions_seen, [u32::MAX; 3]);
+        assert_eq!(
+            facility.last_change().map(|(number, _)| number),
+            Some(0x1_0000_0001)
+        );
+        let mut last = taken(0);
+        let change = Change {
+            freed: None,
+            taken: Some(interval(1)),
+        };
+        assert!(last.restore_change(u64::MAX, change));
+        assert!(!last.restore_change(1, change));
+        last.make(change);
+        assert_eq!(last.changes, u64::MAX);
+    }
 }

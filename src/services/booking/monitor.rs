@@ -404,4 +404,38 @@ mod tests {
         assert_eq!(registrations.due.len(), REGISTRATIONS_MAX);
         assert_eq!(registrations.of_client.len(), REGISTRATIONS_MAX);
     }
+
+    #[test]
+    fn stored_registrations_are_taken_up_in_order_and_within_the_limits() {
+        let mut registrations = Registrations::default();
+        let mut restore = |number, caller| {
+            let facility = facility();
+            let week = Registration::new(caller, Time::ZERO, Time::ZERO + MONITOR_MAX);
+            registrations.restore(Time::ZERO, Key { facility, number }, week)
+        };
+        assert_eq!(restore(2, v2(0)), Ok(()));
+        for number in [1, 2] {
+            assert!(restore(number, v2(1)).is_err_and(|reason| reason.contains("follow")));
+        }
+        assert!(restore(3, v2(0)).is_err_and(|reason| reason.contains("too many")));
+        for number in 3..=REGISTRATIONS_MAX as u64 {
+            assert_eq!(restore(number, v2(number)), Ok(()));
+        }
+        assert_eq!(restore(u64::MAX - 1, v2(1)), Ok(()));
+        assert!(restore(u64::MAX, v2(2)).is_err_and(|reason| reason.contains("too many")));
+        assert_eq!(registrations.all.len(), REGISTRATIONS_MAX);
+    }
+
+    #[test]
+    fn after_the_last_number_there_is_no_room() {
+        let mut registrations = Registrations::default();
+        let last = Key {
+            facility: facility(),
+            number: u64::MAX,
+        };
+        let week = Registration::new(v2(1), Time::ZERO, Time::ZERO + MONITOR_MAX);
+        assert_eq!(registrations.restore(Time::ZERO, last, week), Ok(()));
+        let registered = registrations.register(Time::ZERO, v2(2), facility(), seconds(1));
+        assert_eq!(registered, Err(Full));
+    }
 }

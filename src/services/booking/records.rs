@@ -98,6 +98,17 @@ impl<'a> Stored<'a> {
         value.finish()?;
         Ok(stored)
     }
+
+    /// Whether it is of one of the first facilities, so many.
+    pub(super) fn is_of_first(&self, facilities: usize) -> bool {
+        let facility = match self {
+            Self::Facilities(_) => return true,
+            Self::Booking(_, booking) => booking.facility,
+            Self::Change(facility, ..) => *facility,
+            Self::Registration(key, _) => key.facility,
+        };
+        usize::from(facility.0) < facilities
+    }
 }
 
 /// Stores which facilities the server has.

@@ -208,6 +208,14 @@ fn what_no_server_has_stored_is_refused_with_its_reason() {
             "there is no such facility",
         ),
         (
+            &registration_key(Key {
+                facility: FacilityId(2),
+                number: 1,
+            }),
+            Some(&registrations[0]),
+            "there is no such facility",
+        ),
+        (
             &last_change,
             Some(&[4]),
             "unknown kind of change 4 at byte 0",

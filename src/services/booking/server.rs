@@ -212,19 +212,22 @@ impl BookingServer {
         self.timer = next;
     }
 
-    /// Takes one record up. How many facilities were stored is known from the first one.
+    /// Takes one record up. How many facilities were stored is known from the first one; until then it
+    /// is 0.
     fn take_up(
         &mut self,
         now: Time,
         (key, value): (&[u8], &[u8]),
         facilities: &mut usize,
     ) -> Result<(), String> {
-        match Stored::read(key, value).map_err(|error| error.to_string())? {
+        let stored = Stored::read(key, value).map_err(|error| error.to_string())?;
+        match stored {
             Stored::Facilities(names) => {
                 *facilities = names.len();
                 return records::check_facilities(&names, &self.state);
             }
             _ if *facilities == 0 => Err("the record of the facilities is missing"),
+            _ if !stored.is_of_first(*facilities) => Err("there is no such facility"),
             Stored::Booking(number, booking) => self.state.restore_booking(number, booking),
             Stored::Change(facility, number, change) => {
                 self.state.restore_change(facility, number, change)

@@ -30,9 +30,6 @@ pub const BOOKINGS_MAX: usize = 10_000_000;
 /// which tells at once.
 const COMPARED_MAX: usize = 16;
 
-/// Why a stored booking or change is refused.
-const NO_FACILITY: &str = "there is no such facility";
-
 /// A facility of a [`BookingState`]: its place in the configured order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct FacilityId(pub(super) u16);
@@ -191,10 +188,7 @@ impl BookingState {
         if next != Some(number) || self.bookings.len() >= BOOKINGS_MAX {
             return Err("it does not follow on the booking before it");
         }
-        let facility = self
-            .facilities
-            .get_mut(booking.facility.index())
-            .ok_or(NO_FACILITY)?;
+        let facility = &mut self.facilities[booking.facility.index()];
         if !booking.cancelled && !facility.restore_booking(booking.interval) {
             return Err("its time is taken by another booking");
         }
@@ -214,11 +208,7 @@ impl BookingState {
         number: u64,
         change: Change,
     ) -> Result<(), &'static str> {
-        let facility = self
-            .facilities
-            .get_mut(facility.index())
-            .ok_or(NO_FACILITY)?;
-        if !facility.restore_change(number, change) {
+        if !self.facilities[facility.index()].restore_change(number, change) {
             return Err("it does not follow on the change before it");
         }
         Ok(())
