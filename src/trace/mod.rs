@@ -164,6 +164,8 @@ pub enum Filtered {
     DifferentBody,
     /// Refused it: the reply cache is full of requests in progress.
     Full,
+    /// Refused it: the client has no session here, or no longer.
+    SessionExpired,
 }
 
 /// Why a host made nothing of a datagram.
@@ -186,11 +188,13 @@ pub enum Ignored {
 pub enum Word {
     /// Something ended by its time: a registration.
     Expire,
+    /// A server stopped: its disk failed, or holds what it cannot use.
+    Halt,
 }
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 18] = [
+    pub const WORDS: [(&'static str, &'static str); 21] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -200,6 +204,8 @@ impl Event {
         ("in-progress", "a server said that a request is in progress"),
         ("update", "a server sent a client something unasked"),
         ("tell", "a client sent a message that asks for no reply"),
+        ("hello", "a client asked the server for a session"),
+        ("welcome", "a server gave a client a session"),
         ("receive", "a server took a request or a message in"),
         ("execute", "a server executed a request"),
         ("complete", "a request that had waited is complete"),
@@ -218,6 +224,7 @@ impl Event {
         ("partition", "two hosts are cut off from each other"),
         ("heal", "two hosts can reach each other again"),
         ("expire", "something ended by its time"),
+        ("halt", "a server stopped, because its disk failed it"),
     ];
 
     /// The event's word, its second column in the text of a trace.
@@ -233,6 +240,8 @@ impl Event {
                 Kind::InProgress => "in-progress",
                 Kind::Update => "update",
                 Kind::OneWay => "tell",
+                Kind::Hello => "hello",
+                Kind::Welcome => "welcome",
             },
             Self::Send { label: None, .. } => "send",
             Self::Receive { .. } => "receive",
@@ -249,6 +258,9 @@ impl Event {
             Self::Service {
                 word: Word::Expire, ..
             } => "expire",
+            Self::Service {
+                word: Word::Halt, ..
+            } => "halt",
         }
     }
 
