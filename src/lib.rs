@@ -6,12 +6,12 @@
 //! one verdict, to the byte.
 //!
 //! ```text
-//! cli                            the program
-//! sim                            scenarios, simulations, reports, comparisons
-//! services                       what a service is as a whole; booking
-//! rpc       check                requests and replies; properties
-//! net  trace  history  host      what hosts touch and what is recorded
-//! wire  seed  id  clock          no I/O, no async
+//! cli                                  the program
+//! sim                                  scenarios, simulations, reports, comparisons
+//! services                             what a service is as a whole; booking
+//! rpc       check                      requests and replies; properties
+//! net  disk  trace  history  host      what hosts touch and what is recorded
+//! wire  seed  id  clock                no I/O, no async
 //! ```
 //!
 //! Imports go down only. `ARCHITECTURE.md` has the map, the invariants and the reasons.
@@ -23,6 +23,7 @@ pub mod check;
 #[doc(hidden)]
 pub mod cli;
 pub mod clock;
+pub mod disk;
 pub mod history;
 pub mod host;
 pub mod id;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::id::{HostId, OperationId};
 
+pub use crate::disk::DiskFate;
+
 /// A number that a fault names: a given one, or one that the seed chooses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Chosen {
@@ -53,20 +55,6 @@ pub struct Trigger {
     pub operation: OperationId,
     /// Which event of this word and operation, from 1.
     pub nth: u32,
-}
-
-/// What becomes at a crash of what a disk has not synced.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum DiskFate {
-    /// It is kept.
-    #[default]
-    Keep,
-    /// It is lost.
-    Lose,
-    /// Of each sector of 512 bytes, either the old content is found or the new.
-    Tear,
-    /// The disk has lied since the story began: what it said was synced is lost with the rest.
-    Lie,
 }
 
 /// A host runs nothing for a while, and then goes on where it was. Its clock does not stop: what it
