@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use crate::clock::Time;
 use crate::host::Machine;
 use crate::id::HostId;
+use crate::net::lives::LifeChange;
 use crate::net::packet::{Carrier, Packet};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Director, Main, Next, SharedWorld, World};
@@ -32,18 +33,26 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
     let world: SharedWorld = Rc::new(RefCell::new(world));
     let queue = Rc::new(ArrivalQueue::default());
     let ready = Ready::of_hosts(mains.len());
-    let mut hosts: Vec<HostTasks> = (0_u16..)
-        .zip(mains)
-        .map(|(number, main)| {
-            let host = SimHost::new(world.clone(), queue.clone(), HostId(number));
-            HostTasks::boot(host, main, ready.waker(number.into()))
-        })
+    let mut hosts: Vec<HostTasks> = (0..mains.len())
+        .map(|host| HostTasks::of(ready.waker(host)))
         .collect();
+    let mut begun: Vec<HostId> = (0..).map(HostId).take(mains.len()).collect();
     let mut due = Vec::new();
     loop {
         {
             let world = &mut *world.borrow_mut();
             director.before(world);
+            world.play_script();
+        }
+        while let Some(change) = take_life_change(&world) {
+            match change {
+                LifeChange::Ended(host) => hosts[host.index()].drop_all(),
+                LifeChange::Begun(host) => begun.push(host),
+                LifeChange::Resumed(host) => world.borrow_mut().hand_over_held(host),
+            }
+        }
+        {
+            let world = &mut *world.borrow_mut();
             queue.take_due(world.now(), &mut due);
             for packet in due.drain(..) {
                 if world.admit(&packet) {
@@ -51,6 +60,11 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
                 }
             }
             world.fire_due_timers(0);
+        }
+        for me in begun.drain(..) {
+            if let Some(host) = SimHost::new(world.clone(), queue.clone(), me) {
+                hosts[me.index()].boot(&host, &mains[me.index()]);
+            }
         }
         while let Some(host) = ready.take_first() {
             hosts[host].poll();
@@ -65,8 +79,8 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
         let Next::At(act) = director.after(world) else {
             break;
         };
-        let events = queue.next_due().into_iter().chain(world.next_timer(0));
-        let next = events.fold(act, Time::min);
+        let events = [queue.next_due(), world.next_timer(0), world.next_act()];
+        let next = events.into_iter().flatten().fold(act, Time::min);
         assert!(
             next < Time::NEVER,
             "nothing is left to do, and nobody ends the run"
@@ -125,21 +139,33 @@ impl Carrier for ArrivalQueue {
     }
 }
 
-/// The tasks of one life of a host.
+fn take_life_change(world: &SharedWorld) -> Option<LifeChange> {
+    world.borrow_mut().take_life_change()
+}
+
+/// The tasks of the present life of a host.
 struct HostTasks {
     tasks: LocalSet,
     waker: Waker,
 }
 
 impl HostTasks {
-    fn boot(host: SimHost, main: &Main, waker: Waker) -> Self {
-        let tasks = LocalSet::new();
-        {
-            let _inside = tasks.enter();
-            host.spawn(main(host.clone()));
+    fn of(waker: Waker) -> Self {
+        Self {
+            tasks: LocalSet::new(),
+            waker,
         }
-        waker.wake_by_ref();
-        Self { tasks, waker }
+    }
+
+    fn boot(&self, host: &SimHost, main: &Main) {
+        let _inside = self.tasks.enter();
+        host.spawn(main(host.clone()));
+        self.waker.wake_by_ref();
+    }
+
+    /// Drops every task; the world must not be borrowed, for their sockets and timers turn to it.
+    fn drop_all(&mut self) {
+        self.tasks = LocalSet::new();
     }
 
     fn poll(&mut self) {

@@ -110,8 +110,14 @@ mod tests {
     #[test]
     fn a_chosen_number_keeps_its_bounds() {
         let chosen = Chosen::Uniform { min: 3, max: 5 };
-        assert_eq!([0, 1 << 31, u32::MAX].map(|word| chosen.draw(word)), [3, 4, 5]);
-        let all = Chosen::Uniform { min: 0, max: u32::MAX };
+        assert_eq!(
+            [0, 1 << 31, u32::MAX].map(|word| chosen.draw(word)),
+            [3, 4, 5]
+        );
+        let all = Chosen::Uniform {
+            min: 0,
+            max: u32::MAX,
+        };
         assert_eq!(all.draw(u32::MAX), u64::from(u32::MAX));
         let wrong = Chosen::Uniform { min: 5, max: 3 };
         assert_eq!(wrong.draw(u32::MAX), 5);

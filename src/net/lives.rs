@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use crate::clock::{Time, ms};
+use crate::disk::{Damage, DiskFate};
 use crate::history::{Outcome, OutcomeKind};
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Fault;
 use crate::net::faults::{Chosen, Crash, Pause, When};
 use crate::net::script::Act;
 use crate::net::world::{HostState, World};
-use crate::trace::{DiskLoss, Event};
+use crate::trace::Event;
 
 /// The number of no life.
 const DOWN: u32 = 0;
@@ -25,8 +26,10 @@ const CLIENT_CRASHED: &str = "the client crashed";
 pub(crate) enum LifeChange {
     /// Drop its tasks.
     Ended(HostId),
-    /// Start its main.
+    /// Start its main, after the arrivals of this ms.
     Begun(HostId),
+    /// Hand over what came while it paused, before the arrivals of this ms.
+    Resumed(HostId),
 }
 
 impl World {
@@ -47,9 +50,9 @@ impl World {
         self.awaited == 0
     }
 
-    /// The number of the host's present life.
-    pub(crate) fn life(&self, host: HostId) -> u32 {
-        self.hosts[host.index()].life
+    /// The number of the host's present life; `None` while it is down.
+    pub(crate) fn life(&self, host: HostId) -> Option<u32> {
+        Some(self.hosts[host.index()].life).filter(|life| *life != DOWN)
     }
 
     /// What the backend has to do.
@@ -155,10 +158,16 @@ impl World {
             if self.hosts[host.index()].is_paused {
                 self.resume(host, None);
             }
+            if let Some(disk) = &mut self.hosts[host.index()].disk {
+                disk.disarm();
+            }
         }
     }
 
     fn plan_crash(&mut self, number: u16, crash: &Crash) {
+        if crash.disk == DiskFate::Lie {
+            self.disk(crash.host).lie();
+        }
         match crash.when {
             When::At(at) => {
                 let at = Time::from_ms(self.chosen(number, 0, at));
@@ -187,8 +196,13 @@ impl World {
     /// host itself is now, one of another host in the next ms, so that the order of hosts within one
     /// does not matter.
     pub(super) fn notice(&mut self, on: HostId, word: &str, operation: OperationId) {
+        if !self.script.is_watching() {
+            return;
+        }
         let struck = self.script.notice(word, operation);
-        self.watch_events();
+        if !struck.is_empty() {
+            self.watch_events();
+        }
         for fault in struck {
             if self.crash_of(fault).host == on {
                 self.strike(fault);
@@ -201,7 +215,13 @@ impl World {
     /// The moment of a crash has come.
     fn strike(&mut self, fault: u16) {
         let crash = self.crash_of(fault);
-        self.kill(fault, &crash, false);
+        match crash.disk_operation {
+            Some(nth) => {
+                let nth = self.chosen(fault, 1, nth);
+                self.disk(crash.host).arm(fault, nth);
+            }
+            None => self.kill(fault, false),
+        }
     }
 
     fn crash_of(&self, fault: u16) -> Crash {
@@ -213,13 +233,15 @@ impl World {
 
     /// Ends the life of a host. From here on it has no effect at all; the backend drops its tasks when
     /// it can. What it has sent stays under way.
-    fn kill(&mut self, fault: u16, crash: &Crash, in_disk_operation: bool) {
+    pub(super) fn kill(&mut self, fault: u16, in_disk_operation: bool) {
+        let crash = self.crash_of(fault);
         let host = crash.host;
         if !self.is_up(host) {
             return;
         }
         self.fates.strike(fault);
-        let disk = DiskLoss::default();
+        let disk = self.hosts[host.index()].disk.as_mut();
+        let disk = disk.map_or_else(Damage::default, |disk| disk.crash(crash.disk));
         let event = Event::Crash {
             fault,
             in_disk_operation,
@@ -276,12 +298,9 @@ impl World {
     fn resume(&mut self, host: HostId, fault: Option<u16>) {
         let state = &mut self.hosts[host.index()];
         state.is_paused = false;
-        if let Some(driver) = state.driver.take() {
-            driver.wake();
-        }
         self.awaited -= 1;
         self.timers.unpark(host);
-        self.resumed.push(host);
+        self.life_changes.push_back(LifeChange::Resumed(host));
         self.record(host, Event::Resume { fault });
     }
 

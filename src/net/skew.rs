@@ -3,9 +3,9 @@
 //! Whole numbers only, so that every machine computes the same.
 
 use crate::clock::Time;
+use crate::id::HostId;
 use crate::net::conditions::Fault;
 use crate::net::faults::Skew;
-use crate::id::HostId;
 
 /// What a clock that is right shows at the start of the run, where some clock is wrong: an hour, so
 /// that one that is behind has time to be behind in.
@@ -56,7 +56,7 @@ impl LocalClock {
 
     /// The first virtual ms in which it shows this time or a later one.
     pub(super) fn virtual_time(self, local: Time) -> Time {
-        if local == Time::NEVER {
+        if local == Time::NEVER || local == Time::ZERO {
             return local;
         }
         let missing = (i128::from(local.as_ms()) - self.start_ms).max(0);

@@ -28,6 +28,7 @@ use turmoil::{Protocol, Sim};
 use crate::clock::{Time, ms};
 use crate::host::Machine;
 use crate::id::{HostId, OperationId};
+use crate::net::lives::LifeChange;
 use crate::net::packet::{Carrier, Packet, host_at, ip};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Director, Main, Next, SharedWorld, World};
@@ -74,16 +75,28 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
                     socket: socket.clone(),
                     dues,
                 });
-                let host = SimHost::new(world, carrier, me);
-                host.spawn(main(host.clone()));
-                coop::unconstrained(drive(socket, host)).await;
+                if let Some(host) = SimHost::new(world, carrier, me) {
+                    host.spawn(main(host.clone()));
+                    coop::unconstrained(drive(socket, host)).await;
+                }
                 pending().await
             }
         });
     }
     loop {
-        director.before(&mut world.borrow_mut());
-        let now = world.borrow().now();
+        let now = {
+            let world = &mut *world.borrow_mut();
+            director.before(world);
+            world.play_script();
+            world.now()
+        };
+        while let Some(change) = take_life_change(&world) {
+            match change {
+                LifeChange::Ended(host) => sim.crash(ip(host)),
+                LifeChange::Begun(host) => sim.bounce(ip(host)),
+                LifeChange::Resumed(host) => world.borrow_mut().wake_driver(host),
+            }
+        }
         if dues.take(now) {
             hasten_due(&sim, &world);
         }
@@ -105,6 +118,10 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
     Rc::into_inner(world)
         .expect("every task that held the world was dropped")
         .into_inner()
+}
+
+fn take_life_change(world: &SharedWorld) -> Option<LifeChange> {
+    world.borrow_mut().take_life_change()
 }
 
 /// turmoil's `bind` is asynchronous in name only.
@@ -183,6 +200,7 @@ async fn drive(socket: Rc<UdpSocket>, host: SimHost) {
         let world = &mut *host.world().borrow_mut();
         let elapsed = turmoil::sim_elapsed().expect("a driver runs inside a simulation");
         assert_eq!(ms(elapsed), world.now().as_ms(), "turmoil's clock is ours");
+        world.hand_over_held(me);
         for packet in arrived {
             assert_eq!(
                 packet.due,
@@ -203,13 +221,16 @@ async fn wait_for_work(socket: &UdpSocket, host: &SimHost) {
             let world = &mut *host.world().borrow_mut();
             (world.now(), world.next_timer(queue))
         };
+        if next.is_some_and(|at| at <= now) {
+            return; // fell due while the host paused
+        }
         let wake_at = next.map(|at| Instant::now() + (at - now));
         let mut readable = pin!(socket.readable());
         let mut sleep = pin!(sleep_until(wake_at.unwrap_or_else(Instant::now)));
         let work = poll_fn(|context| {
             let world = &mut *host.world().borrow_mut();
-            world.watch_timers(host.id(), context.waker());
-            if readable.as_mut().poll(context).is_ready() {
+            world.watch_timers(host.life(), context.waker());
+            if readable.as_mut().poll(context).is_ready() || world.has_held(host.id()) {
                 return Poll::Ready(true);
             }
             if wake_at.is_some() && sleep.as_mut().poll(context).is_ready() {

@@ -1,15 +1,12 @@
 //! The stages of a run: setups, story, end.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::HostId;
-use crate::net::conditions::Fault;
 use crate::net::world::{Director, Next, World};
 use crate::sim::scenario::Variant;
 use crate::sim::simulation::{SharedOutcomes, u16_of};
-use crate::trace::Event;
 
 /// Directs a run through its stages: one for each client with a setup, the story, and the end.
 pub(super) struct Stages {
@@ -18,8 +15,6 @@ pub(super) struct Stages {
     pub(super) story: u32,
     clients: Vec<HostId>,
     pub(super) observer: Option<HostId>,
-    /// When partitions begin and heal; in time of the trace until the story begins, then of the run.
-    cuts: VecDeque<(Time, HostId, Event)>,
     max_virtual: Duration,
     /// A stage to be entered at the next millisecond.
     next_stage: Option<u32>,
@@ -39,7 +34,6 @@ impl Stages {
             setups,
             clients,
             observer: None,
-            cuts: cuts(variant),
             max_virtual: variant.max_virtual,
             next_stage: Some(0),
             over_at: Time::NEVER,
@@ -71,16 +65,10 @@ impl Stages {
         Next::At(world.now() + Duration::from_millis(1))
     }
 
-    fn begin_story(&mut self, world: &mut World) {
-        world.begin_story();
-        for (at, ..) in &mut self.cuts {
-            *at = world.now() + (*at - Time::ZERO);
-        }
-    }
-
+    /// Whether every client has done its part, or is down for good, and no host is to come back.
     fn is_story_over(&self, world: &World) -> bool {
-        let is_done = |&client| world.waits_for(client, self.story + 1);
-        !world.calls_in_flight() && self.clients.iter().all(is_done)
+        let is_done = |&client| world.waits_for(client, self.story + 1) || !world.is_up(client);
+        !world.calls_in_flight() && world.is_settled() && self.clients.iter().all(is_done)
     }
 
     fn give_up(&mut self, what_was: &str) {
@@ -91,8 +79,7 @@ impl Stages {
     fn after_story(&mut self, world: &mut World) -> Next {
         if !self.is_story_over(world) {
             if world.now() < self.over_at {
-                let cut = self.cuts.front().map(|(at, ..)| *at);
-                return Next::At(cut.map_or(self.over_at, |at| at.min(self.over_at)));
+                return Next::At(self.over_at);
             }
             self.give_up("");
         }
@@ -109,15 +96,9 @@ impl Director for Stages {
         if let Some(stage) = self.next_stage.take() {
             self.over_at = world.now() + self.max_virtual;
             if stage == self.story {
-                self.begin_story(world);
+                world.begin_story();
             }
             world.enter_stage(stage);
-        }
-        if world.stage() == self.story {
-            let now = world.now();
-            while let Some((_, host, event)) = self.cuts.pop_front_if(|(at, ..)| *at <= now) {
-                world.record(host, event);
-            }
         }
     }
 
@@ -150,26 +131,4 @@ impl Director for Stages {
         });
         Next::Stop
     }
-}
-
-/// The events of partitions, in the order in which they happen.
-fn cuts(variant: &Variant) -> VecDeque<(Time, HostId, Event)> {
-    let mut cuts = Vec::new();
-    for (fault, scripted) in (1..).zip(&variant.conditions.faults) {
-        if let Fault::Partition(cut) = scripted {
-            let ((host, from), one_way) = (cut.between, cut.one_way);
-            cuts.push((
-                cut.from,
-                host,
-                Event::Partition {
-                    from,
-                    one_way,
-                    fault,
-                },
-            ));
-            cuts.push((cut.until, host, Event::Heal { from, fault }));
-        }
-    }
-    cuts.sort_by_key(|(at, host, _)| (*at, *host));
-    cuts.into()
 }
