@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -36,23 +36,19 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
     let mut hosts: Vec<HostTasks> = (0..mains.len())
         .map(|host| HostTasks::of(ready.waker(host)))
         .collect();
-    let mut begun: Vec<HostId> = (0..).map(HostId).take(mains.len()).collect();
+    let mut begun: VecDeque<HostId> = (0..).map(HostId).take(mains.len()).collect();
     let mut due = Vec::new();
     loop {
         {
-            let world = &mut *world.borrow_mut();
-            director.before(world);
-            world.play_script();
-        }
-        while let Some(change) = take_life_change(&world) {
-            match change {
-                LifeChange::Ended(host) => hosts[host.index()].drop_all(),
-                LifeChange::Begun(host) => begun.push(host),
-                LifeChange::Resumed(host) => world.borrow_mut().hand_over_held(host),
+            let mut borrowed = world.borrow_mut();
+            director.before(&mut borrowed);
+            if borrowed.has_script_to_play() {
+                borrowed.play_script();
+                drop(borrowed);
+                change_lives(&world, &mut hosts, &mut begun);
+                borrowed = world.borrow_mut();
             }
-        }
-        {
-            let world = &mut *world.borrow_mut();
+            let world = &mut *borrowed;
             queue.take_due(world.now(), &mut due);
             for packet in due.drain(..) {
                 if world.admit(&packet) {
@@ -61,7 +57,7 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
             }
             world.fire_due_timers(0);
         }
-        for me in begun.drain(..) {
+        while let Some(me) = begun.pop_front() {
             if let Some(host) = SimHost::new(world.clone(), queue.clone(), me) {
                 hosts[me.index()].boot(&host, &mains[me.index()]);
             }
@@ -79,8 +75,8 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
         let Next::At(act) = director.after(world) else {
             break;
         };
-        let events = [queue.next_due(), world.next_timer(0), world.next_act()];
-        let next = events.into_iter().flatten().fold(act, Time::min);
+        let events = queue.next_due().into_iter().chain(world.next_timer(0));
+        let next = events.chain(world.next_act()).fold(act, Time::min);
         assert!(
             next < Time::NEVER,
             "nothing is left to do, and nobody ends the run"
@@ -139,8 +135,17 @@ impl Carrier for ArrivalQueue {
     }
 }
 
-fn take_life_change(world: &SharedWorld) -> Option<LifeChange> {
-    world.borrow_mut().take_life_change()
+/// Does what the script asks of a backend. The world is not borrowed while tasks are dropped: their
+/// sockets and timers turn to it.
+fn change_lives(world: &SharedWorld, hosts: &mut [HostTasks], begun: &mut VecDeque<HostId>) {
+    let next = || world.borrow_mut().take_life_change();
+    while let Some(change) = next() {
+        match change {
+            LifeChange::Ended(host) => hosts[host.index()].tasks = LocalSet::new(),
+            LifeChange::Begun(host) => begun.push_back(host),
+            LifeChange::Resumed(host) => world.borrow_mut().hand_over_held(host),
+        }
+    }
 }
 
 /// The tasks of the present life of a host.
@@ -161,11 +166,6 @@ impl HostTasks {
         let _inside = self.tasks.enter();
         host.spawn(main(host.clone()));
         self.waker.wake_by_ref();
-    }
-
-    /// Drops every task; the world must not be borrowed, for their sockets and timers turn to it.
-    fn drop_all(&mut self) {
-        self.tasks = LocalSet::new();
     }
 
     fn poll(&mut self) {

@@ -67,6 +67,11 @@ impl World {
         }
     }
 
+    /// Whether something is to happen by script, or a backend has something to do about a host.
+    pub(crate) fn has_script_to_play(&self) -> bool {
+        !self.life_changes.is_empty() || self.script.next().is_some_and(|at| at <= self.now)
+    }
+
     /// What happens by script at this time.
     pub(crate) fn play_script(&mut self) {
         while let Some(act) = self.script.take_due(self.now) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::id::HostId;
 use crate::net::fate::Fate;
 use crate::net::packet::{Packet, host_at, ip};
-use crate::net::world::World;
+use crate::net::world::{HostState, World};
 use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Kind, Label};
 use crate::trace::Event;
 use crate::wire::SharedBytes;
@@ -112,10 +112,10 @@ impl World {
     /// it is no longer under way.
     pub(crate) fn admit(&mut self, packet: &Packet) -> bool {
         *self.in_flight(packet.label) -= 1;
-        let listens = self.port(packet.to, packet.to_port).is_some();
+        let state = &self.hosts[packet.to.index()];
+        let listens = state.port(packet.to_port).is_some();
         if !listens {
-            let (from, label) = (packet.from, packet.label);
-            let down = self.hosts[packet.to.index()].is_down(self.now);
+            let (from, label, down) = (packet.from, packet.label, state.is_down(self.now));
             self.record(packet.to, Event::Lost { from, label, down });
         }
         listens
@@ -123,11 +123,12 @@ impl World {
 
     /// Puts a packet that was admitted into its port, or keeps it for a host that pauses.
     pub(crate) fn hand_over(&mut self, packet: Packet) {
-        if self.hosts[packet.to.index()].is_paused {
-            self.hosts[packet.to.index()].held.push(packet);
+        let state = &mut self.hosts[packet.to.index()];
+        if state.is_paused {
+            state.held.push(packet);
             return;
         }
-        let Some(port) = self.port(packet.to, packet.to_port).cloned() else {
+        let Some(port) = state.port(packet.to_port) else {
             return; // lost when it was not admitted, or with the life that has ended since
         };
         let mut port = port.borrow_mut();
@@ -157,14 +158,6 @@ impl World {
         !state.held.is_empty() && !state.is_paused
     }
 
-    fn port(&self, host: HostId, port: u16) -> Option<&SharedPort> {
-        self.hosts[host.index()]
-            .ports
-            .iter()
-            .find(|(bound, _)| *bound == port)
-            .map(|(_, p)| p)
-    }
-
     const fn in_flight(&mut self, label: Option<Label>) -> &mut usize {
         match label {
             Some(Label {
@@ -173,5 +166,12 @@ impl World {
             }) => &mut self.others_in_flight,
             _ => &mut self.calls_in_flight,
         }
+    }
+}
+
+impl HostState {
+    fn port(&self, port: u16) -> Option<&SharedPort> {
+        let bound = self.ports.iter().find(|(bound, _)| *bound == port);
+        bound.map(|(_, port)| port)
     }
 }

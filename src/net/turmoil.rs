@@ -90,13 +90,7 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
             world.play_script();
             world.now()
         };
-        while let Some(change) = take_life_change(&world) {
-            match change {
-                LifeChange::Ended(host) => sim.crash(ip(host)),
-                LifeChange::Begun(host) => sim.bounce(ip(host)),
-                LifeChange::Resumed(host) => world.borrow_mut().wake_driver(host),
-            }
-        }
+        change_lives(&world, &mut sim);
         if dues.take(now) {
             hasten_due(&sim, &world);
         }
@@ -120,8 +114,17 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
         .into_inner()
 }
 
-fn take_life_change(world: &SharedWorld) -> Option<LifeChange> {
-    world.borrow_mut().take_life_change()
+/// Does what the script asks of a backend. The world is not borrowed while tasks are dropped: their
+/// sockets and timers turn to it.
+fn change_lives(world: &SharedWorld, sim: &mut Sim<'_>) {
+    let next = || world.borrow_mut().take_life_change();
+    while let Some(change) = next() {
+        match change {
+            LifeChange::Ended(host) => sim.crash(ip(host)),
+            LifeChange::Begun(host) => sim.bounce(ip(host)),
+            LifeChange::Resumed(host) => world.borrow_mut().wake_driver(host),
+        }
+    }
 }
 
 /// turmoil's `bind` is asynchronous in name only.
