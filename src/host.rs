@@ -18,6 +18,7 @@ use crate::id::{HostId, OperationId};
 use crate::net::{Datagrams, Network, Timer};
 use crate::seed::Stream;
 use crate::trace::Event;
+use crate::wire::SharedBytes;
 
 /// A future of one host: never sent to another thread.
 pub type Task<'a, T = ()> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -38,6 +39,13 @@ pub trait Machine: Network {
     fn host_of(&self, address: SocketAddr) -> HostId;
     /// Records an event in the trace.
     fn record(&self, event: Event);
+    /// Records that a server executed a request; without a reply if it waits.
+    fn record_execution(
+        &self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    );
     /// Records that a client began an operation, given in the service's own encoding.
     fn record_invocation(&self, operation: OperationId, request: &[u8]);
     /// Records how it ended: in the history, and in the trace.
@@ -151,6 +159,17 @@ impl Host {
     /// If the host has no disk, or the disk fails or holds what no store has written.
     pub fn open_store(&self) -> Result<Store, StoreError> {
         self.0.open_store()
+    }
+
+    /// Records that a server executed a request, both given in the service's own encoding; without a
+    /// reply if the request waits.
+    pub fn record_execution(
+        &self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        self.0.record_execution(operation, request, reply);
     }
 
     /// Records that a client began an operation, given in the service's own encoding.

@@ -2,6 +2,8 @@
 
 #[path = "scenario_files/echo.rs"]
 mod echo;
+#[path = "scenario_files/keeper.rs"]
+mod keeper;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,18 +15,26 @@ use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::{
     Conditions, Delay, Fault, Partition, Probability, Selector, Target,
 };
-use wavetank::rpc::Semantics;
+use wavetank::net::faults::{Chosen, Crash, DiskFate, Pause, Skew, Trigger, When};
+use wavetank::rpc::{CacheKind, Semantics, StateKind};
 use wavetank::seed::Seed;
 use wavetank::services::{Application, Command, catalogue};
 use wavetank::sim::scenario::{
     Backend, Check, Expectations, Expected, Scenario, Script, Step, Think, Variant, Wire, schema,
     schema_text,
 };
+use wavetank::trace::Event;
 
 use echo::Echo;
+use keeper::Keeper;
 
 fn services() -> Vec<Arc<dyn Application>> {
     vec![Arc::new(Echo { volume: 5 })]
+}
+
+/// The same, and one that stores its state.
+fn services_and_keeper() -> Vec<Arc<dyn Application>> {
+    vec![Arc::new(Echo { volume: 5 }), Arc::new(Keeper)]
 }
 
 /// Three lines that every file here begins with.
@@ -34,7 +44,11 @@ const CLIENTS: &str =
     "clients.alice = [\"say hi\", \"wait 3s\", \"ask\"]\nclients.bob = [\"ask\"]\n";
 
 fn mistake(text: &str) -> String {
-    Scenario::parse("bad.toml", text, &services())
+    mistake_with(&services(), text)
+}
+
+fn mistake_with(services: &[Arc<dyn Application>], text: &str) -> String {
+    Scenario::parse("bad.toml", text, services)
         .unwrap_err()
         .to_string()
 }
@@ -59,6 +73,10 @@ const fn operation(client: u16, number: u32) -> OperationId {
 /// Reads every case of a file of mistakes: lines of a scenario, then `# LINE:COLUMN: message`, then an
 /// empty line. The lines of the scenario follow `before`.
 fn check(before: &str, cases: &str) {
+    check_with(&services(), before, cases);
+}
+
+fn check_with(services: &[Arc<dyn Application>], before: &str, cases: &str) {
     let mut wrong = Vec::new();
     let mut lines = String::new();
     for line in cases.lines() {
@@ -72,7 +90,7 @@ fn check(before: &str, cases: &str) {
             }
             continue;
         };
-        let said = mistake(&format!("{before}{lines}"));
+        let said = mistake_with(services, &format!("{before}{lines}"));
         if said != format!("bad.toml:{expected}") {
             wrong.push(format!(
                 "{lines}  said:     {said}\n  expected: bad.toml:{expected}"
@@ -103,6 +121,23 @@ fn a_mistake_in_network_faults_and_expectations_is_reported_at_its_place() {
 }
 
 #[test]
+fn a_mistake_in_a_fault_of_a_host_is_reported_at_its_place() {
+    check(
+        &format!("{HEAD}{CLIENTS}"),
+        include_str!("scenario_files/hosts.txt"),
+    );
+}
+
+#[test]
+fn what_cannot_survive_a_crash_is_reported_at_its_place() {
+    check_with(
+        &services_and_keeper(),
+        "story = \"It is kept.\"\nseed = 7\nclients.alice = []\n",
+        include_str!("scenario_files/survival.txt"),
+    );
+}
+
+#[test]
 fn a_small_file_has_one_variant_and_the_usual_values() {
     let scenario = good(&format!("{HEAD}{CLIENTS}"));
     assert_eq!(scenario.name, "good");
@@ -113,6 +148,8 @@ fn a_small_file_has_one_variant_and_the_usual_values() {
     let variant = scenario.variant("default").unwrap();
     assert_eq!(variant.host_names(), ["server", "alice", "bob"]);
     assert_eq!(variant.semantics, Semantics::AtMostOnce);
+    assert_eq!(variant.reply_cache, CacheKind::Memory);
+    assert_eq!(variant.state, StateKind::Memory);
     assert_eq!(variant.wire, Wire::V2);
     assert_eq!(variant.policy, Echo { volume: 5 }.policy());
     assert_eq!(variant.backends, Backend::ALL);
@@ -201,6 +238,207 @@ fn conditions_and_faults_know_their_hosts() {
             }),
         ]
     );
+}
+
+/// The faults that these tables describe, each a line of a scenario.
+fn faults(tables: &[&str]) -> Vec<Fault> {
+    let tables = tables.iter().map(|table| format!("[[fault]]\n{table}\n"));
+    let text = format!("{HEAD}{CLIENTS}{}", tables.collect::<String>());
+    only_variant(&text).conditions.faults.clone()
+}
+
+#[test]
+fn a_crash_has_a_time_an_event_or_a_disk_operation() {
+    let at = |host, when| Crash {
+        host: HostId(host),
+        when,
+        disk_operation: None,
+        restart_after: None,
+        disk: DiskFate::Keep,
+    };
+    let after = |word, operation, nth| {
+        When::After(Trigger {
+            word,
+            operation,
+            nth,
+        })
+    };
+    let uniform = |min, max| Chosen::Uniform { min, max };
+    let crashes = [
+        (
+            r#"crash = { host = "server", at_ms = 500 }"#,
+            at(0, When::At(Chosen::Fixed(500))),
+        ),
+        (
+            r#"crash = { host = "alice", at_ms = { uniform = [500, 20000] }, disk = "keep" }"#,
+            at(1, When::At(uniform(500, 20_000))),
+        ),
+        (
+            r#"crash = { host = "server", after = "execute alice#2", restart_after_ms = 1 }"#,
+            Crash {
+                restart_after: Some(Duration::from_millis(1)),
+                ..at(0, after("execute", operation(1, 2), 1))
+            },
+        ),
+        (
+            r#"crash = { host = "server", after = "in-progress  bob#1", nth = 2, disk = "lose" }"#,
+            Crash {
+                disk: DiskFate::Lose,
+                ..at(0, after("in-progress", operation(2, 1), 2))
+            },
+        ),
+        (
+            r#"crash = { host = "server", disk_operation = 7, disk = "tear" }"#,
+            Crash {
+                disk_operation: Some(Chosen::Fixed(7)),
+                disk: DiskFate::Tear,
+                ..at(0, When::At(Chosen::Fixed(0)))
+            },
+        ),
+        (
+            r#"crash = { host = "server", at_ms = 0, disk_operation = { uniform = [1, 40] }, disk = "lie" }"#,
+            Crash {
+                disk_operation: Some(uniform(1, 40)),
+                disk: DiskFate::Lie,
+                ..at(0, When::At(Chosen::Fixed(0)))
+            },
+        ),
+        (
+            r#"crash = { host = "server", after = "receive bob#1", disk_operation = { uniform = [3, 3] } }"#,
+            Crash {
+                disk_operation: Some(uniform(3, 3)),
+                ..at(0, after("receive", operation(2, 1), 1))
+            },
+        ),
+    ];
+    assert_eq!(
+        faults(&crashes.each_ref().map(|(table, _)| *table)),
+        crashes.map(|(_, crash)| Fault::Crash(crash))
+    );
+}
+
+#[test]
+fn every_word_of_a_trace_can_be_waited_for() {
+    for (word, _) in Event::WORDS {
+        let table = format!("crash = {{ host = \"server\", after = \"{word} bob#1\" }}");
+        let [Fault::Crash(crash)] = &faults(&[&table])[..] else {
+            panic!("one crash")
+        };
+        let trigger = Trigger {
+            word,
+            operation: operation(2, 1),
+            nth: 1,
+        };
+        assert_eq!(crash.when, When::After(trigger));
+    }
+}
+
+#[test]
+fn a_pause_has_a_time_and_a_length() {
+    let pause = |at| {
+        Fault::Pause(Pause {
+            host: HostId(1),
+            at,
+            span: Duration::from_secs(3),
+        })
+    };
+    assert_eq!(
+        faults(&[
+            r#"pause = { host = "alice", at_ms = 500, for_ms = 3000 }"#,
+            r#"pause = { host = "alice", at_ms = { uniform = [0, 9] }, for_ms = 3000 }"#,
+        ]),
+        [
+            pause(Chosen::Fixed(500)),
+            pause(Chosen::Uniform { min: 0, max: 9 })
+        ]
+    );
+}
+
+#[test]
+fn a_skew_has_an_offset_a_rate_or_both() {
+    let skew = |host, offset_ms, rate_ppm| {
+        Fault::Skew(Skew {
+            host: HostId(host),
+            offset_ms,
+            rate_ppm,
+        })
+    };
+    assert_eq!(
+        faults(&[
+            r#"skew = { host = "server", offset_ms = 250, rate = 1.01 }"#,
+            r#"skew = { host = "alice", offset_ms = -3600000 }"#,
+            r#"skew = { host = "bob", rate = 0.999999 }"#,
+        ]),
+        [
+            skew(0, 250, 1_010_000),
+            skew(1, -3_600_000, 1_000_000),
+            skew(2, 0, 999_999)
+        ]
+    );
+    assert_eq!(
+        faults(&[
+            r#"skew = { host = "server", offset_ms = 3600000, rate = 2 }"#,
+            r#"skew = { host = "alice", rate = 0.5 }"#,
+        ]),
+        [skew(0, 3_600_000, 2_000_000), skew(1, 0, 500_000)]
+    );
+}
+
+#[test]
+fn a_variant_says_what_survives_a_crash() {
+    let text = r#"story = "It is kept."
+        service = "keeper"
+        seed = 7
+        state = "disk"
+        [variants]
+        forgets = { reply_cache = "memory" }
+        refuses = { reply_cache = "epoch" }
+        remembers = { reply_cache = "durable" }
+        nothing = { reply_cache = "epoch", state = "memory" }
+        old = { wire = "v1", reply_cache = "memory" }
+        [clients]
+        alice = ["keep it"]
+        "#;
+    let scenario = Scenario::parse("good.toml", text, &services_and_keeper()).unwrap();
+    let survives = |name: &str| {
+        let variant = scenario.variant(name).unwrap();
+        (variant.reply_cache, variant.state)
+    };
+    assert_eq!(survives("forgets"), (CacheKind::Memory, StateKind::Disk));
+    assert_eq!(survives("refuses"), (CacheKind::Epoch, StateKind::Disk));
+    assert_eq!(survives("remembers"), (CacheKind::Durable, StateKind::Disk));
+    assert_eq!(survives("nothing"), (CacheKind::Epoch, StateKind::Memory));
+    assert_eq!(survives("old"), (CacheKind::Memory, StateKind::Disk));
+}
+
+#[test]
+fn booking_is_on_a_disk_if_it_stores_its_state() {
+    let text = r#"story = "It is booked."
+        service = "booking"
+        seed = 7
+        facilities = ["Chapel"]
+        reply_cache = "durable"
+        state = "disk"
+        clients.alice = ["query Chapel mon"]
+        "#;
+    let stores_state = catalogue().iter().any(|service| service.stores_state());
+    let scenario = Scenario::parse("booking.toml", text, &catalogue());
+    match scenario {
+        Ok(scenario) => {
+            let variant = &scenario.variants[0];
+            assert!(stores_state);
+            assert_eq!(variant.reply_cache, CacheKind::Durable);
+            assert_eq!(variant.state, StateKind::Disk);
+        }
+        Err(mistake) => {
+            assert!(!stores_state, "{mistake}");
+            let expected = "booking does not store its state; expected `memory`";
+            assert_eq!(
+                mistake.to_string(),
+                format!("booking.toml:6:17: {expected}")
+            );
+        }
+    }
 }
 
 #[test]
@@ -344,6 +582,7 @@ fn with_overrides(settings: &[&str]) -> Result<Scenario, String> {
 fn overrides_win_over_the_file_and_its_variants() {
     let scenario = with_overrides(&[
         "semantics=at-least-once",
+        "reply_cache=epoch",
         "network.loss=0.5",
         "network.delay_ms.fixed=9",
         "volume=10",
@@ -354,6 +593,7 @@ fn overrides_win_over_the_file_and_its_variants() {
     assert_eq!(scenario.seed, Seed(u64::MAX));
     for variant in &scenario.variants {
         assert_eq!(variant.semantics, Semantics::AtLeastOnce);
+        assert_eq!(variant.reply_cache, CacheKind::Epoch);
         assert_eq!(
             Some(variant.conditions.everywhere.loss),
             Probability::new(0.5)
@@ -413,6 +653,14 @@ fn a_mistake_in_an_override_names_the_override() {
             "0 is out of range; expected a whole number from 1 to 1000",
         ),
         ("wire=v1", "echo has no format v1; expected `v2`"),
+        (
+            "reply_cache=durable",
+            "the state is in memory; expected `memory` or `epoch`, or `disk` as `state`",
+        ),
+        (
+            "state=disk",
+            "echo does not store its state; expected `memory`",
+        ),
         (
             "clients.server=[]",
             "`server` is the host of the server; expected another name for a client",

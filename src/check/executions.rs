@@ -97,10 +97,11 @@ impl Runs {
             }
             let of_client = &mut runs.by_client[client];
             if of_client.len() <= number {
-                of_client.resize(number + 1, 0);
+                of_client.resize((number + 1).next_power_of_two(), 0); // the next ones are soon to follow
             }
-            of_client[number] += 1;
-            runs.most = runs.most.max(of_client[number]);
+            let count = &mut of_client[number];
+            *count += 1;
+            runs.most = runs.most.max(*count);
         }
         runs
     }

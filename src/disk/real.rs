@@ -34,3 +34,7 @@ pub fn open(directory: &Path) -> Result<Store, StoreError> {
         Err(source) => Err(StoreError::Directory { place, source }),
     }
 }
+
+#[cfg(test)]
+#[path = "real_tests.rs"]
+mod tests;

@@ -406,3 +406,7 @@ fn pages(start: u64, end: u64) -> Range<usize> {
 fn place(offset: u64) -> usize {
     usize::try_from(offset).expect("a simulated disk fits into memory")
 }
+
+#[cfg(test)]
+#[path = "sim_tests.rs"]
+mod tests;

@@ -108,7 +108,8 @@ struct Change {
 
 impl Store {
     /// Opens what is on the disk, or makes an empty store of an empty disk. What a crash has left is
-    /// repaired: at most the commit that was under way is gone.
+    /// repaired: at most the commit that was under way is gone. All pages are read and checked, so that
+    /// damage is found now and not later.
     ///
     /// # Errors
     ///
@@ -255,7 +256,7 @@ impl Trouble {
     fn at(self, place: &str) -> StoreError {
         let place = place.to_owned();
         match self {
-            Self::Said(redb::Error::Io(source)) if source.kind() == io::ErrorKind::StorageFull => {
+            Self::Said(redb::Error::Io(source)) if is_full(source.kind()) => {
                 StoreError::Full { place }
             }
             Self::Said(redb::Error::Io(source)) if is_damage(source.kind()) => {
@@ -271,6 +272,13 @@ impl Trouble {
             Self::Panicked(what) => StoreError::Damaged { place, what },
         }
     }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// redb says so that the first bytes are not its own, and a disk that it is shorter than it was.
@@ -300,6 +308,8 @@ fn words(panic: &(dyn Any + Send)) -> String {
 fn open(backend: impl StorageBackend) -> Result<Database, redb::Error> {
     let database = Builder::new()
         .set_cache_size(CACHE_BYTES)
+        // Else it trusts what was closed in order, and a disk that lied makes it panic, or worse.
+        .set_check_integrity_on_open(true)
         .create_with_backend(backend)?;
     let known = match database.begin_read()?.open_table(TABLE) {
         Ok(_) => true,

@@ -165,6 +165,18 @@ impl Machine for SimHost {
         }
     }
 
+    fn record_execution(
+        &self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        let mut world = self.world.borrow_mut();
+        if world.is_alive(self.life()) {
+            world.record_execution(self.me, operation, request, reply);
+        }
+    }
+
     fn record_invocation(&self, operation: OperationId, request: &[u8]) {
         let mut world = self.world.borrow_mut();
         if world.is_alive(self.life()) {

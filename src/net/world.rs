@@ -43,6 +43,7 @@ use crate::net::streams::StreamNames;
 use crate::net::timers::{TimerQueues, TimerTicket};
 use crate::seed::{Seed, Stream};
 use crate::trace::{Coverage, Event, Recorder};
+use crate::wire::SharedBytes;
 
 /// Polls of tasks in one virtual millisecond after which a run is given up: a task that wakes itself
 /// for ever would otherwise hang it. A thousand hosts that are each woken a hundred times in one ms
@@ -241,6 +242,21 @@ impl World {
             self.record_attentively(host, event);
         } else {
             self.recorder.record(self.now, host, event);
+        }
+    }
+
+    /// Records that a host executed a request.
+    pub(crate) fn record_execution(
+        &mut self,
+        host: HostId,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        self.recorder
+            .record_execution(self.now, host, operation, request, reply);
+        if self.is_attentive {
+            self.notice(host, Event::EXECUTE, operation);
         }
     }
 

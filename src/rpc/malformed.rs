@@ -17,7 +17,7 @@ impl MalformedCounts {
     /// Counts one; the first of its kind is logged, and an event.
     pub(super) fn count(
         &mut self,
-        origin: Origin,
+        origin: &Origin,
         kind: &'static str,
         detail: &dyn fmt::Display,
     ) -> Option<Event> {
@@ -30,7 +30,7 @@ impl MalformedCounts {
             address,
             host: from,
             label,
-        } = origin;
+        } = *origin;
         tracing::warn!(
             "ignored a datagram from {address}: {detail}; more {kind} ones are only counted"
         );

@@ -146,8 +146,7 @@ impl<'a> Message<'a> {
                 head[12..20].copy_from_slice(&session.to_be_bytes());
                 head[20..24].copy_from_slice(&sequence.to_be_bytes());
                 head[24..28].copy_from_slice(&awaited.to_be_bytes());
-                writer.raw(&head);
-                writer.bytes(body);
+                writer.head_and_bytes(&head, body);
             }
             Self::Reply {
                 client,
@@ -157,8 +156,7 @@ impl<'a> Message<'a> {
                 let mut head = [0; HEADER_BYTES + 4];
                 head[..HEADER_BYTES].copy_from_slice(&header(REPLY, client));
                 head[12..].copy_from_slice(&sequence.to_be_bytes());
-                writer.raw(&head);
-                writer.bytes(body);
+                writer.head_and_bytes(&head, body);
             }
             Self::InProgress { client, sequence } => {
                 writer.raw(&header(IN_PROGRESS, client));

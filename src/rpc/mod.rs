@@ -6,9 +6,11 @@
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 
 pub mod client;
+mod dispatch;
 mod malformed;
 pub mod message;
 pub mod origin;
+pub mod output;
 pub mod reply_cache;
 pub mod retransmit;
 pub mod serve;

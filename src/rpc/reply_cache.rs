@@ -20,10 +20,11 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::id::{ClientKey, RequestId};
+use crate::id::{ClientId, ClientKey, RequestId};
 use crate::wire::SharedBytes;
 
 /// What a reply cache may hold.
@@ -78,10 +79,17 @@ pub enum Admission {
 #[derive(Debug)]
 pub struct ReplyCache {
     limits: Limits,
-    clients: BTreeMap<ClientKey, ClientRecord>,
+    clients: Clients,
     /// What all remembered requests cost.
     bytes: usize,
     next_sweep: Time,
+}
+
+/// All clients: their keys are compared often, and those of one format among themselves quickly.
+#[derive(Debug, Default)]
+struct Clients {
+    by_id: BTreeMap<ClientId, ClientRecord>,
+    by_address: BTreeMap<SocketAddr, ClientRecord>,
 }
 
 #[derive(Debug)]
@@ -109,10 +117,10 @@ struct StoredReply {
 impl ReplyCache {
     /// An empty cache.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            clients: BTreeMap::new(),
+            clients: Clients::default(),
             bytes: 0,
             next_sweep: Time::ZERO,
         }
@@ -132,21 +140,22 @@ impl ReplyCache {
         let limits = self.limits;
         let cost = REQUEST_BYTES + body.len();
         let room = self.clients.len() < limits.clients && self.bytes + cost <= limits.bytes;
-        let record = match self.clients.entry(client) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(_) if !room => return Admission::Full,
-            Entry::Vacant(new) => new.insert(ClientRecord::new(now)),
+        let Some(record) = self.clients.get_or_insert(client, now, room) else {
+            return Admission::Full;
         };
         record.last_heard = now;
         record.awaited = record.awaited.max(awaited);
+        if self.bytes + cost <= limits.bytes
+            && let Some(freed) = record.succeed(sequence, body)
+        {
+            self.bytes = self.bytes + cost - freed;
+            return Admission::New;
+        }
         self.bytes -= record.forget(now, limits.age);
         if sequence < record.awaited {
             return Admission::Acknowledged;
         }
-        match record
-            .requests
-            .binary_search_by_key(&sequence, |known| known.sequence)
-        {
+        match record.place(sequence) {
             Ok(place) => record.requests[place].duplicate(client, body),
             Err(_) if self.bytes + cost > limits.bytes => Admission::Full,
             Err(_) => {
@@ -166,32 +175,29 @@ impl ReplyCache {
 
     /// Stores the reply to a request that was in progress.
     pub fn complete(&mut self, now: Time, request: RequestId, reply: &SharedBytes) {
-        let Some(record) = self.clients.get_mut(&request.client) else {
+        let Some(record) = self.clients.get_mut(request.client) else {
             return;
         };
-        let sequence = request.sequence;
-        if let Ok(place) = record
-            .requests
-            .binary_search_by_key(&sequence, |known| known.sequence)
-        {
-            self.bytes -= record.requests[place].bytes();
-            if sequence < record.awaited {
-                record.requests.remove(place);
-            } else {
-                let body = reply.clone();
-                record.requests[place].reply = Some(StoredReply { body, since: now });
-                self.bytes += record.requests[place].bytes();
-            }
+        let Ok(place) = record.place(request.sequence) else {
+            return;
+        };
+        let known = &mut record.requests[place];
+        if request.sequence < record.awaited {
+            self.bytes -= known.bytes();
+            record.requests.remove(place);
+        } else {
+            let body = reply.clone();
+            let before = known.reply.replace(StoredReply { body, since: now });
+            self.bytes -= before.map_or(0, |before| before.body.len());
+            self.bytes += reply.len();
         }
     }
 
     /// How many requests are remembered, in all.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.clients
-            .values()
-            .map(|record| record.requests.len())
-            .sum()
+        let records = self.clients.records();
+        records.map(|record| record.requests.len()).sum()
     }
 
     /// Whether nothing is remembered.
@@ -205,12 +211,61 @@ impl ReplyCache {
         if now < self.next_sweep {
             return;
         }
-        self.next_sweep = now + self.limits.age / 10;
         let age = self.limits.age;
-        self.clients.retain(|_, record| {
-            self.bytes -= record.forget(now, age);
+        self.next_sweep = now + age / 10;
+        let Self { clients, bytes, .. } = self;
+        clients.retain(|record| {
+            *bytes -= record.forget(now, age);
             !record.requests.is_empty() || now - record.last_heard < age
         });
+    }
+}
+
+impl Clients {
+    fn len(&self) -> usize {
+        self.by_id.len() + self.by_address.len()
+    }
+
+    fn records(&self) -> impl Iterator<Item = &ClientRecord> {
+        self.by_id.values().chain(self.by_address.values())
+    }
+
+    fn get_mut(&mut self, client: ClientKey) -> Option<&mut ClientRecord> {
+        match client {
+            ClientKey::Id(id) => self.by_id.get_mut(&id),
+            ClientKey::Address(address) => self.by_address.get_mut(&address),
+        }
+    }
+
+    /// The record of a client; a new one if it has none and there is room.
+    fn get_or_insert(
+        &mut self,
+        client: ClientKey,
+        now: Time,
+        room: bool,
+    ) -> Option<&mut ClientRecord> {
+        match client {
+            ClientKey::Id(id) => get_or_insert(&mut self.by_id, id, now, room),
+            ClientKey::Address(address) => get_or_insert(&mut self.by_address, address, now, room),
+        }
+    }
+
+    fn retain(&mut self, mut keeps: impl FnMut(&mut ClientRecord) -> bool) {
+        self.by_id.retain(|_, record| keeps(record));
+        self.by_address.retain(|_, record| keeps(record));
+    }
+}
+
+fn get_or_insert<K: Ord>(
+    records: &mut BTreeMap<K, ClientRecord>,
+    key: K,
+    now: Time,
+    room: bool,
+) -> Option<&mut ClientRecord> {
+    match records.entry(key) {
+        Entry::Occupied(known) => Some(known.into_mut()),
+        Entry::Vacant(new) if room => Some(new.insert(ClientRecord::new(now))),
+        Entry::Vacant(_) => None,
     }
 }
 
@@ -223,20 +278,47 @@ impl ClientRecord {
         }
     }
 
+    /// The place of a request, or where it would be.
+    fn place(&self, sequence: u32) -> Result<usize, usize> {
+        match &self.requests[..] {
+            [known] if known.sequence == sequence => Ok(0),
+            requests => requests.binary_search_by_key(&sequence, |known| known.sequence),
+        }
+    }
+
+    /// Lets a new request take the place of the only one, if that is complete and no longer waited for:
+    /// so it is with clients that have one call under way, and nothing need be looked through. Says how
+    /// many bytes that frees.
+    fn succeed(&mut self, sequence: u32, body: &SharedBytes) -> Option<usize> {
+        let [known] = &mut self.requests[..] else {
+            return None;
+        };
+        let is_over = known.reply.is_some() && known.sequence < self.awaited;
+        if !is_over || sequence < self.awaited {
+            return None;
+        }
+        let freed = known.bytes();
+        known.sequence = sequence;
+        known.body = body.clone();
+        known.reply = None;
+        Some(freed)
+    }
+
     /// Forgets replies that the client no longer waits for, and old ones; what is in progress stays
     /// until it is complete. Says how many bytes that frees.
     fn forget(&mut self, now: Time, age: Duration) -> usize {
         let awaited = self.awaited;
+        let is_over = |known: &Remembered| match &known.reply {
+            Some(reply) => known.sequence < awaited || now - reply.since >= age,
+            None => false,
+        };
         let mut freed = 0;
         self.requests.retain(|known| {
-            let keeps = match &known.reply {
-                Some(reply) => known.sequence >= awaited && now - reply.since < age,
-                None => true,
-            };
-            if !keeps {
+            let is_over = is_over(known);
+            if is_over {
                 freed += known.bytes();
             }
-            keeps
+            !is_over
         });
         freed
     }

@@ -1,9 +1,10 @@
-//! The thin loop around a server: receive, hand to the server, send what it returned.
+//! The thin loop around a server: receive, and hand to the server.
 
 use crate::host::Host;
 use crate::net::{Arrival, Datagrams, recv_until};
 use crate::rpc::origin::Origin;
-use crate::rpc::server::{Action, RpcServer};
+use crate::rpc::output::Outlet;
+use crate::rpc::server::RpcServer;
 
 /// Serves on a socket until the host's life ends.
 pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {
@@ -13,35 +14,23 @@ pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcSe
 /// Answers what comes, for ever; whoever stops it has the server back.
 pub async fn answer(host: &Host, socket: &mut dyn Datagrams, server: &mut RpcServer) {
     let mut timer = host.timer();
-    let mut actions = Vec::new();
     loop {
-        let arrival = recv_until(socket, &mut *timer, server.next_timer()).await;
+        let arrival = recv_until(&mut *socket, &mut *timer, server.next_timer()).await;
         let now = host.now();
-        server.tell_all(host.wants_all_events());
-        if let Some(Arrival {
-            body,
-            from: address,
-            label,
-        }) = arrival
-        {
+        let mut outlet = Outlet {
+            host,
+            socket: &mut *socket,
+            wants_all_events: host.wants_all_events(),
+        };
+        if let Some(Arrival { body, from, label }) = arrival {
             let origin = Origin {
-                address,
-                host: host.host_of(address),
+                address: from,
+                host: host.host_of(from),
                 label,
             };
-            server.receive(now, origin, &body, &mut actions);
+            server.receive(now, &origin, &body, &mut outlet);
         } else {
-            server.fire_timers(now, &mut actions);
-        }
-        for action in actions.drain(..) {
-            match action {
-                Action::Send {
-                    to,
-                    datagram,
-                    label,
-                } => socket.send(to, datagram, label),
-                Action::Record(event) => host.record(event),
-            }
+            server.fire_timers(now, &mut outlet);
         }
     }
 }

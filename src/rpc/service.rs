@@ -52,21 +52,27 @@ pub trait Service {
         records: &mut dyn Iterator<Item = Record>,
         _effects: &mut Effects,
     ) -> Result<(), BadRecord> {
-        records
-            .next()
-            .map_or(Ok(()), |(key, _)| Err(BadRecord { key }))
+        match records.next() {
+            None => Ok(()),
+            Some((key, _)) => Err(BadRecord {
+                key,
+                reason: "this service stores nothing".to_owned(),
+            }),
+        }
     }
 }
 
 /// A record that a service has stored: its key and its value, both in the service's own encoding.
 pub type Record = (Vec<u8>, Vec<u8>);
 
-/// A stored record is not understood.
+/// A stored record cannot be taken up.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the record with key \"{}\" is not understood", .key.escape_ascii())]
+#[error("the record with key \"{}\" cannot be taken up: {reason}", .key.escape_ascii())]
 pub struct BadRecord {
     /// The record's key.
     pub key: Vec<u8>,
+    /// Why not.
+    pub reason: String,
 }
 
 /// What a service is given.
@@ -239,6 +245,18 @@ impl Effects {
                 value: value.clone().map(|value| &self.bytes[value]),
             },
         })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 
     /// Forgets all effects: they have been carried out.

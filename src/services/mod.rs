@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::history::Outcome;
 use crate::host::Task;
 use crate::id::OperationId;
-use crate::rpc::client::RpcClient;
+use crate::rpc::client::{Called, RpcClient};
 use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
@@ -142,9 +142,25 @@ pub trait Client {
     /// What it calls through: while it performs nothing, whoever drives it takes in what arrives.
     fn rpc(&mut self) -> &mut RpcClient;
 
-    /// Performs a command to its end.
-    fn perform<'a>(&'a mut self, operation: OperationId, command: &'a Command)
-    -> Task<'a, Outcome>;
+    /// Whether a command is one call, and no more; unless a client says otherwise, each is.
+    fn is_one_call(&self, _command: &Command) -> bool {
+        true
+    }
+
+    /// What follows from how the call of such a command ended.
+    fn conclude(&mut self, command: &Command, called: Called) -> Outcome;
+
+    /// Performs a command that is more than one call.
+    fn perform_series<'a>(
+        &'a mut self,
+        operation: OperationId,
+        command: &'a Command,
+    ) -> Task<'a, Outcome> {
+        Box::pin(async move {
+            let called = self.rpc().call(operation, &command.body).await;
+            self.conclude(command, called)
+        })
+    }
 
     /// Makes up a command with this verb, for generated load. It may use what earlier replies said.
     ///
@@ -152,6 +168,18 @@ pub trait Client {
     ///
     /// If the verb is none of the service's, or cannot be generated.
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError>;
+}
+
+impl dyn Client {
+    /// Performs a command to its end. One call, as most commands are, takes no future of its own.
+    pub async fn perform(&mut self, operation: OperationId, command: &Command) -> Outcome {
+        if self.is_one_call(command) {
+            let called = self.rpc().call(operation, &command.body).await;
+            self.conclude(command, called)
+        } else {
+            self.perform_series(operation, command).await
+        }
+    }
 }
 
 /// A client each of whose commands is one call.
@@ -174,17 +202,8 @@ impl Client for PlainClient {
         &mut self.rpc
     }
 
-    fn perform<'a>(
-        &'a mut self,
-        operation: OperationId,
-        command: &'a Command,
-    ) -> Task<'a, Outcome> {
-        Box::pin(async move {
-            self.rpc
-                .call(operation, &command.body)
-                .await
-                .into_outcome(self.is_refusal)
-        })
+    fn conclude(&mut self, _command: &Command, called: Called) -> Outcome {
+        called.into_outcome(self.is_refusal)
     }
 
     fn generate(&mut self, verb: &str, _chance: &mut Stream) -> Result<Command, CommandError> {

@@ -103,8 +103,8 @@ impl Director for Stages {
     }
 
     fn after(&mut self, world: &mut World) -> Next {
-        if self.next_stage.is_some() {
-            return Next::At(world.now() + Duration::from_millis(1));
+        if world.calls_in_flight() && world.now() < self.over_at {
+            return Next::At(self.over_at);
         }
         if self.outcomes.borrow().setup_error.is_some() {
             return Next::Stop;

@@ -290,6 +290,8 @@ impl Event {
         ("expire", "something ended by its time"),
     ];
 
+    /// The word of [`Self::Execute`].
+    pub(crate) const EXECUTE: &'static str = "execute";
     /// The word of [`Self::Outcome`].
     pub(crate) const OUTCOME: &'static str = "outcome";
 
@@ -309,7 +311,7 @@ impl Event {
             },
             Self::Send { label: None, .. } => "send",
             Self::Receive { .. } => "receive",
-            Self::Execute { .. } => "execute",
+            Self::Execute { .. } => Self::EXECUTE,
             Self::Complete { .. } => "complete",
             Self::Filter { .. } => "filter",
             Self::Ignore { .. } => "ignore",

@@ -8,6 +8,7 @@ use crate::clock::Time;
 use crate::history::{History, Outcome};
 use crate::id::{HostId, OperationId};
 use crate::trace::{Coverage, Event, Line};
+use crate::wire::SharedBytes;
 
 /// How much a recorder keeps.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -167,6 +168,28 @@ impl Recorder {
     #[must_use]
     pub const fn wants_all(&self) -> bool {
         self.wants_all
+    }
+
+    /// Records that a host executed a request. No event is made of it where only counts are kept.
+    pub fn record_execution(
+        &mut self,
+        now: Time,
+        host: HostId,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        if self.detail != Detail::Counts {
+            let (request, reply) = (request.clone(), reply.cloned());
+            let event = Event::Execute {
+                operation,
+                request,
+                reply,
+            };
+            self.record(now, host, event);
+        } else if !self.muted {
+            self.executed.push(operation);
+        }
     }
 
     /// Records that a client began an operation.

@@ -66,6 +66,15 @@ impl Writer {
         self.raw(bytes);
     }
 
+    /// Writes bytes as they are, and behind them bytes behind their length: a head and a body at once.
+    #[inline]
+    pub(crate) fn head_and_bytes(&mut self, head: &[u8], bytes: &[u8]) {
+        self.0.reserve(head.len() + size_of::<u32>() + bytes.len());
+        self.raw(head);
+        self.count(bytes.len());
+        self.raw(bytes);
+    }
+
     /// Writes a string behind its length in bytes.
     #[inline]
     pub fn str(&mut self, text: &str) {

@@ -5,8 +5,9 @@ use wavetank::id::{ClientId, HostId};
 use wavetank::rpc::Semantics;
 use wavetank::rpc::message::{Message, Refused};
 use wavetank::rpc::origin::Origin;
+use wavetank::rpc::output::Action;
 use wavetank::rpc::reply_cache::Limits;
-use wavetank::rpc::server::{Action, RpcServer};
+use wavetank::rpc::server::RpcServer;
 use wavetank::rpc::service::Service;
 use wavetank::trace::Event;
 
@@ -37,7 +38,7 @@ fn answer(server: &mut RpcServer, datagram: &[u8]) -> (Option<Vec<u8>>, bool) {
         label: None,
     };
     let mut actions = Vec::new();
-    server.receive(Time::ZERO, origin, &datagram.into(), &mut actions);
+    server.receive(Time::ZERO, &origin, &datagram.into(), &mut actions);
     let executed = |action: &Action| matches!(action, Action::Record(Event::Execute { .. }));
     let executes = actions.iter().any(executed);
     let sent = actions.into_iter().filter_map(|action| match action {

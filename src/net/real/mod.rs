@@ -37,6 +37,7 @@ use crate::net::streams::StreamNames;
 use crate::net::{Datagrams, Label, Network, Timer};
 use crate::seed::{Seed, Stream, fnv1a};
 use crate::trace::{Event, Line};
+use crate::wire::SharedBytes;
 
 use socket::RealSocket;
 
@@ -320,6 +321,25 @@ impl Machine for RealHost {
 
     fn record(&self, event: Event) {
         self.world.record(self.me, event);
+    }
+
+    fn record_execution(
+        &self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        if self.world.is_heard() {
+            let (request, reply) = (request.clone(), reply.cloned());
+            self.world.record(
+                self.me,
+                Event::Execute {
+                    operation,
+                    request,
+                    reply,
+                },
+            );
+        }
     }
 
     /// Histories of real runs are not kept.

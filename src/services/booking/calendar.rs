@@ -40,6 +40,17 @@ impl Calendar {
             .is_none_or(|taken| taken.end() <= interval.start())
     }
 
+    /// Whether nothing is taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    /// Whether exactly this interval was taken.
+    pub(crate) fn holds(&self, interval: Interval) -> bool {
+        let place = self.first_from(interval.start());
+        self.taken.get(place) == Some(&interval)
+    }
+
     /// When it is free on a day, 0 Monday .. 6 Sunday, in order; never on what is no day.
     pub(crate) fn free_on(&self, day: u8) -> impl Iterator<Item = (WireTime, WireTime)> {
         let bound = |day| Minute::start_of_day(day).unwrap_or(Minute::END);

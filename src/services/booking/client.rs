@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::history::{Outcome, Told};
 use crate::host::Task;
 use crate::id::OperationId;
-use crate::rpc::client::RpcClient;
+use crate::rpc::client::{Called, RpcClient};
 use crate::seed::Stream;
 use crate::services::booking::load::Load;
 use crate::services::booking::message::{Reply, Request};
@@ -30,21 +30,10 @@ impl BookingClient {
         }
     }
 
-    async fn call(&mut self, operation: OperationId, command: &Command) -> Outcome {
-        let called = self.rpc.call(operation, &command.body).await;
-        let outcome = called.into_outcome(Reply::is_error);
-        if command.verb == "book"
-            && let Told::Reply(body) = &outcome.told
-            && Reply::is_booked(body)
-        {
-            self.load.booked(body.clone());
-        }
-        outcome
-    }
-
     async fn monitor(&mut self, operation: OperationId, command: &Command) -> Outcome {
         let began = self.rpc.host().now();
-        let registered = self.call(operation, command).await;
+        let called = self.rpc.call(operation, &command.body).await;
+        let registered = self.conclude(command, called);
         let Ok(Request::Monitor { facility, seconds }) = Request::decode(&command.body) else {
             return registered;
         };
@@ -104,15 +93,27 @@ impl Client for BookingClient {
         &mut self.rpc
     }
 
-    fn perform<'a>(
+    fn is_one_call(&self, command: &Command) -> bool {
+        command.verb != "monitor"
+    }
+
+    fn conclude(&mut self, command: &Command, called: Called) -> Outcome {
+        let outcome = called.into_outcome(Reply::is_error);
+        if command.verb == "book"
+            && let Told::Reply(body) = &outcome.told
+            && Reply::is_booked(body)
+        {
+            self.load.booked(body.clone());
+        }
+        outcome
+    }
+
+    fn perform_series<'a>(
         &'a mut self,
         operation: OperationId,
         command: &'a Command,
     ) -> Task<'a, Outcome> {
-        match command.verb {
-            "monitor" => Box::pin(self.monitor(operation, command)),
-            _ => Box::pin(self.call(operation, command)),
-        }
+        Box::pin(self.monitor(operation, command))
     }
 
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {

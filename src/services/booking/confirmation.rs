@@ -53,6 +53,12 @@ impl Confirmation {
         &room[at..]
     }
 
+    /// The number of its booking, from 1.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     /// The index of its booking, counted from zero.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -7,7 +7,8 @@ use crate::services::booking::message::{Availability, DayAvailability, Update};
 use crate::services::booking::week::Interval;
 
 /// How many changes of a facility can be told again. A monitor that has lost more updates in a row
-/// than this learns how many it missed, and goes on from there.
+/// than this learns how many it missed, and goes on from there. Another number is another format of
+/// what a server [stores](super::records).
 pub const KEPT_REVISIONS: usize = 64;
 
 /// How many updates the server sends for one question about lost ones, so that one small datagram
@@ -23,7 +24,7 @@ pub const BYTES_PER_ASK: usize = 16 * 1024;
 ///
 /// It is kept instead of the availability after it: that can be worked out backwards when somebody
 /// asks, which is seldom, while changes are many.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Change {
     /// An interval that became free.
     pub(crate) freed: Option<Interval>,
@@ -36,7 +37,8 @@ pub(crate) struct Change {
 pub(crate) struct Facility {
     name: String,
     calendar: Calendar,
-    revision: u32,
+    /// How many changes it has seen; the last ones are kept.
+    changes: u64,
     kept: VecDeque<Change>,
 }
 
@@ -46,7 +48,7 @@ impl Facility {
         Self {
             name,
             calendar: Calendar::default(),
-            revision: 0,
+            changes: 0,
             kept: VecDeque::with_capacity(KEPT_REVISIONS),
         }
     }
@@ -59,9 +61,52 @@ impl Facility {
             self.kept.pop_front();
         }
         self.kept.push_back(change);
-        // After four thousand million changes the revision stays as it is: bookings go on, and
-        // monitors take further updates for known ones.
-        self.revision = self.revision.saturating_add(1);
+        self.changes = self.changes.saturating_add(1);
+    }
+
+    /// Takes a stored booking up, unless its time is taken.
+    pub(crate) fn restore_booking(&mut self, interval: Interval) -> bool {
+        let is_free = self.calendar.is_free(interval, None);
+        if is_free {
+            self.calendar.take(interval);
+        }
+        is_free
+    }
+
+    /// Takes the stored change of this number up, from 1, unless it does not follow on the last. The
+    /// calendar is that after all changes already.
+    pub(crate) fn restore_change(&mut self, number: u64, change: Change) -> bool {
+        let follows = match self.kept.len() {
+            0 => number > 0,
+            KEPT_REVISIONS.. => false,
+            _ => self.changes.checked_add(1) == Some(number),
+        };
+        if follows {
+            self.changes = number;
+            self.kept.push_back(change);
+        }
+        follows
+    }
+
+    /// Whether the changes that were taken up lead to the bookings that were: from no booking, or
+    /// from what was before the oldest change that is kept.
+    pub(crate) fn is_whole(&self) -> bool {
+        let earlier = self.changes - self.kept.len() as u64;
+        let mut calendar = self.calendar.clone();
+        for change in self.kept.iter().rev() {
+            if change.taken.is_some_and(|i| !calendar.holds(i)) {
+                return false;
+            }
+            change.taken.into_iter().for_each(|i| calendar.free(i));
+            if change.freed.is_some_and(|i| !calendar.is_free(i, None)) {
+                return false;
+            }
+            change.freed.into_iter().for_each(|i| calendar.take(i));
+        }
+        match earlier {
+            0 => calendar.is_empty(),
+            _ => self.kept.len() == KEPT_REVISIONS,
+        }
     }
 
     /// Its name.
@@ -69,9 +114,18 @@ impl Facility {
         &self.name
     }
 
-    /// How many changes it has seen.
+    /// How many changes it has seen. After four thousand million the revision stays as it is: bookings
+    /// go on, and monitors take further updates for known ones.
     pub(crate) const fn revision(&self) -> u32 {
-        self.revision
+        if self.changes > u32::MAX as u64 {
+            return u32::MAX;
+        }
+        self.changes as u32
+    }
+
+    /// The number of its last change, from 1, and what it did.
+    pub(crate) fn last_change(&self) -> Option<(u64, Change)> {
+        Some((self.changes, *self.kept.back()?))
     }
 
     /// Its calendar.
@@ -81,19 +135,18 @@ impl Facility {
 
     /// The update that tells its last change.
     pub(crate) fn update(&self) -> Update {
-        self.changed(self.revision, self.calendar.week())
+        self.changed(self.revision(), self.calendar.week())
     }
 
     /// The updates after this revision, in order: those kept, and no more than
     /// [`UPDATES_PER_ASK`].
     pub(crate) fn updates_after(&self, after: u32) -> Vec<Update> {
         let first = after.saturating_add(1).max(self.oldest());
-        let last = self
-            .revision
-            .min(first.saturating_add(UPDATES_PER_ASK as u32 - 1));
+        let revision = self.revision();
+        let last = revision.min(first.saturating_add(UPDATES_PER_ASK as u32 - 1));
         let mut calendar = self.calendar.clone();
         let mut updates = Vec::new();
-        for (revision, change) in (first..=self.revision).rev().zip(self.kept.iter().rev()) {
+        for (revision, change) in (first..=revision).rev().zip(self.kept.iter().rev()) {
             if revision <= last {
                 updates.push(self.changed(revision, calendar.week()));
             }
@@ -106,7 +159,7 @@ impl Facility {
 
     /// The earliest revision that can still be told again.
     fn oldest(&self) -> u32 {
-        self.revision.saturating_sub(self.kept.len() as u32) + 1
+        self.revision().saturating_sub(self.kept.len() as u32) + 1
     }
 
     fn changed(&self, revision: u32, days: Vec<DayAvailability>) -> Update {
@@ -190,5 +243,49 @@ mod tests {
         };
         assert_eq!(oldest, 100 - KEPT_REVISIONS as u32 + 1);
         assert_eq!(revisions(&facility.updates_after(99)), [100]);
+    }
+
+    #[test]
+    fn stored_changes_are_taken_up_in_order_without_gaps_and_as_many_as_are_kept() {
+        let change = Change {
+            freed: None,
+            taken: Some(interval(1)),
+        };
+        let mut facility = taken(0);
+        assert!(!facility.restore_change(0, change));
+        let last = 7 + KEPT_REVISIONS as u64 - 1;
+        for number in 7..=last {
+            assert!(facility.restore_change(number, change), "{number}");
+            assert!(!facility.restore_change(number + 2, change), "{number}");
+        }
+        assert!(!facility.restore_change(last + 1, change));
+    }
+
+    #[test]
+    fn beyond_the_last_revision_and_the_last_number_changes_go_on() {
+        let mut facility = taken(64);
+        facility.changes = u64::from(u32::MAX) - 1;
+        let mut revisions_seen = Vec::new();
+        for hour in 64..67 {
+            facility.make(Change {
+                freed: None,
+                taken: Some(interval(hour)),
+            });
+            revisions_seen.push(facility.revision());
+        }
+        assert_eq!(revisions_seen, [u32::MAX; 3]);
+        assert_eq!(
+            facility.last_change().map(|(number, _)| number),
+            Some(0x1_0000_0001)
+        );
+        let mut last = taken(0);
+        let change = Change {
+            freed: None,
+            taken: Some(interval(1)),
+        };
+        assert!(last.restore_change(u64::MAX, change));
+        assert!(!last.restore_change(1, change));
+        last.make(change);
+        assert_eq!(last.changes, u64::MAX);
     }
 }

@@ -9,6 +9,7 @@
 //! - [`week`]: the fixed week in minutes
 //! - [`state`]: facilities and bookings; [`facility`]: one of them, and its last changes
 //! - [`monitor`]: who is told of changes, and until when
+//! - `records`: all of that as a server with a disk stores it
 //! - [`server`], [`client`]: the two sides
 //! - `command`, `describe`: the command grammar, and every message in words
 //!
@@ -29,6 +30,7 @@ mod calendar;
 mod command;
 mod describe;
 mod load;
+mod records;
 mod watch;
 mod words;
 
@@ -153,6 +155,10 @@ impl Application for Booking {
     fn service(&self) -> Box<dyn Service> {
         let names = self.facilities.iter().map(String::as_str);
         Box::new(server::BookingServer::new(names))
+    }
+
+    fn stores_state(&self) -> bool {
+        true
     }
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {

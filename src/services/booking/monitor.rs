@@ -35,28 +35,40 @@ pub const REGISTRATIONS_V1_MAX: usize = 16;
 
 /// A registration among those of its facility, in the order in which they were made.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Key {
-    facility: FacilityId,
-    number: u64,
+pub(super) struct Key {
+    pub(super) facility: FacilityId,
+    /// From 1. Those that have ended leave gaps, and the last number may be given again.
+    pub(super) number: u64,
 }
 
 /// A client's wish to be told of a facility's changes.
-#[derive(Clone, Copy, Debug)]
-struct Registration {
-    caller: Caller,
-    since: Time,
-    expiry: Time,
-    /// When something is to be done about it next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Registration {
+    pub(super) caller: Caller,
+    pub(super) since: Time,
+    pub(super) expiry: Time,
+    /// When something is to be done about it next. It follows from the rest and the time.
     due: Time,
+}
+
+/// A registration was made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Registered {
+    /// How long it lasts: [`MONITOR_MAX`] at most.
+    pub(crate) span: Duration,
+    /// The new registration.
+    pub(super) key: Key,
+    /// The one that it replaces.
+    pub(super) replaced: Option<Key>,
 }
 
 /// Something is due for a registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Due {
+    /// For which registration.
+    pub(super) key: Key,
     /// Who registered.
     pub(crate) caller: Caller,
-    /// For what.
-    pub(crate) facility: FacilityId,
     /// Whether it has ended; if not, the client is to be told the latest revision.
     pub(crate) ended: bool,
 }
@@ -71,45 +83,61 @@ pub(crate) struct Registrations {
     all: BTreeMap<Key, Registration>,
     of_client: BTreeSet<(ClientKey, Key)>,
     due: BTreeSet<(Time, Key)>,
-    made: u64,
 }
 
 impl Registrations {
     /// Registers a caller. A v2 client's earlier registration for the facility is replaced, a v1
-    /// client's stays beside the new one. Says how long it lasts: [`MONITOR_MAX`] at most.
+    /// client's stays beside the new one.
     pub(crate) fn register(
         &mut self,
         now: Time,
         caller: Caller,
         facility: FacilityId,
         span: Duration,
-    ) -> Result<Duration, Full> {
+    ) -> Result<Registered, Full> {
         let span = span.min(MONITOR_MAX);
-        let own = self.of_client(caller.client, facility);
-        if let Some(&replaced) = own.first()
-            && own.len() >= registrations_max(caller.client)
-        {
+        let replaced = self.replaced_by(caller.client, facility);
+        if let Some(replaced) = replaced {
             self.remove(replaced);
         }
         if self.all.len() >= REGISTRATIONS_MAX {
             return Err(Full);
         }
-        self.made += 1;
+        let last = self.all.range(all_keys(facility)).next_back();
         let key = Key {
             facility,
-            number: self.made,
+            number: last
+                .map_or(Some(1), |(last, _)| last.number.checked_add(1))
+                .ok_or(Full)?,
         };
-        let mut registration = Registration {
-            caller,
-            since: now,
-            expiry: now + span,
-            due: now + span,
-        };
-        registration.due = registration.next_due(now);
-        self.of_client.insert((caller.client, key));
-        self.due.insert((registration.due, key));
-        self.all.insert(key, registration);
-        Ok(span)
+        self.insert(now, key, Registration::new(caller, now, now + span));
+        Ok(Registered {
+            span,
+            key,
+            replaced,
+        })
+    }
+
+    /// Takes a stored registration up, after those with lower keys.
+    pub(super) fn restore(
+        &mut self,
+        now: Time,
+        key: Key,
+        registration: Registration,
+    ) -> Result<(), &'static str> {
+        if self
+            .all
+            .last_key_value()
+            .is_some_and(|(&last, _)| last >= key)
+        {
+            return Err("it does not follow on the registration before it");
+        }
+        let client = registration.caller.client;
+        if self.all.len() >= REGISTRATIONS_MAX || self.replaced_by(client, key.facility).is_some() {
+            return Err("there are too many registrations");
+        }
+        self.insert(now, key, registration);
+        Ok(())
     }
 
     /// The next registration for which something is due, if there is one now.
@@ -121,8 +149,8 @@ impl Registrations {
         self.due.remove(&(due, key));
         let registration = self.all.get_mut(&key)?;
         let taken = Due {
+            key,
             caller: registration.caller,
-            facility: key.facility,
             ended: registration.expiry <= now,
         };
         if taken.ended {
@@ -145,6 +173,11 @@ impl Registrations {
         self.due.first().map(|&(due, _)| due)
     }
 
+    /// The registration of this key, if it has not ended.
+    pub(super) fn registration(&self, key: Key) -> Option<&Registration> {
+        self.all.get(&key)
+    }
+
     /// Who is to be told of a facility's change, in the order of registration.
     pub(crate) fn living(&self, now: Time, facility: FacilityId) -> impl Iterator<Item = Caller> {
         self.all
@@ -153,12 +186,26 @@ impl Registrations {
             .map(|(_, registration)| registration.caller)
     }
 
+    /// The registration that the next of this client for this facility replaces, if it does one.
+    fn replaced_by(&self, client: ClientKey, facility: FacilityId) -> Option<Key> {
+        let own = self.of_client(client, facility);
+        let first = own.first().copied();
+        first.filter(|_| own.len() >= registrations_max(client))
+    }
+
     fn of_client(&self, client: ClientKey, facility: FacilityId) -> Vec<Key> {
         let keys = all_keys(facility);
         self.of_client
             .range((client, *keys.start())..=(client, *keys.end()))
             .map(|&(_, key)| key)
             .collect()
+    }
+
+    fn insert(&mut self, now: Time, key: Key, mut registration: Registration) {
+        registration.due = registration.next_due(now);
+        self.of_client.insert((registration.caller.client, key));
+        self.due.insert((registration.due, key));
+        self.all.insert(key, registration);
     }
 
     fn remove(&mut self, key: Key) {
@@ -170,6 +217,16 @@ impl Registrations {
 }
 
 impl Registration {
+    /// A registration, for which something is due at its end at the latest.
+    pub(super) const fn new(caller: Caller, since: Time, expiry: Time) -> Self {
+        Self {
+            caller,
+            since,
+            expiry,
+            due: expiry,
+        }
+    }
+
     /// The first moment after `now` at which something is due. What was due while the server did not
     /// run is not made up for.
     fn next_due(&self, now: Time) -> Time {
@@ -232,6 +289,20 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    impl Registrations {
+        /// Registers, and says for how long.
+        fn register_for(
+            &mut self,
+            now: Time,
+            caller: Caller,
+            facility: FacilityId,
+            span: Duration,
+        ) -> Result<Duration, Full> {
+            let registered = self.register(now, caller, facility, span);
+            registered.map(|registered| registered.span)
+        }
+    }
+
     /// What becomes due, and when, up to the end.
     fn dues(registrations: &mut Registrations) -> Vec<(u64, bool)> {
         let mut dues = Vec::new();
@@ -247,7 +318,7 @@ mod tests {
     fn a_v2_client_is_told_the_latest_every_five_seconds_and_the_end() {
         let mut registrations = Registrations::default();
         let start = Time::from_ms(100);
-        let registered = registrations.register(start, v2(1), facility(), seconds(12));
+        let registered = registrations.register_for(start, v2(1), facility(), seconds(12));
         assert_eq!(registered, Ok(seconds(12)));
         assert_eq!(
             dues(&mut registrations),
@@ -258,7 +329,7 @@ mod tests {
     #[test]
     fn an_end_after_a_multiple_of_five_seconds_is_told_once() {
         let mut registrations = Registrations::default();
-        let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(10));
+        let registered = registrations.register_for(Time::ZERO, v2(1), facility(), seconds(10));
         assert_eq!(registered, Ok(seconds(10)));
         assert_eq!(dues(&mut registrations), [(5_000, false), (10_000, true)]);
     }
@@ -266,7 +337,7 @@ mod tests {
     #[test]
     fn a_v1_client_just_expires() {
         let mut registrations = Registrations::default();
-        let registered = registrations.register(Time::ZERO, v1(1), facility(), seconds(12));
+        let registered = registrations.register_for(Time::ZERO, v1(1), facility(), seconds(12));
         assert_eq!(registered, Ok(seconds(12)));
         assert_eq!(dues(&mut registrations), [(12_000, true)]);
     }
@@ -274,7 +345,7 @@ mod tests {
     #[test]
     fn what_was_due_while_the_server_stood_still_comes_once() {
         let mut registrations = Registrations::default();
-        let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(60));
+        let registered = registrations.register_for(Time::ZERO, v2(1), facility(), seconds(60));
         assert_eq!(registered, Ok(seconds(60)));
         let late = Time::from_ms(21_000);
         assert!(registrations.take_due(late).is_some_and(|due| !due.ended));
@@ -286,7 +357,8 @@ mod tests {
     fn a_repeated_v2_registration_replaces_the_first_and_a_v1_one_stays_beside_it() {
         let mut registrations = Registrations::default();
         for caller in [v1(1), v2(1), v1(1), v2(1), v2(2)] {
-            let registered = registrations.register(Time::ZERO, caller, facility(), seconds(60));
+            let registered =
+                registrations.register_for(Time::ZERO, caller, facility(), seconds(60));
             assert_eq!(registered, Ok(seconds(60)));
         }
         let living: Vec<_> = registrations.living(Time::ZERO, facility()).collect();
@@ -296,7 +368,7 @@ mod tests {
     #[test]
     fn nobody_is_told_of_a_change_in_the_millisecond_of_expiry() {
         let mut registrations = Registrations::default();
-        let registered = registrations.register(Time::ZERO, v2(1), facility(), seconds(1));
+        let registered = registrations.register_for(Time::ZERO, v2(1), facility(), seconds(1));
         assert_eq!(registered, Ok(seconds(1)));
         let living = |at| registrations.living(Time::from_ms(at), facility()).count();
         assert_eq!((living(999), living(1_000)), (1, 0));
@@ -306,7 +378,7 @@ mod tests {
     fn a_registration_lasts_a_week_at_most() {
         let mut registrations = Registrations::default();
         let centuries = seconds(u32::MAX.into());
-        let registered = registrations.register(Time::ZERO, v1(1), facility(), centuries);
+        let registered = registrations.register_for(Time::ZERO, v1(1), facility(), centuries);
         assert_eq!(registered, Ok(MONITOR_MAX));
         assert_eq!(dues(&mut registrations), [(7 * 24 * 60 * 60 * 1_000, true)]);
     }
@@ -315,7 +387,7 @@ mod tests {
     fn registrations_are_limited_for_each_v1_client_and_in_all() {
         let mut registrations = Registrations::default();
         let mut register =
-            |caller| registrations.register(Time::ZERO, caller, facility(), seconds(60));
+            |caller| registrations.register_for(Time::ZERO, caller, facility(), seconds(60));
         for _ in 0..=REGISTRATIONS_V1_MAX {
             assert_eq!(register(v1(1)), Ok(seconds(60)));
         }
@@ -331,5 +403,39 @@ mod tests {
         assert_eq!(registrations.all.len(), REGISTRATIONS_MAX);
         assert_eq!(registrations.due.len(), REGISTRATIONS_MAX);
         assert_eq!(registrations.of_client.len(), REGISTRATIONS_MAX);
+    }
+
+    #[test]
+    fn stored_registrations_are_taken_up_in_order_and_within_the_limits() {
+        let mut registrations = Registrations::default();
+        let mut restore = |number, caller| {
+            let facility = facility();
+            let week = Registration::new(caller, Time::ZERO, Time::ZERO + MONITOR_MAX);
+            registrations.restore(Time::ZERO, Key { facility, number }, week)
+        };
+        assert_eq!(restore(2, v2(0)), Ok(()));
+        for number in [1, 2] {
+            assert!(restore(number, v2(1)).is_err_and(|reason| reason.contains("follow")));
+        }
+        assert!(restore(3, v2(0)).is_err_and(|reason| reason.contains("too many")));
+        for number in 3..=REGISTRATIONS_MAX as u64 {
+            assert_eq!(restore(number, v2(number)), Ok(()));
+        }
+        assert_eq!(restore(u64::MAX - 1, v2(1)), Ok(()));
+        assert!(restore(u64::MAX, v2(2)).is_err_and(|reason| reason.contains("too many")));
+        assert_eq!(registrations.all.len(), REGISTRATIONS_MAX);
+    }
+
+    #[test]
+    fn after_the_last_number_there_is_no_room() {
+        let mut registrations = Registrations::default();
+        let last = Key {
+            facility: facility(),
+            number: u64::MAX,
+        };
+        let week = Registration::new(v2(1), Time::ZERO, Time::ZERO + MONITOR_MAX);
+        assert_eq!(registrations.restore(Time::ZERO, last, week), Ok(()));
+        let registered = registrations.register(Time::ZERO, v2(2), facility(), seconds(1));
+        assert_eq!(registered, Err(Full));
     }
 }

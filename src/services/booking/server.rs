@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::ClientKey;
-use crate::rpc::service::{Caller, Effects, Input, Service, TimerKey};
+use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, TimerKey};
 use crate::services::booking::codec::{FACILITY, write_booked};
 use crate::services::booking::confirmation::LEN_MAX;
 use crate::services::booking::facility::BYTES_PER_ASK;
 use crate::services::booking::message::{Ask, Refusal, Reply, Request, Update};
 use crate::services::booking::monitor::Registrations;
-use crate::services::booking::state::{BookingState, FacilityId};
+use crate::services::booking::records::{self, Stored};
+use crate::services::booking::state::{BookingState, Changed, FacilityId};
 use crate::services::booking::words::quote;
 use crate::trace::Word;
 use crate::wire::{Reader, WireError, Writer};
@@ -25,11 +26,14 @@ type Facility = Result<FacilityId, Refusal>;
 ///
 /// Every change of a facility is pushed to all who monitor it, before the reply to the request that
 /// caused it. Updates carry the caller that registered, so that they count as its operation's.
+///
+/// What a step changes it stores, where records are kept; a server that is restored from its records
+/// goes on as if it had never stopped.
 #[derive(Debug)]
 pub struct BookingServer {
     state: BookingState,
     registrations: Registrations,
-    /// The time that the timer was last set to.
+    /// The time that the timer is set to.
     timer: Option<Time>,
     writer: Writer,
 }
@@ -59,7 +63,7 @@ impl BookingServer {
                 return self.state.query(facility?, &days, &mut self.writer);
             }
             Request::Monitor { facility, seconds } => {
-                let reply = self.monitor(now, caller, facility?, seconds)?;
+                let reply = self.monitor(now, caller, facility?, seconds, effects)?;
                 reply.write(&mut self.writer);
                 return Ok(());
             }
@@ -69,8 +73,9 @@ impl BookingServer {
                 end,
             } => {
                 let facility = facility?;
-                let confirmation = self.state.book(facility, (start, end))?;
-                self.publish(now, facility, effects);
+                let booked = self.state.book(facility, (start, end))?;
+                self.publish(now, booked, effects);
+                let confirmation = booked.confirmation;
                 write_booked(&mut self.writer, confirmation.write(&mut [0; LEN_MAX]));
                 return Ok(());
             }
@@ -113,20 +118,28 @@ impl BookingServer {
         caller: &Caller,
         facility: FacilityId,
         seconds: u32,
+        effects: &mut Effects,
     ) -> Result<Reply, Refusal> {
         let span = Duration::from_secs(seconds.into());
-        let span = self
+        let registered = self
             .registrations
             .register(now, *caller, facility, span)
             .map_err(|_full| Refusal::NotAvailable)?;
+        if effects.keeps_records() {
+            records::store_registration(&self.registrations, registered, effects);
+        }
         Ok(Reply::Monitoring {
             revision: self.state.revision(facility),
-            seconds: span.as_secs() as u32,
+            seconds: registered.span.as_secs() as u32,
         })
     }
 
-    /// Pushes a facility's last change to all who monitor it.
-    fn publish(&self, now: Time, facility: FacilityId, effects: &mut Effects) {
+    /// Stores a facility's last change, and pushes it to all who monitor it.
+    fn publish(&self, now: Time, changed: Changed, effects: &mut Effects) {
+        if effects.keeps_records() {
+            records::store_change(&self.state, changed, effects);
+        }
+        let facility = changed.facility;
         if self.registrations.is_empty() {
             return;
         }
@@ -164,8 +177,11 @@ impl BookingServer {
     /// Does what is due, and sets the timer for what will be.
     fn attend(&mut self, now: Time, effects: &mut Effects) {
         while let Some(due) = self.registrations.take_due(now) {
-            let facility = self.state.name(due.facility).to_owned();
+            let facility = self.state.name(due.key.facility).to_owned();
             if due.ended {
+                if effects.keeps_records() {
+                    records::erase_registration(due.key, effects);
+                }
                 let about = Some(due.caller.operation);
                 effects.tell(
                     Word::Expire,
@@ -175,20 +191,52 @@ impl BookingServer {
             }
             let latest = Update::Latest {
                 facility,
-                revision: self.state.revision(due.facility),
+                revision: self.state.revision(due.key.facility),
                 ended: due.ended,
             };
             if matches!(due.caller.client, ClientKey::Id(_)) {
                 effects.push(due.caller, &latest.encode());
             }
         }
-        let Some(next) = self.registrations.next_due() else {
-            return;
-        };
-        if self.timer.is_none_or(|set| set <= now || next < set) {
-            self.timer = Some(next);
+        self.set_timer(effects);
+    }
+
+    /// Sets the timer to what is due next, unless it is set so.
+    fn set_timer(&mut self, effects: &mut Effects) {
+        let next = self.registrations.next_due();
+        if let Some(next) = next
+            && self.timer != Some(next)
+        {
             effects.set_timer(DUE, next);
         }
+        self.timer = next;
+    }
+
+    /// Takes one record up. How many facilities were stored is known from the first one; until then it
+    /// is 0.
+    fn take_up(
+        &mut self,
+        now: Time,
+        (key, value): (&[u8], &[u8]),
+        facilities: &mut usize,
+    ) -> Result<(), String> {
+        let stored = Stored::read(key, value).map_err(|error| error.to_string())?;
+        match stored {
+            Stored::Facilities(names) => {
+                *facilities = names.len();
+                return records::check_facilities(&names, &self.state);
+            }
+            _ if *facilities == 0 => Err("the record of the facilities is missing"),
+            _ if !stored.is_of_first(*facilities) => Err("there is no such facility"),
+            Stored::Booking(number, booking) => self.state.restore_booking(number, booking),
+            Stored::Change(facility, number, change) => {
+                self.state.restore_change(facility, number, change)
+            }
+            Stored::Registration(key, registration) => {
+                self.registrations.restore(now, key, registration)
+            }
+        }
+        .map_err(str::to_owned)
     }
 }
 
@@ -221,6 +269,34 @@ impl Service for BookingServer {
         if !self.registrations.is_empty() {
             self.attend(now, effects);
         }
+    }
+
+    fn restore(
+        &mut self,
+        now: Time,
+        records: &mut dyn Iterator<Item = Record>,
+        effects: &mut Effects,
+    ) -> Result<(), BadRecord> {
+        let mut facilities = 0;
+        for (key, value) in records {
+            self.take_up(now, (&key, &value), &mut facilities)
+                .map_err(|reason| BadRecord { key, reason })?;
+        }
+        if let Some(broken) = self.state.first_broken() {
+            let (last, _) = self.state.last_change(broken).unzip();
+            return Err(BadRecord {
+                key: records::change_key(broken, last.unwrap_or_default()),
+                reason: format!(
+                    "up to it, the changes of {} do not lead to its bookings",
+                    quote(self.state.name(broken))
+                ),
+            });
+        }
+        if effects.keeps_records() && facilities < self.state.names().len() {
+            records::store_facilities(&self.state, effects);
+        }
+        self.set_timer(effects);
+        Ok(())
     }
 }
 

@@ -32,7 +32,7 @@ const COMPARED_MAX: usize = 16;
 
 /// A facility of a [`BookingState`]: its place in the configured order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct FacilityId(u16);
+pub struct FacilityId(pub(super) u16);
 
 impl FacilityId {
     const fn index(self) -> usize {
@@ -41,13 +41,22 @@ impl FacilityId {
 }
 
 /// A booking, be it cancelled or not.
-#[derive(Clone, Copy, Debug)]
-struct Booking {
-    facility: FacilityId,
-    interval: Interval,
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Booking {
+    pub(super) facility: FacilityId,
+    pub(super) interval: Interval,
     /// The end that book, or the last change, gave: what an extension counts from.
-    base_end: Minute,
-    cancelled: bool,
+    pub(super) base_end: Minute,
+    pub(super) cancelled: bool,
+}
+
+/// A booking was made, changed, extended or cancelled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Changed {
+    /// Of which facility.
+    pub facility: FacilityId,
+    /// Which booking.
+    pub confirmation: Confirmation,
 }
 
 /// All facilities and bookings.
@@ -92,7 +101,7 @@ impl BookingState {
         &mut self,
         facility: FacilityId,
         (start, end): (WireTime, WireTime),
-    ) -> Result<Confirmation, Refusal> {
+    ) -> Result<Changed, Refusal> {
         let interval = Interval::try_from((start, end))?;
         if self.bookings.len() >= BOOKINGS_MAX {
             return Err(Refusal::NotAvailable);
@@ -106,64 +115,109 @@ impl BookingState {
             base_end: interval.end(),
             cancelled: false,
         });
-        Ok(confirmation)
+        Ok(Changed {
+            facility,
+            confirmation,
+        })
     }
 
-    /// Moves a booking as a whole; it may overlap its own old place. Says whose booking it was.
+    /// Moves a booking as a whole; it may overlap its own old place.
     ///
     /// # Errors
     ///
     /// If there is no such booking, it is cancelled, it would leave the week, or its new place is not
     /// available.
-    pub fn change(
-        &mut self,
-        confirmation: &str,
-        offset_minutes: i32,
-    ) -> Result<FacilityId, Refusal> {
-        let (index, booking) = self.live_booking(confirmation)?;
+    pub fn change(&mut self, confirmation: &str, offset_minutes: i32) -> Result<Changed, Refusal> {
+        let (confirmation, booking) = self.live_booking(confirmation)?;
         let interval = booking
             .interval
             .moved(offset_minutes)
             .ok_or(Refusal::BadTimeRange)?;
         self.replace(booking.facility, Some(booking.interval), interval)?;
-        self.bookings[index].interval = interval;
-        self.bookings[index].base_end = interval.end();
-        Ok(booking.facility)
+        let changed = &mut self.bookings[confirmation.index()];
+        changed.interval = interval;
+        changed.base_end = interval.end();
+        Ok(booking.changed(confirmation))
     }
 
-    /// Lets a booking end this much later than book, or the last change, said. Says whose booking it
-    /// is.
+    /// Lets a booking end this much later than book, or the last change, said.
     ///
     /// # Errors
     ///
     /// If there is no such booking, it is cancelled, it would end after the week, or the time is not
     /// available.
-    pub fn extend(&mut self, confirmation: &str, minutes: u32) -> Result<FacilityId, Refusal> {
-        let (index, booking) = self.live_booking(confirmation)?;
+    pub fn extend(&mut self, confirmation: &str, minutes: u32) -> Result<Changed, Refusal> {
+        let (confirmation, booking) = self.live_booking(confirmation)?;
         let interval = Minute::new(i64::from(booking.base_end.minutes()) + i64::from(minutes))
             .and_then(|end| Interval::new(booking.interval.start(), end))
             .ok_or(Refusal::BadTimeRange)?;
         self.replace(booking.facility, Some(booking.interval), interval)?;
-        self.bookings[index].interval = interval;
-        Ok(booking.facility)
+        self.bookings[confirmation.index()].interval = interval;
+        Ok(booking.changed(confirmation))
     }
 
-    /// Cancels a booking, which it can do once. Says whose booking it was.
+    /// Cancels a booking, which it can do once.
     ///
     /// # Errors
     ///
     /// If there is no such booking, or it is cancelled already.
-    pub fn cancel(&mut self, confirmation: &str) -> Result<FacilityId, Refusal> {
-        let (index, booking) = self.booking(confirmation)?;
+    pub fn cancel(&mut self, confirmation: &str) -> Result<Changed, Refusal> {
+        let (confirmation, booking) = self.booking(confirmation)?;
         if booking.cancelled {
             return Err(Refusal::AlreadyCancelled);
         }
-        self.bookings[index].cancelled = true;
+        self.bookings[confirmation.index()].cancelled = true;
         self.facilities[booking.facility.index()].make(Change {
             freed: Some(booking.interval),
             taken: None,
         });
-        Ok(booking.facility)
+        Ok(booking.changed(confirmation))
+    }
+
+    /// Takes a stored booking up: the one of this number, from 1, after all before it.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it.
+    pub(super) fn restore_booking(
+        &mut self,
+        number: u32,
+        booking: Booking,
+    ) -> Result<(), &'static str> {
+        let next = Confirmation::of_index(self.bookings.len()).map(Confirmation::number);
+        if next != Some(number) || self.bookings.len() >= BOOKINGS_MAX {
+            return Err("it does not follow on the booking before it");
+        }
+        let facility = &mut self.facilities[booking.facility.index()];
+        if !booking.cancelled && !facility.restore_booking(booking.interval) {
+            return Err("its time is taken by another booking");
+        }
+        self.bookings.push(booking);
+        Ok(())
+    }
+
+    /// Takes a stored change of a facility up: the one of this number, after all bookings, and after
+    /// the changes before it.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it.
+    pub(super) fn restore_change(
+        &mut self,
+        facility: FacilityId,
+        number: u64,
+        change: Change,
+    ) -> Result<(), &'static str> {
+        if !self.facilities[facility.index()].restore_change(number, change) {
+            return Err("it does not follow on the change before it");
+        }
+        Ok(())
+    }
+
+    /// The first facility whose bookings are not what its changes made, when all have been taken up.
+    pub(super) fn first_broken(&self) -> Option<FacilityId> {
+        let place = self.facilities.iter().position(|f| !f.is_whole())?;
+        Some(FacilityId(place as u16))
     }
 
     /// Writes when a facility is free on these days, each answered once, in first-seen order: the
@@ -218,6 +272,21 @@ impl BookingState {
         Some(FacilityId(place as u16))
     }
 
+    /// All facilities' names, in the configured order.
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.facilities.iter().map(Facility::name)
+    }
+
+    /// The booking of this confirmation id, if there is one.
+    pub(super) fn booking_of(&self, confirmation: Confirmation) -> Option<&Booking> {
+        self.bookings.get(confirmation.index())
+    }
+
+    /// The number of a facility's last change, from 1, and what it did.
+    pub(super) fn last_change(&self, facility: FacilityId) -> Option<(u64, Change)> {
+        self.facilities[facility.index()].last_change()
+    }
+
     /// A facility's name.
     #[must_use]
     pub fn name(&self, facility: FacilityId) -> &str {
@@ -243,20 +312,20 @@ impl BookingState {
         self.facilities[facility.index()].updates_after(revision)
     }
 
-    fn booking(&self, confirmation: &str) -> Result<(usize, Booking), Refusal> {
-        let index = Confirmation::parse(confirmation)
-            .ok_or(Refusal::NoSuchBooking)?
-            .index();
-        let booking = self.bookings.get(index).ok_or(Refusal::NoSuchBooking)?;
-        Ok((index, *booking))
+    fn booking(&self, confirmation: &str) -> Result<(Confirmation, Booking), Refusal> {
+        let confirmation = Confirmation::parse(confirmation).ok_or(Refusal::NoSuchBooking)?;
+        let booking = self
+            .booking_of(confirmation)
+            .ok_or(Refusal::NoSuchBooking)?;
+        Ok((confirmation, *booking))
     }
 
-    fn live_booking(&self, confirmation: &str) -> Result<(usize, Booking), Refusal> {
-        let (index, booking) = self.booking(confirmation)?;
+    fn live_booking(&self, confirmation: &str) -> Result<(Confirmation, Booking), Refusal> {
+        let (confirmation, booking) = self.booking(confirmation)?;
         if booking.cancelled {
             return Err(Refusal::BookingCancelled);
         }
-        Ok((index, booking))
+        Ok((confirmation, booking))
     }
 
     /// Takes an interval instead of an old one, if it is available then.
@@ -275,6 +344,15 @@ impl BookingState {
             taken: Some(taken),
         });
         Ok(())
+    }
+}
+
+impl Booking {
+    const fn changed(self, confirmation: Confirmation) -> Changed {
+        Changed {
+            facility: self.facility,
+            confirmation,
+        }
     }
 }
 

@@ -21,8 +21,8 @@ fn at(day: u8, hour: u8) -> WireTime {
 /// Books whole hours and gives the confirmation id.
 fn book(state: &mut BookingState, start: (u8, u8), end: (u8, u8)) -> Result<String, Refusal> {
     let times = (at(start.0, start.1), at(end.0, end.1));
-    let confirmation = state.book(state.facility(ROOM)?, times)?;
-    Ok(confirmation.to_string())
+    let booked = state.book(state.facility(ROOM)?, times)?;
+    Ok(booked.confirmation.to_string())
 }
 
 fn query(state: &BookingState, facility: &str, days: &[u8]) -> Result<Availability, Refusal> {
@@ -47,7 +47,7 @@ fn one_counter_numbers_the_bookings_of_all_facilities() {
     assert_eq!(book(&mut state, (0, 10), (0, 11)).unwrap(), "CONF000001");
     let hall = state.facility("Hall").unwrap();
     let in_hall = state.book(hall, (at(0, 10), at(0, 11))).unwrap();
-    assert_eq!(in_hall.to_string(), "CONF000002");
+    assert_eq!(in_hall.confirmation.to_string(), "CONF000002");
     assert_eq!(book(&mut state, (0, 12), (0, 13)).unwrap(), "CONF000003");
 }
 

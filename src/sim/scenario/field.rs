@@ -67,20 +67,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Whole<const MIN: u32, const MAX: u32>(pub(super) u32);
 
+impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
+    /// The number, if it lies between the bounds.
+    pub(super) fn within<E: Error>(n: impl TryInto<u32> + fmt::Display + Copy) -> Result<u32, E> {
+        let number = n.try_into().ok();
+        number.filter(|n| (MIN..=MAX).contains(n)).ok_or_else(|| {
+            E::custom(format_args!(
+                "{n} is out of range; expected a whole number from {MIN} to {MAX}"
+            ))
+        })
+    }
+}
+
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Number<const MIN: u32, const MAX: u32>;
-
-        impl<const MIN: u32, const MAX: u32> Number<MIN, MAX> {
-            fn within<E: Error>(n: impl TryInto<u32> + fmt::Display + Copy) -> Result<u32, E> {
-                let number = n.try_into().ok();
-                number.filter(|n| (MIN..=MAX).contains(n)).ok_or_else(|| {
-                    E::custom(format_args!(
-                        "{n} is out of range; expected a whole number from {MIN} to {MAX}"
-                    ))
-                })
-            }
-        }
 
         impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
             type Value = u32;
@@ -90,19 +91,19 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
             }
 
             fn visit_i64<E: Error>(self, n: i64) -> Result<u32, E> {
-                Self::within(n)
+                Whole::<MIN, MAX>::within(n)
             }
 
             fn visit_u64<E: Error>(self, n: u64) -> Result<u32, E> {
-                Self::within(n)
+                Whole::<MIN, MAX>::within(n)
             }
 
             fn visit_i128<E: Error>(self, n: i128) -> Result<u32, E> {
-                Self::within(n)
+                Whole::<MIN, MAX>::within(n)
             }
 
             fn visit_u128<E: Error>(self, n: u128) -> Result<u32, E> {
-                Self::within(n)
+                Whole::<MIN, MAX>::within(n)
             }
         }
 
@@ -257,6 +258,8 @@ macro_rules! inline_schema {
         }
     };
 }
+
+pub(super) use inline_schema;
 
 inline_schema!([T: JsonSchema] Entries<T>, format!("Table_{}", T::schema_name()), |generator| json_schema!({
     "type": "object",

@@ -7,12 +7,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::field::{At, Entries, Ratio, SeedNumber, Whole, Word};
+use super::number::{Drawn, Rate, Signed};
 use super::{Backend, Check, Expected, Wire};
 
 /// The longest delay and think time: an hour, in ms.
 const DELAY_MS_MAX: u32 = 3_600_000;
 /// The longest virtual time of a run: a day, in ms.
 const RUN_MS_MAX: u32 = 86_400_000;
+/// The most that a clock may be ahead or behind at time zero: an hour, in ms.
+const OFFSET_MS_MAX: u32 = 3_600_000;
 
 /// A delay of the network, in ms.
 pub(super) type DelayMs = Whole<1, DELAY_MS_MAX>;
@@ -20,6 +23,8 @@ pub(super) type DelayMs = Whole<1, DELAY_MS_MAX>;
 pub(super) type SpanMs = Whole<0, DELAY_MS_MAX>;
 /// A time of the trace, in ms.
 type TimeMs = Whole<0, RUN_MS_MAX>;
+/// A time of the trace that the seed may choose, in ms.
+type DrawnMs = Drawn<0, RUN_MS_MAX>;
 /// How long something lasts that makes a difference, in ms.
 type LengthMs = Whole<1, RUN_MS_MAX>;
 
@@ -45,18 +50,10 @@ pub(super) struct Head {
 pub(super) struct Keys {
     /// What becomes of a request whose message is lost (default: at-most-once).
     pub(super) semantics: Option<Word<SemanticsWord>>,
-    /// What the reply cache of at-most-once survives.
-    #[expect(
-        dead_code,
-        reason = "so far it has one word only, and that is the default"
-    )]
-    pub(super) reply_cache: Option<Word<ReplyCacheWord>>,
-    /// What the service survives.
-    #[expect(
-        dead_code,
-        reason = "so far it has one word only, and that is the default"
-    )]
-    pub(super) state: Option<Word<StateWord>>,
+    /// What the reply cache of at-most-once survives (default: memory).
+    pub(super) reply_cache: Option<At<Word<ReplyCacheWord>>>,
+    /// What the service's state survives (default: memory).
+    pub(super) state: Option<At<Word<StateWord>>>,
     /// The format of the datagrams (default: v2).
     pub(super) wire: Option<At<Word<Wire>>>,
     /// How long a client waits for a reply before it sends again (default: the service's own).
@@ -103,16 +100,23 @@ pub(super) enum SemanticsWord {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ReplyCacheWord {
-    /// Nothing: what is not in memory is new.
+    /// No crash of its server: what it does not remember is new and is executed.
     Memory,
+    /// No crash either, but clients have sessions of a server life: what belongs to another life is
+    /// refused and not executed again.
+    Epoch,
+    /// Crashes: sessions and replies are on the disk, written together with the effects of the request.
+    Durable,
 }
 
 /// What a service's state survives.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum StateWord {
-    /// Nothing.
+    /// No crash of the server.
     Memory,
+    /// Crashes: it is on the disk, and each step is durable before anything of it is seen.
+    Disk,
 }
 
 /// Clients that are generated.
@@ -191,6 +195,12 @@ pub(super) enum FaultTable {
     Delay(At<DelayFaultTable>),
     /// Two hosts are cut off from each other.
     Partition(PartitionTable),
+    /// A host crashes: what it held in memory is gone.
+    Crash(At<CrashTable>),
+    /// A host runs nothing for a while, and then goes on where it was.
+    Pause(PauseTable),
+    /// A host's clock is wrong, from the beginning of the run on.
+    Skew(At<SkewTable>),
 }
 
 /// Which datagram is lost.
@@ -252,6 +262,66 @@ pub(super) struct PartitionTable {
     /// Whether only datagrams from the first to the second are lost (default: false).
     #[serde(default)]
     pub(super) one_way: bool,
+}
+
+/// Which host crashes, when, and what is left of it. The time is `at_ms` or `after`; neither is
+/// needed where `disk_operation` says enough.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CrashTable {
+    /// The host.
+    pub(super) host: At<String>,
+    /// When, in time of the trace.
+    pub(super) at_ms: Option<DrawnMs>,
+    /// With which event of the trace: its word and an operation, such as "execute alice#2".
+    pub(super) after: Option<At<String>>,
+    /// Which event of this word and operation, from 1 (default: 1).
+    pub(super) nth: Option<At<Whole<1, 1_000_000>>>,
+    /// Not at once, but inside this operation on the host's disk, from 1, counted from then on; from
+    /// time zero if neither `at_ms` nor `after` is given.
+    pub(super) disk_operation: Option<Drawn<1, 1_000_000>>,
+    /// How long it stays down (default: it never comes back).
+    pub(super) restart_after_ms: Option<LengthMs>,
+    /// What becomes of what its disk has not synced (default: keep).
+    pub(super) disk: Option<Word<DiskWord>>,
+}
+
+/// What becomes at a crash of what a disk has not synced.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DiskWord {
+    /// It is kept.
+    Keep,
+    /// It is lost.
+    Lose,
+    /// Of each sector of 512 bytes, either the old content is found or the new.
+    Tear,
+    /// The disk has lied since the story began: what it said was synced is lost with the rest.
+    Lie,
+}
+
+/// Which host stands still, and when.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseTable {
+    /// The host.
+    pub(super) host: At<String>,
+    /// When it begins, in time of the trace.
+    pub(super) at_ms: DrawnMs,
+    /// How long it lasts.
+    pub(super) for_ms: LengthMs,
+}
+
+/// Which host's clock is wrong, and how. At least one of `offset_ms` and `rate` is needed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SkewTable {
+    /// The host.
+    pub(super) host: At<String>,
+    /// How far ahead the clock is at time zero of the trace; negative: behind (default: 0).
+    pub(super) offset_ms: Option<Signed<OFFSET_MS_MAX>>,
+    /// How fast it goes, to six decimals: 1.01 gains one percent (default: 1).
+    pub(super) rate: Option<Rate>,
 }
 
 /// What must come out of a variant.

@@ -5,6 +5,7 @@ use super::field::At;
 use super::reword::{one_of, unknown_word};
 use super::{ClientScript, SERVER};
 use crate::id::{HostId, OperationId};
+use crate::trace::Event;
 
 /// The most clients that a variant may have.
 pub(super) const CLIENTS_MAX: usize = 1_000; // far more than a trace can show
@@ -27,54 +28,84 @@ impl<'a> Hosts<'a> {
     }
 
     /// The host of this name.
-    pub(super) fn host(&self, at: usize, name: &str) -> Result<HostId, ScenarioError> {
-        self.find(name, 0)
-            .ok_or_else(|| self.unknown(at, "unknown host", name, 0))
+    pub(super) fn host(&self, name: &At<String>) -> Result<HostId, ScenarioError> {
+        self.host_at(name.span.start, &name.value)
+    }
+
+    /// The host of a name at this byte.
+    pub(super) fn host_at(&self, at: usize, name: &str) -> Result<HostId, ScenarioError> {
+        self.find("unknown host", name, 0)
+            .map_err(|message| self.source.error(at, message))
     }
 
     /// The client of this name.
-    pub(super) fn client(&self, at: usize, name: &str) -> Result<HostId, ScenarioError> {
-        self.find(name, 1)
-            .ok_or_else(|| self.unknown(at, "unknown client", name, 1))
+    pub(super) fn client(&self, name: &At<String>) -> Result<HostId, ScenarioError> {
+        self.find("unknown client", &name.value, 1)
+            .map_err(|message| self.source.error(name.span.start, message))
     }
 
     /// The operation `alice#1`.
     pub(super) fn operation(&self, text: &At<String>) -> Result<OperationId, ScenarioError> {
-        let at = text.span.start;
-        let Some((client, number)) = text.value.split_once('#') else {
-            let message = format!(
-                "`{}` is no operation; expected one such as alice#1",
-                text.value
-            );
-            return Err(self.source.error(at, message));
+        self.find_operation(&text.value)
+            .map_err(|message| self.source.error(text.span.start, message))
+    }
+
+    /// The event `execute alice#2`: its word and its operation.
+    pub(super) fn event(
+        &self,
+        text: &At<String>,
+    ) -> Result<(&'static str, OperationId), ScenarioError> {
+        let wrong = |at, message| Err(self.source.error_inside(text, at, message));
+        let words = Event::WORDS.map(|(word, _)| word);
+        let (word, rest) = text.value.split_once(' ').unwrap_or((&text.value, ""));
+        let Some(&known) = words.iter().find(|&&known| known == word) else {
+            return wrong(0, unknown_word("unknown word", word, &words));
         };
-        let client = self.client(at, client)?;
+        let operation = rest.trim();
+        if operation.is_empty() {
+            let message = format!("no operation; expected one, as in \"{word} alice#1\"");
+            return wrong(0, message);
+        }
+        let at = text.value.len() - rest.trim_start().len();
+        match self.find_operation(operation) {
+            Ok(operation) => Ok((known, operation)),
+            Err(message) => wrong(at, message),
+        }
+    }
+
+    fn find_operation(&self, text: &str) -> Result<OperationId, String> {
+        let Some((client, number)) = text.split_once('#') else {
+            return Err(format!(
+                "`{text}` is no operation; expected one such as alice#1"
+            ));
+        };
+        let client = self.find("unknown client", client, 1)?;
         let (name, operations) = self.hosts[client.index()];
         let known = number
             .parse()
             .ok()
             .filter(|number| (1..=operations).contains(number));
-        let Some(number) = known else {
-            let message = match operations {
-                0 => format!("unknown operation `{}`; {name} performs none", text.value),
-                1 => format!("unknown operation `{}`; expected `{name}#1`", text.value),
-                _ => format!(
-                    "unknown operation `{}`; expected `{name}#1` to `{name}#{operations}`",
-                    text.value
-                ),
-            };
-            return Err(self.source.error(at, message));
-        };
+        let number = known.ok_or_else(|| match operations {
+            0 => format!("unknown operation `{text}`; {name} performs none"),
+            1 => format!("unknown operation `{text}`; expected `{name}#1`"),
+            _ => {
+                format!("unknown operation `{text}`; expected `{name}#1` to `{name}#{operations}`")
+            }
+        })?;
         Ok(OperationId { client, number })
     }
 
-    fn find(&self, name: &str, first: usize) -> Option<HostId> {
+    /// The host of this name from the host of this number on.
+    fn find(&self, what: &str, name: &str, first: usize) -> Result<HostId, String> {
         let mut hosts = self.hosts.iter().skip(first);
-        let index = hosts.position(|&(host, _)| host == name)? + first;
-        u16::try_from(index).ok().map(HostId)
+        let index = hosts.position(|&(host, _)| host == name);
+        index
+            .and_then(|index| u16::try_from(index + first).ok())
+            .map(HostId)
+            .ok_or_else(|| self.unknown(what, name, first))
     }
 
-    fn unknown(&self, at: usize, what: &str, name: &str, first: usize) -> ScenarioError {
+    fn unknown(&self, what: &str, name: &str, first: usize) -> String {
         /// Beyond this, the names are not worth listing.
         const LISTED_MAX: usize = 10;
 
@@ -84,7 +115,7 @@ impl<'a> Hosts<'a> {
             .skip(first)
             .map(|&(host, _)| host)
             .collect();
-        let message = if known.len() > LISTED_MAX {
+        if known.len() > LISTED_MAX {
             let listed = one_of(&known[..LISTED_MAX]);
             format!(
                 "{what} `{name}`; expected {listed}, or another of the {}",
@@ -92,8 +123,7 @@ impl<'a> Hosts<'a> {
             )
         } else {
             unknown_word(what, name, &known)
-        };
-        self.source.error(at, message)
+        }
     }
 }
 

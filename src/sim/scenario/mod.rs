@@ -29,9 +29,11 @@ mod error;
 mod expect;
 mod field;
 mod file;
+mod host_faults;
 mod hosts;
 mod load;
 mod network;
+mod number;
 mod resolve;
 mod reword;
 mod schema;
@@ -49,8 +51,8 @@ pub use schema::{schema, schema_text};
 use crate::history::OutcomeKind;
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::{Conditions, Delay};
-use crate::rpc::Semantics;
 use crate::rpc::retransmit::Policy;
+use crate::rpc::{CacheKind, Semantics, StateKind};
 use crate::seed::Seed;
 use crate::services::{Application, Command};
 
@@ -95,6 +97,10 @@ pub struct Variant {
     pub application: Arc<dyn Application>,
     /// What becomes of a request whose message is lost.
     pub semantics: Semantics,
+    /// What the reply cache survives; it counts with at-most-once only.
+    pub reply_cache: CacheKind,
+    /// Where the server keeps its service's state.
+    pub state: StateKind,
     /// The format of the datagrams.
     pub wire: Wire,
     /// When clients send again, and when they give up.

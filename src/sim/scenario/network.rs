@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::error::{ScenarioError, Source};
 use super::field::{At, Whole};
 use super::file::{DelayTable, FaultTable, Keys, LinkTable, PartitionTable};
+use super::host_faults;
 use super::hosts::Hosts;
 use crate::clock::Time;
 use crate::id::HostId;
@@ -36,7 +37,8 @@ pub(super) fn conditions(
         }
     }
     for table in &keys.fault {
-        conditions.faults.push(fault(source, hosts, table)?);
+        let fault = fault(source, hosts, &conditions.faults, table)?;
+        conditions.faults.push(fault);
     }
     Ok(conditions)
 }
@@ -99,7 +101,10 @@ fn ends(
         );
         return Err(source.error(at, message));
     };
-    let ends = (hosts.host(at, from.trim())?, hosts.host(at, to.trim())?);
+    let ends = (
+        hosts.host_at(at, from.trim())?,
+        hosts.host_at(at, to.trim())?,
+    );
     two_hosts(source, at, ends)
 }
 
@@ -129,7 +134,13 @@ macro_rules! target {
     }};
 }
 
-fn fault(source: &Source, hosts: &Hosts, table: &FaultTable) -> Result<Fault, ScenarioError> {
+/// The fault of a table that comes after others.
+fn fault(
+    source: &Source,
+    hosts: &Hosts,
+    others: &[Fault],
+    table: &FaultTable,
+) -> Result<Fault, ScenarioError> {
     let ms = |ms: u32| Duration::from_millis(u64::from(ms));
     Ok(match table {
         FaultTable::Drop(table) => Fault::Drop(target!(source, hosts, table)),
@@ -142,6 +153,9 @@ fn fault(source: &Source, hosts: &Hosts, table: &FaultTable) -> Result<Fault, Sc
             Fault::Delay(target!(source, hosts, table), delay)
         }
         FaultTable::Partition(table) => Fault::Partition(partition(source, hosts, table)?),
+        FaultTable::Crash(table) => Fault::Crash(host_faults::crash(source, hosts, table)?),
+        FaultTable::Pause(table) => Fault::Pause(host_faults::pause(hosts, table)?),
+        FaultTable::Skew(table) => Fault::Skew(host_faults::skew(source, hosts, others, table)?),
     })
 }
 
@@ -165,10 +179,7 @@ impl Label<'_> {
             (None, None, Some(of)) if of.value.contains('#') => {
                 Ok(Selector::UpdateTo(hosts.operation(of)?))
             }
-            (None, None, Some(client)) => {
-                let client = hosts.client(client.span.start, &client.value)?;
-                Ok(Selector::UpdateToClient(client))
-            }
+            (None, None, Some(client)) => Ok(Selector::UpdateToClient(hosts.client(client)?)),
             (None, None, None) => Err(source.error(
                 at,
                 "no datagram is named; expected one of `request_from`, `reply_to` and `update_to`",
@@ -188,10 +199,7 @@ fn partition(
     table: &PartitionTable,
 ) -> Result<Partition, ScenarioError> {
     let [one, other] = &table.between.value;
-    let between = (
-        hosts.host(one.span.start, &one.value)?,
-        hosts.host(other.span.start, &other.value)?,
-    );
+    let between = (hosts.host(one)?, hosts.host(other)?);
     let from = Time::from_ms(u64::from(table.at_ms.0));
     Ok(Partition {
         between: two_hosts(source, table.between.span.start, between)?,

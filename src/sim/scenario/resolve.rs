@@ -10,13 +10,13 @@ use super::clients::clients;
 use super::error::{ScenarioError, Source};
 use super::expect::expectations;
 use super::field::{At, Word};
-use super::file::{Expect, Keys, SemanticsWord};
+use super::file::{Expect, Keys, ReplyCacheWord, SemanticsWord, StateWord};
 use super::hosts::Hosts;
 use super::load::{read, toml_error};
 use super::network::conditions;
 use super::{Backend, Check, Expectations, Think, Variant, Wire};
-use crate::rpc::Semantics;
 use crate::rpc::retransmit::Policy;
+use crate::rpc::{CacheKind, Semantics, StateKind};
 use crate::services::{Application, SettingError};
 
 /// How long a run may take unless told otherwise, in virtual seconds.
@@ -74,12 +74,17 @@ impl Resolver<'_> {
             Some(expect) => expectations(source, &*application, &hosts, &checks, expect)?,
             None => Expectations::default(),
         };
+        let wire = self.wire(&*application, keys.wire.as_ref())?;
+        let state = self.state(&*application, keys.state.as_ref())?;
+        let reply_cache = self.reply_cache(wire, state, keys.reply_cache.as_ref())?;
         Ok(Variant {
             name,
+            reply_cache,
+            state,
+            wire,
             semantics: keys
                 .semantics
                 .map_or(Semantics::AtMostOnce, |word| word.0.into()),
-            wire: self.wire(&*application, keys.wire.as_ref())?,
             policy: policy(&*application, &keys),
             backends: backends(source, keys.backends.as_ref())?,
             max_virtual: Duration::from_secs(u64::from(
@@ -130,6 +135,44 @@ impl Resolver<'_> {
             return Err(self.source.error(wire.span.start, message));
         }
         Ok(wire.value.0)
+    }
+
+    fn state(
+        &self,
+        application: &dyn Application,
+        word: Option<&At<Word<StateWord>>>,
+    ) -> Result<StateKind, ScenarioError> {
+        let Some(word) = word else {
+            return Ok(StateKind::default());
+        };
+        let state = StateKind::from(word.value.0);
+        if state == StateKind::Disk && !application.stores_state() {
+            let name = application.name();
+            let message = format!("{name} does not store its state; expected `memory`");
+            return Err(self.source.error(word.span.start, message));
+        }
+        Ok(state)
+    }
+
+    /// What the reply cache survives, with this format of datagrams and this state.
+    fn reply_cache(
+        &self,
+        wire: Wire,
+        state: StateKind,
+        word: Option<&At<Word<ReplyCacheWord>>>,
+    ) -> Result<CacheKind, ScenarioError> {
+        let Some(word) = word else {
+            return Ok(CacheKind::default());
+        };
+        let cache = CacheKind::from(word.value.0);
+        let message = if cache.has_sessions() && wire == Wire::V1 {
+            "format v1 has no sessions; expected `memory`, or `v2` as `wire`"
+        } else if cache == CacheKind::Durable && state == StateKind::Memory {
+            "the state is in memory; expected `memory` or `epoch`, or `disk` as `state`"
+        } else {
+            return Ok(cache);
+        };
+        Err(self.source.error(word.span.start, message))
     }
 }
 
@@ -185,6 +228,25 @@ impl From<SemanticsWord> for Semantics {
             SemanticsWord::Maybe => Self::Maybe,
             SemanticsWord::AtLeastOnce => Self::AtLeastOnce,
             SemanticsWord::AtMostOnce => Self::AtMostOnce,
+        }
+    }
+}
+
+impl From<ReplyCacheWord> for CacheKind {
+    fn from(word: ReplyCacheWord) -> Self {
+        match word {
+            ReplyCacheWord::Memory => Self::Memory,
+            ReplyCacheWord::Epoch => Self::Epoch,
+            ReplyCacheWord::Durable => Self::Durable,
+        }
+    }
+}
+
+impl From<StateWord> for StateKind {
+    fn from(word: StateWord) -> Self {
+        match word {
+            StateWord::Memory => Self::Memory,
+            StateWord::Disk => Self::Disk,
         }
     }
 }

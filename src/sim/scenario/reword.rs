@@ -1,8 +1,5 @@
 //! The messages of serde and toml in this house's words: what is wrong; what was expected.
 
-/// Words of the file format that come with a later version.
-const LATER: [&str; 6] = ["crash", "pause", "skew", "epoch", "durable", "disk"];
-
 /// A list longer than this is not shown where one of its words was probably meant.
 const LISTED_MAX: usize = 4;
 
@@ -50,9 +47,6 @@ pub(super) fn reword(message: &str, more: &[&str]) -> String {
 /// A word is not among those that are known here.
 pub(super) fn unknown_word(what: &str, word: &str, known: &[&str]) -> String {
     let expected = one_of(known);
-    if LATER.contains(&word) {
-        return format!("`{word}` comes with a later version; expected {expected}");
-    }
     match closest(word, known) {
         Some(closest) if known.len() > LISTED_MAX => {
             format!("{what} `{word}`; did you mean `{closest}`?")

@@ -1,0 +1,226 @@
+//! What becomes of the effects of a step: replies, updates, timers.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Time;
+use crate::id::{ClientId, ClientKey, RequestId};
+use crate::net::{Kind, Label};
+use crate::rpc::message::Message;
+use crate::rpc::output::Output;
+use crate::rpc::reply_cache::ReplyCache;
+use crate::rpc::service::{Caller, Effect, Effects, Ticket};
+use crate::rpc::timers::Timers;
+use crate::rpc::v1::FormatV1;
+use crate::trace::Event;
+use crate::wire::{SharedBytes, Writer};
+
+/// Carries out what steps bring about.
+pub(super) struct Dispatch {
+    pub(super) format_v1: Option<&'static dyn FormatV1>,
+    /// With at-most-once.
+    pub(super) cache: Option<ReplyCache>,
+    /// Requests that wait.
+    waiting: BTreeMap<Ticket, Pending>,
+    pub(super) timers: Timers,
+    writer: Writer,
+}
+
+/// A request that is not complete.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) caller: Caller,
+    pub(super) sequence: u32,
+}
+
+/// A request whose step is being carried out.
+#[derive(Clone, Copy)]
+pub(super) struct Executed<'a> {
+    pub(super) ticket: Ticket,
+    pub(super) pending: &'a Pending,
+    pub(super) body: &'a SharedBytes,
+}
+
+/// A reply, written.
+struct Answer {
+    /// The reply in the service's own encoding.
+    body: SharedBytes,
+    /// The datagram that carries it; `None` if the client's format cannot express it.
+    datagram: Option<SharedBytes>,
+}
+
+impl Pending {
+    pub(super) const fn id(&self) -> RequestId {
+        RequestId {
+            client: self.caller.client,
+            sequence: self.sequence,
+        }
+    }
+}
+
+impl Dispatch {
+    pub(super) fn new(format_v1: Option<&'static dyn FormatV1>, cache: Option<ReplyCache>) -> Self {
+        Self {
+            format_v1,
+            cache,
+            waiting: BTreeMap::new(),
+            timers: Timers::default(),
+            writer: Writer::default(),
+        }
+    }
+
+    /// Carries out what the execution of a request has brought about.
+    pub(super) fn executed(
+        &mut self,
+        now: Time,
+        executed: Executed<'_>,
+        effects: &Effects,
+        out: &mut dyn Output,
+    ) {
+        let Executed {
+            ticket,
+            pending,
+            body,
+        } = executed;
+        let operation = pending.caller.operation;
+        let Some(reply) = effects.reply_to(ticket) else {
+            out.record_execution(operation, body, None);
+            self.waiting.insert(ticket, *pending);
+            return self.carry_out(now, effects, out);
+        };
+        let answer = self.complete(now, pending, reply);
+        out.record_execution(operation, body, Some(&answer.body));
+        if effects.len() == 1 {
+            return answer.send(pending, out);
+        }
+        let mut own = Some(answer);
+        for effect in effects.iter() {
+            match effect {
+                Effect::Complete { ticket: done, .. } if done == ticket => {
+                    if let Some(answer) = own.take() {
+                        answer.send(pending, out);
+                    }
+                }
+                other => self.carry_out_one(now, other, out),
+            }
+        }
+    }
+
+    /// Carries out what a step has brought about that was no request.
+    pub(super) fn carry_out(&mut self, now: Time, effects: &Effects, out: &mut dyn Output) {
+        for effect in effects.iter() {
+            self.carry_out_one(now, effect, out);
+        }
+    }
+
+    fn carry_out_one(&mut self, now: Time, effect: Effect<'_>, out: &mut dyn Output) {
+        match effect {
+            Effect::Complete { ticket, reply } => {
+                if let Some(pending) = self.waiting.remove(&ticket) {
+                    let answer = self.complete(now, &pending, reply);
+                    let (operation, reply) = (pending.caller.operation, answer.body.clone());
+                    out.record(Event::Complete { operation, reply });
+                    answer.send(&pending, out);
+                }
+            }
+            Effect::Push { to, update } => self.push_update(&to, update, out),
+            Effect::SetTimer(key, at) => self.timers.set(key, at),
+            Effect::Tell(word, operation, text) => {
+                out.record(Event::Service {
+                    word,
+                    operation,
+                    text,
+                });
+            }
+            Effect::Store { .. } => {}
+        }
+    }
+
+    /// Sends the stored reply to a request again.
+    pub(super) fn send_again(&mut self, pending: &Pending, reply: &[u8], out: &mut dyn Output) {
+        self.write_reply(pending, reply).send(pending, out);
+    }
+
+    /// Writes the reply to a request, and lets the reply cache keep it.
+    fn complete(&mut self, now: Time, pending: &Pending, reply: &[u8]) -> Answer {
+        let answer = self.write_reply(pending, reply);
+        if let Some(cache) = &mut self.cache {
+            cache.complete(now, pending.id(), &answer.body);
+        }
+        answer
+    }
+
+    fn write_reply(&mut self, pending: &Pending, reply: &[u8]) -> Answer {
+        match pending.caller.client {
+            ClientKey::Id(client) => {
+                let sequence = pending.sequence;
+                Message::Reply {
+                    client,
+                    sequence,
+                    body: reply,
+                }
+                .write(&mut self.writer);
+                let datagram = self.writer.share();
+                Answer {
+                    body: datagram.last(reply.len()),
+                    datagram: Some(datagram),
+                }
+            }
+            ClientKey::Address(_) => {
+                let datagram = self.format_v1.and_then(|v1| v1.encode_reply(reply).ok());
+                Answer {
+                    body: reply.into(),
+                    datagram: datagram.map(SharedBytes::from),
+                }
+            }
+        }
+    }
+
+    fn push_update(&mut self, to: &Caller, update: &[u8], out: &mut dyn Output) {
+        let datagram = match to.client {
+            ClientKey::Id(client) => {
+                Message::Update {
+                    client,
+                    body: update,
+                }
+                .write(&mut self.writer);
+                self.writer.share()
+            }
+            ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_update(update)) {
+                Some(Ok(Some(datagram))) => datagram.into(),
+                _ => return, // format v1 has no such update
+            },
+        };
+        let label = Label::new(Kind::Update, to.operation);
+        out.send(to.address, datagram, Some(label));
+    }
+}
+
+impl Answer {
+    fn send(self, pending: &Pending, out: &mut dyn Output) {
+        if let Some(datagram) = self.datagram {
+            let label = Label::new(Kind::Reply, pending.caller.operation);
+            out.send(pending.caller.address, datagram, Some(label));
+        }
+    }
+}
+
+/// Sends a message that only format v2 has.
+pub(super) fn send(
+    out: &mut dyn Output,
+    pending: &Pending,
+    kind: Kind,
+    message: impl FnOnce(ClientId) -> Message<'static>,
+) {
+    if let ClientKey::Id(client) = pending.caller.client {
+        let label = Label::new(kind, pending.caller.operation);
+        let datagram = message(client).encode();
+        out.send(pending.caller.address, datagram.into(), Some(label));
+    }
+}
+
+/// Records an event that no checker needs.
+pub(super) fn tell(out: &mut dyn Output, event: impl FnOnce() -> Event) {
+    if out.wants_all_events() {
+        out.record(event());
+    }
+}

@@ -1,0 +1,100 @@
+//! Where a server puts what it does.
+
+use std::net::SocketAddr;
+
+use crate::host::Host;
+use crate::id::OperationId;
+use crate::net::{Datagrams, Label};
+use crate::trace::Event;
+use crate::wire::SharedBytes;
+
+/// Takes what a server does, in order.
+pub trait Output {
+    /// Sends a datagram; the label is for its fate and for the trace.
+    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>);
+
+    /// Records an event.
+    fn record(&mut self, event: Event);
+
+    /// Records that a request was executed; without a reply if it waits.
+    fn record_execution(
+        &mut self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        self.record(Event::Execute {
+            operation,
+            request: request.clone(),
+            reply: reply.cloned(),
+        });
+    }
+
+    /// Whether events are wanted that no checker needs.
+    fn wants_all_events(&self) -> bool;
+}
+
+/// What a server does, as a value.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sends a datagram.
+    Send {
+        /// To whom.
+        to: SocketAddr,
+        /// The datagram.
+        datagram: SharedBytes,
+        /// What it is, for its fate and for the trace.
+        label: Option<Label>,
+    },
+    /// Records an event.
+    Record(Event),
+}
+
+/// Keeps all, events that no checker needs too.
+impl Output for Vec<Action> {
+    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+        self.push(Action::Send {
+            to,
+            datagram,
+            label,
+        });
+    }
+
+    fn record(&mut self, event: Event) {
+        self.push(Action::Record(event));
+    }
+
+    fn wants_all_events(&self) -> bool {
+        true
+    }
+}
+
+/// A host and the socket that a server serves on.
+pub(super) struct Outlet<'a> {
+    pub(super) host: &'a Host,
+    pub(super) socket: &'a mut dyn Datagrams,
+    pub(super) wants_all_events: bool,
+}
+
+impl Output for Outlet<'_> {
+    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+        self.socket.send(to, datagram, label);
+    }
+
+    fn record(&mut self, event: Event) {
+        self.host.record(event);
+    }
+
+    fn record_execution(
+        &mut self,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        self.host.record_execution(operation, request, reply);
+    }
+
+    fn wants_all_events(&self) -> bool {
+        self.wants_all_events
+    }
+}
