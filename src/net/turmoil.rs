@@ -16,7 +16,7 @@ use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::panic::resume_unwind;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -72,7 +72,7 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
             async move {
                 let socket = Rc::new(bind_carrier()?);
                 let carrier = Rc::new(CarrierSocket {
-                    socket: socket.clone(),
+                    socket: Rc::downgrade(&socket),
                     dues,
                 });
                 if let Some(host) = SimHost::new(world, carrier, me) {
@@ -147,7 +147,8 @@ impl Dues {
 }
 
 struct CarrierSocket {
-    socket: Rc<UdpSocket>,
+    /// Held by the driver alone, so that it is closed with the life.
+    socket: Weak<UdpSocket>,
     dues: Rc<Dues>,
 }
 
@@ -157,6 +158,8 @@ impl Carrier for CarrierSocket {
         let mut bytes = head(&packet).to_vec();
         bytes.extend_from_slice(&packet.body);
         self.socket
+            .upgrade()
+            .expect("a life that goes on has a driver")
             .try_send_to(&bytes, (ip(packet.to), CARRIER_PORT))
             .expect("turmoil takes every datagram to a host of the run");
     }

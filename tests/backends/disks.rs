@@ -135,15 +135,17 @@ fn a_disk_that_lied_has_nothing_of_what_it_said_was_safe() {
 }
 
 #[test]
-fn a_chosen_operation_is_drawn_from_the_stream_of_the_fault() {
-    let mut drawn = crash(0, Some(1), DiskFate::Keep);
-    drawn.disk_operation = Some(Chosen::Uniform { min: 1, max: 12 });
-    let first = told(&[drawn.clone()]);
-    assert_eq!(first, told(&[drawn.clone()]));
-    let late = crash(10_000, None, DiskFate::Keep);
-    assert_ne!(
-        first,
-        told(&[late, drawn]),
-        "the second fault draws another number"
-    );
+fn what_is_chosen_is_drawn_from_the_stream_of_the_fault() {
+    let crashed = |crashes: &[Crash]| {
+        let told = told(crashes);
+        told.into_iter().find(|line| line.contains(" crash"))
+    };
+    let mut drawn = crash(0, None, DiskFate::Keep);
+    drawn.when = When::At(Chosen::Uniform { min: 1, max: 15 });
+    let never = crash(10_000, None, DiskFate::Keep);
+    let first = crashed(&[drawn.clone()]);
+    assert_eq!(first, crashed(&[drawn.clone(), never.clone()]));
+    let second = crashed(&[never, drawn]);
+    assert!(first.is_some() && second.is_some());
+    assert_ne!(first, second, "the second fault has a stream of its own");
 }

@@ -153,7 +153,6 @@ fn a_life_has_no_effect_after_the_event_that_ends_it() {
             "11 host0: operation",
             "11 host0: send 1 bytes to host1 [1]",
             "11 host0: went on",
-            "12 host1: lost from host0",
         ]
     );
 }
