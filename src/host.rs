@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::clock::Time;
+use crate::disk::{Store, StoreError};
 use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
 use crate::net::{Datagrams, Network, Timer};
@@ -51,6 +52,12 @@ pub trait Machine: Network {
     fn record_outcome(&self, operation: OperationId, outcome: &Outcome);
     /// Whether events that checkers do not need are wanted too.
     fn wants_all_events(&self) -> bool;
+    /// Opens the records that survive the host's lives.
+    ///
+    /// # Errors
+    ///
+    /// If the host has no disk, or the disk fails.
+    fn open_store(&self) -> Result<Store, StoreError>;
 }
 
 /// A host, as its servers and clients see it. Clones are the same host.
@@ -143,6 +150,15 @@ impl Host {
     #[must_use]
     pub fn wants_all_events(&self) -> bool {
         self.0.wants_all_events()
+    }
+
+    /// Opens the records that survive the host's lives: what an earlier life has committed is there.
+    ///
+    /// # Errors
+    ///
+    /// If the host has no disk, or the disk fails or holds what no store has written.
+    pub fn open_store(&self) -> Result<Store, StoreError> {
+        self.0.open_store()
     }
 
     /// Records that a server executed a request, both given in the service's own encoding; without a

@@ -2,8 +2,12 @@
 
 #[path = "backends/carried.rs"]
 mod carried;
+#[path = "backends/disks.rs"]
+mod disks;
 #[path = "backends/hosts.rs"]
 mod hosts;
+#[path = "backends/lives.rs"]
+mod lives;
 #[path = "backends/storms.rs"]
 mod storms;
 #[path = "backends/tank.rs"]

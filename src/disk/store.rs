@@ -79,6 +79,9 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// The host has no disk.
+    #[error("no disk was configured: name a directory for the records")]
+    NoDisk,
     /// An earlier operation failed.
     #[error("the store in {place} has failed before: open it again to find what is safe")]
     Failed {

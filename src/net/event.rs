@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use crate::clock::Time;
 use crate::host::Machine;
 use crate::id::HostId;
+use crate::net::lives::LifeChange;
 use crate::net::packet::{Carrier, Packet};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Director, Main, Next, SharedWorld, World};
@@ -32,18 +33,22 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
     let world: SharedWorld = Rc::new(RefCell::new(world));
     let queue = Rc::new(ArrivalQueue::default());
     let ready = Ready::of_hosts(mains.len());
-    let mut hosts: Vec<HostTasks> = (0_u16..)
-        .zip(mains)
-        .map(|(number, main)| {
-            let host = SimHost::new(world.clone(), queue.clone(), HostId(number));
-            HostTasks::boot(host, main, ready.waker(number.into()))
-        })
+    let mut hosts: Vec<HostTasks> = (0..mains.len())
+        .map(|host| HostTasks::of(ready.waker(host)))
         .collect();
+    let mut begun: VecDeque<HostId> = (0..).map(HostId).take(mains.len()).collect();
     let mut due = Vec::new();
     loop {
         {
-            let world = &mut *world.borrow_mut();
-            director.before(world);
+            let mut borrowed = world.borrow_mut();
+            director.before(&mut borrowed);
+            if borrowed.has_script_to_play() {
+                borrowed.play_script();
+                drop(borrowed);
+                change_lives(&world, &mut hosts, &mut begun);
+                borrowed = world.borrow_mut();
+            }
+            let world = &mut *borrowed;
             queue.take_due(world.now(), &mut due);
             for packet in due.drain(..) {
                 if world.admit(&packet) {
@@ -51,6 +56,11 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
                 }
             }
             world.fire_due_timers(0);
+        }
+        while let Some(me) = begun.pop_front() {
+            if let Some(host) = SimHost::new(world.clone(), queue.clone(), me) {
+                hosts[me.index()].boot(&host, &mains[me.index()]);
+            }
         }
         while let Some(host) = ready.take_first() {
             hosts[host].poll();
@@ -66,7 +76,7 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
             break;
         };
         let events = queue.next_due().into_iter().chain(world.next_timer(0));
-        let next = events.fold(act, Time::min);
+        let next = events.chain(world.next_act()).fold(act, Time::min);
         assert!(
             next < Time::NEVER,
             "nothing is left to do, and nobody ends the run"
@@ -125,21 +135,37 @@ impl Carrier for ArrivalQueue {
     }
 }
 
-/// The tasks of one life of a host.
+/// Does what the script asks of a backend. The world is not borrowed while tasks are dropped: their
+/// sockets and timers turn to it.
+fn change_lives(world: &SharedWorld, hosts: &mut [HostTasks], begun: &mut VecDeque<HostId>) {
+    let next = || world.borrow_mut().take_life_change();
+    while let Some(change) = next() {
+        match change {
+            LifeChange::Ended(host) => hosts[host.index()].tasks = LocalSet::new(),
+            LifeChange::Begun(host) => begun.push_back(host),
+            LifeChange::Resumed(host) => world.borrow_mut().hand_over_held(host),
+        }
+    }
+}
+
+/// The tasks of the present life of a host.
 struct HostTasks {
     tasks: LocalSet,
     waker: Waker,
 }
 
 impl HostTasks {
-    fn boot(host: SimHost, main: &Main, waker: Waker) -> Self {
-        let tasks = LocalSet::new();
-        {
-            let _inside = tasks.enter();
-            host.spawn(main(host.clone()));
+    fn of(waker: Waker) -> Self {
+        Self {
+            tasks: LocalSet::new(),
+            waker,
         }
-        waker.wake_by_ref();
-        Self { tasks, waker }
+    }
+
+    fn boot(&self, host: &SimHost, main: &Main) {
+        let _inside = self.tasks.enter();
+        host.spawn(main(host.clone()));
+        self.waker.wake_by_ref();
     }
 
     fn poll(&mut self) {

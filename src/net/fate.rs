@@ -144,6 +144,22 @@ impl Fates {
         (fate, nth)
     }
 
+    /// The scripted faults, in their order: the first is fault 1.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.conditions.faults
+    }
+
+    /// Each scripted fault, with how often it has struck.
+    pub fn struck(&self) -> impl Iterator<Item = (&Fault, u32)> + '_ {
+        self.faults().iter().zip(self.struck.iter().copied())
+    }
+
+    /// The fault of this number has struck.
+    pub(super) fn strike(&mut self, fault: u16) {
+        self.struck[usize::from(fault) - 1] += 1;
+    }
+
     /// One host more, at the end.
     pub fn add_host(&mut self, name: String) {
         self.names.push(name);

@@ -58,7 +58,8 @@ pub struct Trigger {
 }
 
 /// A host runs nothing for a while, and then goes on where it was. Its clock does not stop: what it
-/// waited for is late, and what has arrived meanwhile is waiting.
+/// waited for is late, and what has arrived meanwhile is waiting. A host that is down or pauses already
+/// is not struck.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pause {
     /// Which host.
@@ -69,20 +70,57 @@ pub struct Pause {
     pub span: Duration,
 }
 
-/// A host's clock goes wrong, from the beginning of the run on.
+/// A host's clock is wrong, from the beginning of the run on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Skew {
     /// Which host.
     pub host: HostId,
-    /// How far ahead the clock is at time zero of the trace, in ms; negative: behind.
+    /// How far ahead the clock is at the beginning of the run, in ms; negative: behind. A setup comes
+    /// before time zero of the trace, and the clock gains or loses in it too.
     pub offset_ms: i64,
     /// How fast it goes, in millionths: 1,000,000 is right, 1,010,000 gains one percent.
     pub rate_ppm: u32,
+}
+
+impl Chosen {
+    /// The number, for a 32-bit draw.
+    #[must_use]
+    pub fn draw(self, word: u32) -> u64 {
+        match self {
+            Self::Fixed(number) => number,
+            Self::Uniform { min, max } => {
+                let span = u64::from(max.saturating_sub(min)) + 1;
+                u64::from(min) + ((u64::from(word) * span) >> 32)
+            }
+        }
+    }
 }
 
 /// The time of the trace that a fault without any chance names.
 impl From<Time> for Chosen {
     fn from(at: Time) -> Self {
         Self::Fixed(at.as_ms())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_number_keeps_its_bounds() {
+        let chosen = Chosen::Uniform { min: 3, max: 5 };
+        assert_eq!(
+            [0, 1 << 31, u32::MAX].map(|word| chosen.draw(word)),
+            [3, 4, 5]
+        );
+        let all = Chosen::Uniform {
+            min: 0,
+            max: u32::MAX,
+        };
+        assert_eq!(all.draw(u32::MAX), u64::from(u32::MAX));
+        let wrong = Chosen::Uniform { min: 5, max: 3 };
+        assert_eq!(wrong.draw(u32::MAX), 5);
+        assert_eq!(Chosen::Fixed(9).draw(7), 9);
     }
 }

@@ -11,13 +11,18 @@
 //! never learns what became of it, exactly as on a real network.
 
 pub mod conditions;
+mod disks;
 pub mod event;
 pub mod fate;
 pub mod faults;
 mod flow;
+mod lives;
 pub mod packet;
+mod ports;
 pub mod real;
+mod script;
 pub mod simulated;
+mod skew;
 mod streams;
 mod timers;
 pub mod turmoil;

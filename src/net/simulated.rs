@@ -8,16 +8,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::{coop, spawn_local};
 
 use crate::clock::Time;
+use crate::disk::{Store, StoreError};
 use crate::history::Outcome;
 use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::packet::{Carrier, host_at, ip};
+use crate::net::ports::SharedPort;
 use crate::net::timers::TimerTicket;
-use crate::net::world::{SharedPort, SharedWorld};
+use crate::net::world::SharedWorld;
 use crate::net::{Arrival, Datagrams, Label, Network, Timer};
 use crate::seed::Stream;
 use crate::trace::Event;
@@ -29,6 +32,7 @@ pub struct SimHost {
     world: SharedWorld,
     carrier: Rc<dyn Carrier>,
     me: HostId,
+    life: u32,
 }
 
 impl std::fmt::Debug for SimHost {
@@ -38,8 +42,15 @@ impl std::fmt::Debug for SimHost {
 }
 
 impl SimHost {
-    pub(crate) fn new(world: SharedWorld, carrier: Rc<dyn Carrier>, me: HostId) -> Self {
-        Self { world, carrier, me }
+    /// The present life of a host; `None` while it is down.
+    pub(crate) fn new(world: SharedWorld, carrier: Rc<dyn Carrier>, me: HostId) -> Option<Self> {
+        let life = world.borrow().life(me)?;
+        Some(Self {
+            world,
+            carrier,
+            me,
+            life,
+        })
     }
 
     /// This host, as servers and clients see it.
@@ -50,7 +61,7 @@ impl SimHost {
 
     /// Waits until the director has entered this stage; until then the host has done its part.
     pub fn stage(&self, stage: u32) -> impl Future<Output = ()> + use<> {
-        let (world, me) = (self.world.clone(), self.me);
+        let (world, me) = (self.world.clone(), self.life());
         poll_fn(move |context| {
             if world
                 .borrow_mut()
@@ -63,12 +74,27 @@ impl SimHost {
         })
     }
 
-    pub(crate) fn is_alive(&self) -> bool {
-        self.world.borrow().is_up(self.me)
+    /// From the next ms on the host runs nothing for this long, and at least for 1 ms.
+    pub fn pause(&self, span: Duration) {
+        let mut world = self.world.borrow_mut();
+        if world.is_alive(self.life()) {
+            world.pause_soon(self.life(), span);
+        }
+    }
+
+    /// Whether this life has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.world.borrow().is_alive(self.life())
     }
 
     pub(crate) const fn id(&self) -> HostId {
         self.me
+    }
+
+    /// The host, and which of its lives.
+    pub(crate) const fn life(&self) -> (HostId, u32) {
+        (self.me, self.life)
     }
 
     pub(crate) const fn world(&self) -> &SharedWorld {
@@ -78,7 +104,7 @@ impl SimHost {
 
 impl Network for SimHost {
     fn bind(&self, port: u16) -> io::Result<Box<dyn Datagrams>> {
-        let bound = self.world.borrow_mut().bind(self.me, port);
+        let bound = self.world.borrow_mut().bind(self.life(), port);
         let (number, port) = bound.ok_or(io::ErrorKind::AddrInUse)?;
         Ok(Box::new(SimSocket {
             host: self.clone(),
@@ -98,7 +124,7 @@ impl Machine for SimHost {
     }
 
     fn now(&self) -> Time {
-        self.world.borrow().now()
+        self.world.borrow().local_now(self.me)
     }
 
     fn timer(&self) -> Box<dyn Timer> {
@@ -111,21 +137,21 @@ impl Machine for SimHost {
     /// The only way in which a task starts: without tokio's cooperative budget, which differs between
     /// the simulators, and with its panic carried out of the run, which a task set would swallow.
     fn spawn(&self, mut task: Task<'static>) {
-        let world = self.world.clone();
+        let (world, me) = (self.world.clone(), self.life());
         spawn_local(coop::unconstrained(poll_fn(move |context| {
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 world.borrow_mut().count_poll();
                 task.as_mut().poll(context)
             }));
             polled.unwrap_or_else(|panic| {
-                world.borrow_mut().keep_panic(panic);
+                world.borrow_mut().keep_panic(me, panic);
                 Poll::Ready(())
             })
         })));
     }
 
     fn stream(&self, name: &str) -> Stream {
-        self.world.borrow_mut().stream(self.me, name)
+        self.world.borrow_mut().stream(self.life(), name)
     }
 
     fn host_of(&self, address: SocketAddr) -> HostId {
@@ -134,7 +160,7 @@ impl Machine for SimHost {
 
     fn record(&self, event: Event) {
         let mut world = self.world.borrow_mut();
-        if world.is_up(self.me) {
+        if world.is_alive(self.life()) {
             world.record(self.me, event);
         }
     }
@@ -146,31 +172,46 @@ impl Machine for SimHost {
         reply: Option<&SharedBytes>,
     ) {
         let mut world = self.world.borrow_mut();
-        if world.is_up(self.me) {
-            let now = world.now();
-            let recorder = world.recorder();
-            recorder.record_execution(now, self.me, operation, request, reply);
+        if world.is_alive(self.life()) {
+            world.record_execution(self.me, operation, request, reply);
         }
     }
 
     fn record_invocation(&self, operation: OperationId, request: &[u8]) {
         let mut world = self.world.borrow_mut();
-        if world.is_up(self.me) {
-            let now = world.now();
-            world.recorder().record_invocation(now, operation, request);
+        if world.is_alive(self.life()) {
+            world.record_invocation(operation, request);
         }
     }
 
     fn record_outcome(&self, operation: OperationId, outcome: &Outcome) {
         let mut world = self.world.borrow_mut();
-        if world.is_up(self.me) {
-            let now = world.now();
-            world.recorder().record_outcome(now, operation, outcome);
+        if world.is_alive(self.life()) {
+            world.record_outcome(operation, outcome);
         }
     }
 
     fn wants_all_events(&self) -> bool {
-        self.world.borrow_mut().recorder().wants_all()
+        self.world.borrow().wants_all_events()
+    }
+
+    fn open_store(&self) -> Result<Store, StoreError> {
+        let (world, me) = (self.world.clone(), self.life());
+        let disk = world.borrow_mut().disk_of(me);
+        let disk = disk.ok_or_else(|| StoreError::Failed {
+            place: "the disk of a host that is down".to_owned(),
+        })?;
+        let failed = move || world.borrow_mut().disk_failed(me);
+        match Store::open(disk.backend()) {
+            Ok(mut store) => {
+                store.on_failure(failed);
+                Ok(store)
+            }
+            Err(error) => {
+                failed();
+                Err(error)
+            }
+        }
     }
 }
 
@@ -182,18 +223,19 @@ struct SimSocket {
 
 impl Datagrams for SimSocket {
     fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
-        let SimHost { world, carrier, me } = &self.host;
-        let mut world = world.borrow_mut();
-        if world.is_up(*me) {
-            world.send((*me, self.number), to, body, label, |packet| {
-                carrier.carry(packet)
+        let host = &self.host;
+        let mut world = host.world.borrow_mut();
+        if world.is_alive(host.life()) {
+            world.send((host.me, self.number), to, body, label, |packet| {
+                host.carrier.carry(packet);
             });
         }
     }
 
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival> {
+        // The end of a life has emptied its ports, and nothing comes to them after it.
         let mut port = self.port.borrow_mut();
-        if let Some(arrival) = port.queue.pop_front().filter(|_| self.host.is_alive()) {
+        if let Some(arrival) = port.queue.pop_front() {
             return Poll::Ready(arrival);
         }
         if !port
@@ -216,7 +258,7 @@ impl Drop for SimSocket {
         self.host
             .world
             .borrow_mut()
-            .unbind(self.host.me, self.number);
+            .unbind(self.host.life(), self.number);
     }
 }
 
@@ -229,9 +271,10 @@ impl Timer for SimTimer {
     fn poll_until(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
         let mut world = self.host.world.borrow_mut();
         let me = self.host.me;
-        if !world.is_up(me) {
+        if !world.is_alive(self.host.life()) {
             return Poll::Pending;
         }
+        let at = world.virtual_time(me, at);
         if world.now() >= at {
             if let Some(ticket) = self.set.take() {
                 world.timers().cancel(ticket);

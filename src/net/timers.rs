@@ -17,6 +17,8 @@ pub(crate) struct TimerQueues {
     free: Vec<u32>,
     /// One queue in the event simulator, one for each host on turmoil.
     queues: Vec<BinaryHeap<Reverse<TimerEntry>>>,
+    /// Those of hosts that pause.
+    parked: Vec<TimerEntry>,
 }
 
 impl Default for TimerQueues {
@@ -25,6 +27,7 @@ impl Default for TimerQueues {
             slots: Vec::new(),
             free: Vec::new(),
             queues: vec![BinaryHeap::new()],
+            parked: Vec::new(),
         }
     }
 }
@@ -80,11 +83,7 @@ impl TimerQueues {
             number,
             waker: Some(waker.clone()),
         };
-        let queue = if self.queues.len() == 1 {
-            0
-        } else {
-            host.index()
-        };
+        let queue = self.queue_of(host);
         self.queues[queue].push(Reverse(TimerEntry {
             at,
             host,
@@ -108,6 +107,42 @@ impl TimerQueues {
     pub(crate) fn cancel(&mut self, ticket: TimerTicket) {
         self.slots[ticket.slot as usize] = TimerSlot::default();
         self.free.push(ticket.slot);
+    }
+
+    /// No timer of a host fires any more: its life has ended.
+    pub(crate) fn forget(&mut self, host: HostId) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.host == host) {
+            slot.number = 0;
+            slot.waker = None;
+        }
+    }
+
+    /// No timer of a host fires for now: it pauses.
+    pub(crate) fn park(&mut self, host: HostId) {
+        let queue = self.queue_of(host);
+        let parked = &mut self.parked;
+        self.queues[queue].retain(|Reverse(entry)| {
+            if entry.host == host {
+                parked.push(*entry);
+            }
+            entry.host != host
+        });
+    }
+
+    /// The timers of a host fire again; those that have fallen due meanwhile come first.
+    pub(crate) fn unpark(&mut self, host: HostId) {
+        let queue = self.queue_of(host);
+        for entry in self.parked.extract_if(.., |entry| entry.host == host) {
+            self.queues[queue].push(Reverse(entry));
+        }
+    }
+
+    fn queue_of(&self, host: HostId) -> usize {
+        if self.queues.len() == 1 {
+            0
+        } else {
+            host.index()
+        }
     }
 
     /// When the next timer of a queue is due. Entries of timers that were set anew or given up are

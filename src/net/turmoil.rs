@@ -16,7 +16,7 @@ use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::panic::resume_unwind;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,6 +28,7 @@ use turmoil::{Protocol, Sim};
 use crate::clock::{Time, ms};
 use crate::host::Machine;
 use crate::id::{HostId, OperationId};
+use crate::net::lives::LifeChange;
 use crate::net::packet::{Carrier, Packet, host_at, ip};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Director, Main, Next, SharedWorld, World};
@@ -71,19 +72,25 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
             async move {
                 let socket = Rc::new(bind_carrier()?);
                 let carrier = Rc::new(CarrierSocket {
-                    socket: socket.clone(),
+                    socket: Rc::downgrade(&socket),
                     dues,
                 });
-                let host = SimHost::new(world, carrier, me);
-                host.spawn(main(host.clone()));
-                coop::unconstrained(drive(socket, host)).await;
+                if let Some(host) = SimHost::new(world, carrier, me) {
+                    host.spawn(main(host.clone()));
+                    coop::unconstrained(drive(socket, host)).await;
+                }
                 pending().await
             }
         });
     }
     loop {
-        director.before(&mut world.borrow_mut());
-        let now = world.borrow().now();
+        let now = {
+            let world = &mut *world.borrow_mut();
+            director.before(world);
+            world.play_script();
+            world.now()
+        };
+        change_lives(&world, &mut sim);
         if dues.take(now) {
             hasten_due(&sim, &world);
         }
@@ -107,6 +114,19 @@ pub fn run(mut world: World, mains: &[Main], director: &mut dyn Director) -> Wor
         .into_inner()
 }
 
+/// Does what the script asks of a backend. The world is not borrowed while tasks are dropped: their
+/// sockets and timers turn to it.
+fn change_lives(world: &SharedWorld, sim: &mut Sim<'_>) {
+    let next = || world.borrow_mut().take_life_change();
+    while let Some(change) = next() {
+        match change {
+            LifeChange::Ended(host) => sim.crash(ip(host)),
+            LifeChange::Begun(host) => sim.bounce(ip(host)),
+            LifeChange::Resumed(host) => world.borrow_mut().wake_driver(host),
+        }
+    }
+}
+
 /// turmoil's `bind` is asynchronous in name only.
 fn bind_carrier() -> io::Result<UdpSocket> {
     let bind = pin!(UdpSocket::bind(("0.0.0.0", CARRIER_PORT)));
@@ -127,7 +147,8 @@ impl Dues {
 }
 
 struct CarrierSocket {
-    socket: Rc<UdpSocket>,
+    /// Held by the driver alone, so that it is closed with the life.
+    socket: Weak<UdpSocket>,
     dues: Rc<Dues>,
 }
 
@@ -137,6 +158,8 @@ impl Carrier for CarrierSocket {
         let mut bytes = head(&packet).to_vec();
         bytes.extend_from_slice(&packet.body);
         self.socket
+            .upgrade()
+            .expect("a life that goes on has a driver")
             .try_send_to(&bytes, (ip(packet.to), CARRIER_PORT))
             .expect("turmoil takes every datagram to a host of the run");
     }
@@ -183,6 +206,7 @@ async fn drive(socket: Rc<UdpSocket>, host: SimHost) {
         let world = &mut *host.world().borrow_mut();
         let elapsed = turmoil::sim_elapsed().expect("a driver runs inside a simulation");
         assert_eq!(ms(elapsed), world.now().as_ms(), "turmoil's clock is ours");
+        world.hand_over_held(me);
         for packet in arrived {
             assert_eq!(
                 packet.due,
@@ -203,13 +227,16 @@ async fn wait_for_work(socket: &UdpSocket, host: &SimHost) {
             let world = &mut *host.world().borrow_mut();
             (world.now(), world.next_timer(queue))
         };
+        if next.is_some_and(|at| at <= now) {
+            return; // fell due while the host paused
+        }
         let wake_at = next.map(|at| Instant::now() + (at - now));
         let mut readable = pin!(socket.readable());
         let mut sleep = pin!(sleep_until(wake_at.unwrap_or_else(Instant::now)));
         let work = poll_fn(|context| {
             let world = &mut *host.world().borrow_mut();
-            world.watch_timers(host.id(), context.waker());
-            if readable.as_mut().poll(context).is_ready() {
+            world.watch_timers(host.life(), context.waker());
+            if readable.as_mut().poll(context).is_ready() || world.has_held(host.id()) {
                 return Poll::Ready(true);
             }
             if wake_at.is_some() && sleep.as_mut().poll(context).is_ready() {

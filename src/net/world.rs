@@ -3,12 +3,14 @@
 //! A run is a sequence of virtual milliseconds, each with the same phases on both simulators:
 //!
 //! ```text
-//! 1. script      what the director does at this time
+//! 1. script      what the director does at this time, then crashes, restarts, pauses
 //! 2. arrivals    handed to their ports, sorted by (to, from, label, nth, copy)
 //! 3. timers      by (due, creation within the host)
 //! 4. hosts       each until idle, in their order
 //! 5. director    looks at what has happened, and says when it wants to act again
 //! ```
+//!
+//! What lives of hosts come to is in [`super::lives`], ports and datagrams are in [`super::ports`].
 //!
 //! No delay is below 1 ms, so hosts do not influence each other within one; hence the order of hosts
 //! is a matter of the trace's canonical order alone.
@@ -20,32 +22,33 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Duration;
 
 use crate::clock::Time;
+use crate::history::Outcome;
 use crate::host::Task;
-use crate::id::HostId;
-use crate::net::conditions::Conditions;
+use crate::id::{HostId, OperationId};
+use crate::net::Label;
+use crate::net::conditions::{Conditions, Fault};
+use crate::net::disks::HostDisk;
 use crate::net::fate::{Fate, Fates};
-use crate::net::packet::{Packet, host_at, ip};
+use crate::net::lives::LifeChange;
+use crate::net::packet::Packet;
+use crate::net::ports::SharedPort;
+use crate::net::script::Script;
 use crate::net::simulated::SimHost;
+use crate::net::skew::LocalClock;
 use crate::net::streams::StreamNames;
 use crate::net::timers::{TimerQueues, TimerTicket};
-use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Kind, Label};
 use crate::seed::{Seed, Stream};
-use crate::trace::{Event, Recorder};
+use crate::trace::{Coverage, Event, Recorder};
 use crate::wire::SharedBytes;
 
 /// Polls of tasks in one virtual millisecond after which a run is given up: a task that wakes itself
 /// for ever would otherwise hang it. A thousand hosts that are each woken a hundred times in one ms
 /// need a tenth of that.
 const POLLS_PER_MS_MAX: u32 = 1_000_000;
-
-/// The first port that is given to sockets that ask for any.
-const EPHEMERAL_PORT: u16 = 49_152;
 
 /// What a host runs: made anew for each of its lives.
 pub type Main = Rc<dyn Fn(SimHost) -> Task<'static>>;
@@ -87,44 +90,52 @@ pub struct Traffic {
 /// The state of a simulated run.
 #[derive(Debug)]
 pub struct World {
-    seed: Seed,
-    now: Time,
-    hosts: Vec<HostState>,
-    fates: Fates,
+    pub(super) seed: Seed,
+    pub(super) now: Time,
+    pub(super) hosts: Vec<HostState>,
+    pub(super) fates: Fates,
     streams: StreamNames,
-    recorder: Recorder,
-    traffic: Traffic,
+    pub(super) recorder: Recorder,
+    pub(super) traffic: Traffic,
     /// Whether the network is perfect: before and after the story.
-    calm: bool,
-    calm_sends: u32,
+    pub(super) calm: bool,
+    pub(super) calm_sends: u32,
     stage: u32,
     /// Datagrams under way that belong to calls, and others.
-    calls_in_flight: usize,
-    others_in_flight: usize,
-    timers: TimerQueues,
+    pub(super) calls_in_flight: usize,
+    pub(super) others_in_flight: usize,
+    pub(super) timers: TimerQueues,
+    pub(super) script: Script,
+    /// Restarts and ends of pauses that are to come.
+    pub(super) awaited: u32,
+    pub(super) life_changes: VecDeque<LifeChange>,
+    /// Whether events are looked at as they are recorded: for a trigger, or for a clock that is wrong.
+    is_attentive: bool,
     polls: u32,
     panic: Option<Box<dyn Any + Send>>,
 }
 
 #[derive(Debug)]
-struct HostState {
-    name: String,
-    up: bool,
-    ports: Vec<(u16, SharedPort)>,
+pub(super) struct HostState {
+    pub(super) name: String,
+    /// The number of the present life, from 1; 0 while the host is down.
+    pub(super) life: u32,
+    pub(super) lives: u32,
+    pub(super) up_since: Time,
+    pub(super) is_paused: bool,
+    /// What has come while it paused.
+    pub(super) held: Vec<Packet>,
+    /// Its clock, if some host's clock is wrong.
+    clock: Option<LocalClock>,
+    pub(super) ports: Vec<(u16, SharedPort)>,
     timers_made: u32,
     /// On turmoil: the host's driver, woken when the host's timers have changed.
-    driver: Option<Waker>,
-    waits_for_stage: u32,
-    stage_waker: Option<Waker>,
-}
-
-pub(crate) type SharedPort = Rc<RefCell<Port>>;
-
-/// A bound port: datagrams that have arrived and are not yet received.
-#[derive(Debug, Default)]
-pub(crate) struct Port {
-    pub(crate) queue: VecDeque<Arrival>,
-    pub(crate) waker: Option<Waker>,
+    pub(super) driver: Option<Waker>,
+    pub(super) waits_for_stage: u32,
+    pub(super) stage_waker: Option<Waker>,
+    /// The operation that a client waits for.
+    pub(super) open: Option<OperationId>,
+    pub(super) disk: Option<Box<HostDisk>>,
 }
 
 impl World {
@@ -137,10 +148,15 @@ impl World {
         mut recorder: Recorder,
     ) -> Self {
         recorder.mute();
-        let hosts = names
-            .iter()
-            .map(|name| HostState::new(name.clone()))
+        let hosts = (0..)
+            .zip(&names)
+            .map(|(number, name)| {
+                let clock = LocalClock::of(HostId(number), &conditions.faults);
+                HostState::new(name.clone(), clock)
+            })
             .collect();
+        let has_skew = |fault: &Fault| matches!(fault, Fault::Skew(_));
+        let is_attentive = conditions.faults.iter().any(has_skew);
         Self {
             seed,
             now: Time::ZERO,
@@ -155,6 +171,10 @@ impl World {
             calls_in_flight: 0,
             others_in_flight: 0,
             timers: TimerQueues::default(),
+            script: Script::default(),
+            awaited: 0,
+            life_changes: VecDeque::new(),
+            is_attentive,
             polls: 0,
             panic: None,
         }
@@ -166,17 +186,20 @@ impl World {
         self.now
     }
 
-    /// Begins the story: from here on the network has its conditions, and what happens is recorded.
-    /// Now is time zero of the trace.
-    pub const fn begin_story(&mut self) {
+    /// Begins the story: from here on the network has its conditions, hosts have their faults, and
+    /// what happens is recorded. Now is time zero of the trace.
+    pub fn begin_story(&mut self) {
         self.calm = false;
         self.recorder.unmute(self.now);
+        self.plan_faults();
     }
 
-    /// Ends the story: the network is perfect again, and nothing more is recorded.
-    pub const fn end_story(&mut self) {
+    /// Ends the story: the network is perfect again, no host fails any more, and nothing more is
+    /// recorded.
+    pub fn end_story(&mut self) {
         self.calm = true;
         self.recorder.mute();
+        self.end_faults();
     }
 
     /// Lets every host go on that waits for this stage or an earlier one.
@@ -215,12 +238,69 @@ impl World {
 
     /// Records an event of a host.
     pub fn record(&mut self, host: HostId, event: Event) {
-        self.recorder.record(self.now, host, event);
+        if self.is_attentive {
+            self.record_attentively(host, event);
+        } else {
+            self.recorder.record(self.now, host, event);
+        }
     }
 
-    /// The recorder of this run.
-    pub const fn recorder(&mut self) -> &mut Recorder {
-        &mut self.recorder
+    /// Records that a host executed a request.
+    pub(crate) fn record_execution(
+        &mut self,
+        host: HostId,
+        operation: OperationId,
+        request: &SharedBytes,
+        reply: Option<&SharedBytes>,
+    ) {
+        self.recorder
+            .record_execution(self.now, host, operation, request, reply);
+        if self.is_attentive {
+            self.notice(host, Event::EXECUTE, operation);
+        }
+    }
+
+    /// Records that a client began an operation.
+    pub(crate) fn record_invocation(&mut self, operation: OperationId, request: &[u8]) {
+        self.hosts[operation.client.index()].open = Some(operation);
+        self.recorder
+            .record_invocation(self.now, operation, request);
+    }
+
+    /// Records how it ended.
+    pub(crate) fn record_outcome(&mut self, operation: OperationId, outcome: &Outcome) {
+        self.hosts[operation.client.index()].open = None;
+        self.recorder.record_outcome(self.now, operation, outcome);
+        if self.is_attentive {
+            self.notice(operation.client, Event::OUTCOME, operation);
+        }
+    }
+
+    /// Whether events that checkers do not need are wanted too.
+    pub(crate) const fn wants_all_events(&self) -> bool {
+        self.recorder.wants_all()
+    }
+
+    /// Times within an event become times of the run, and the event may be a trigger.
+    fn record_attentively(&mut self, host: HostId, mut event: Event) {
+        if let (Event::Patience { until, .. }, Some(clock)) =
+            (&mut event, self.hosts[host.index()].clock)
+        {
+            *until = clock.virtual_time(*until);
+        }
+        let about = event.operation().map(|operation| (event.word(), operation));
+        self.recorder.record(self.now, host, event);
+        if let Some((word, operation)) = about {
+            self.notice(host, word, operation);
+        }
+    }
+
+    /// Pays attention to events if somebody waits for one, or some clock is wrong.
+    pub(super) fn watch_events(&mut self) {
+        let is_watching = self.script.is_watching();
+        self.recorder.watch(is_watching);
+        let has_clock = |host: &HostState| host.clock.is_some();
+        self.is_attentive = is_watching || self.hosts.iter().any(has_clock);
     }
 
     /// What was sent during the story.
@@ -234,13 +314,29 @@ impl World {
         self.fates.idle_faults()
     }
 
+    /// How often each kind of fault has struck, and each rare case has occurred.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        let mut coverage = self.recorder.coverage().clone();
+        coverage.add_traffic(self.traffic.lost, self.traffic.duplicated);
+        for (fault, struck) in self.fates.struck() {
+            coverage.add_fault(fault, struck);
+        }
+        coverage
+    }
+
     /// Ends the world, and gives up what was recorded.
     #[must_use]
     pub fn into_recorder(self) -> Recorder {
         self.recorder
     }
 
-    pub(crate) fn stream(&mut self, host: HostId, name: &str) -> Stream {
+    /// A stream of chance of a host. A life that has ended is given one that counts for nothing.
+    pub(crate) fn stream(&mut self, me: (HostId, u32), name: &str) -> Stream {
+        if !self.is_alive(me) {
+            return self.seed.stream("");
+        }
+        let host = me.0;
         let host_name = &self.hosts[host.index()].name;
         self.seed.stream(&self.streams.next(host, host_name, name))
     }
@@ -248,17 +344,6 @@ impl World {
     pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
         let place = self.hosts.iter().position(|host| host.name == name)?;
         u16::try_from(place).ok().map(HostId)
-    }
-
-    pub(crate) fn is_up(&self, host: HostId) -> bool {
-        self.hosts[host.index()].up
-    }
-
-    /// Ends every life, so that what hosts do while they are dropped has no effect.
-    pub(crate) fn end_lives(&mut self) {
-        for host in &mut self.hosts {
-            host.up = false;
-        }
     }
 
     /// Goes to a millisecond.
@@ -277,16 +362,23 @@ impl World {
         );
     }
 
-    pub(crate) fn keep_panic(&mut self, panic: Box<dyn Any + Send>) {
-        self.panic.get_or_insert(panic);
+    /// Keeps a panic, to carry it out of the run. That of a life that has ended is no effect either.
+    pub(crate) fn keep_panic(&mut self, me: (HostId, u32), panic: Box<dyn Any + Send>) {
+        if self.is_alive(me) {
+            self.panic.get_or_insert(panic);
+        }
     }
 
     pub(crate) fn take_panic(&mut self) -> Option<Box<dyn Any + Send>> {
         self.panic.take()
     }
 
-    pub(crate) fn wait_for_stage(&mut self, host: HostId, stage: u32, waker: &Waker) -> bool {
-        let state = &mut self.hosts[host.index()];
+    /// Whether the stage has come; if not, `waker` is woken when it has.
+    pub(crate) fn wait_for_stage(&mut self, me: (HostId, u32), stage: u32, waker: &Waker) -> bool {
+        if !self.is_alive(me) {
+            return false;
+        }
+        let state = &mut self.hosts[me.0.index()];
         state.waits_for_stage = stage;
         if self.stage >= stage {
             return true;
@@ -295,133 +387,27 @@ impl World {
         false
     }
 
-    // ---- ports and datagrams
-
-    /// Binds a port, or any free one for 0; `None` if it is taken.
-    pub(crate) fn bind(&mut self, host: HostId, port: u16) -> Option<(u16, SharedPort)> {
-        let ports = &mut self.hosts[host.index()].ports;
-        let is_free = |port: u16| ports.iter().all(|(taken, _)| *taken != port);
-        let port = match port {
-            0 => (EPHEMERAL_PORT..=u16::MAX).find(|&port| is_free(port))?,
-            port if is_free(port) => port,
-            _ => return None,
-        };
-        let shared = SharedPort::default();
-        ports.push((port, shared.clone()));
-        Some((port, shared))
-    }
-
-    pub(crate) fn unbind(&mut self, host: HostId, port: u16) {
-        self.hosts[host.index()]
-            .ports
-            .retain(|(bound, _)| *bound != port);
-    }
-
-    /// Decides the fate of a datagram, records it, and hands each copy that will arrive to `carry`.
-    pub(crate) fn send(
-        &mut self,
-        from: (HostId, u16),
-        to: SocketAddr,
-        body: SharedBytes,
-        label: Option<Label>,
-        mut carry: impl FnMut(Packet),
-    ) {
-        let Some(to_host) = host_at(to.ip()).filter(|host| host.index() < self.hosts.len()) else {
-            return; // an address of nobody, as a protocol may have read it from a datagram
-        };
-        if body.len() > DATAGRAM_BYTES_MAX {
-            return;
-        }
-        let (fate, nth) = if self.calm {
-            self.calm_sends += 1;
-            (Fate::once(1), self.calm_sends)
-        } else {
-            self.fates
-                .decide(self.recorder.trace_time(self.now), from.0, to_host, label)
-        };
-        if !self.calm {
-            self.traffic.count(label, &fate);
-        }
-        if self.recorder.wants_all() {
-            let datagram = body.clone();
-            self.record(
-                from.0,
-                Event::Send {
-                    to: to_host,
-                    label,
-                    datagram,
-                    fate,
-                },
-            );
-        }
-        for (copy, &delay_ms) in (0..).zip(fate.delays_ms()) {
-            *self.in_flight(label) += 1;
-            carry(Packet {
-                due: self.now + Duration::from_millis(delay_ms.into()),
-                from: from.0,
-                to: to_host,
-                from_port: from.1,
-                to_port: to.port(),
-                label,
-                nth,
-                copy,
-                body: body.clone(),
-            });
-        }
-    }
-
-    /// Whether somebody listens for this packet, before the hosts run; if not, it is lost.
-    pub(crate) fn admit(&mut self, packet: &Packet) -> bool {
-        let listens = self.port(packet.to, packet.to_port).is_some();
-        if !listens {
-            *self.in_flight(packet.label) -= 1;
-            let (from, label) = (packet.from, packet.label);
-            self.record(packet.to, Event::Lost { from, label });
-        }
-        listens
-    }
-
-    /// Puts a packet that was admitted into its port.
-    pub(crate) fn hand_over(&mut self, packet: Packet) {
-        let Some(port) = self.port(packet.to, packet.to_port).cloned() else {
-            return; // counted as lost when it was not admitted
-        };
-        *self.in_flight(packet.label) -= 1;
-        let mut port = port.borrow_mut();
-        let from = SocketAddr::new(ip(packet.from), packet.from_port);
-        port.queue.push_back(Arrival {
-            body: packet.body,
-            from,
-            label: packet.label,
-        });
-        if let Some(waker) = port.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn port(&self, host: HostId, port: u16) -> Option<&SharedPort> {
-        self.hosts[host.index()]
-            .ports
-            .iter()
-            .find(|(bound, _)| *bound == port)
-            .map(|(_, p)| p)
-    }
-
-    const fn in_flight(&mut self, label: Option<Label>) -> &mut usize {
-        match label {
-            Some(Label {
-                kind: Kind::Update | Kind::OneWay,
-                ..
-            }) => &mut self.others_in_flight,
-            _ => &mut self.calls_in_flight,
-        }
-    }
-
     // ---- timers
 
     /// Gives each host a queue of timers of its own.
     pub(crate) fn split_timers(&mut self) {
         self.timers.split(self.hosts.len());
+    }
+
+    /// The time on the clock of a host.
+    pub(crate) fn local_now(&self, host: HostId) -> Time {
+        match self.hosts[host.index()].clock {
+            None => self.now,
+            Some(clock) => clock.local(self.now),
+        }
+    }
+
+    /// The first virtual ms in which the clock of a host shows this time or a later one.
+    pub(crate) fn virtual_time(&self, host: HostId, local: Time) -> Time {
+        match self.hosts[host.index()].clock {
+            None => local,
+            Some(clock) => clock.virtual_time(local),
+        }
     }
 
     /// Sets a timer, in the place of an older one if there is one.
@@ -456,27 +442,43 @@ impl World {
     }
 
     /// On turmoil: whom to wake when the host's timers change.
-    pub(crate) fn watch_timers(&mut self, host: HostId, driver: &Waker) {
-        self.hosts[host.index()].driver = Some(driver.clone());
+    pub(crate) fn watch_timers(&mut self, me: (HostId, u32), driver: &Waker) {
+        if self.is_alive(me) {
+            self.hosts[me.0.index()].driver = Some(driver.clone());
+        }
+    }
+
+    /// On turmoil: the host's driver has work.
+    pub(crate) fn wake_driver(&mut self, host: HostId) {
+        if let Some(driver) = self.hosts[host.index()].driver.take() {
+            driver.wake();
+        }
     }
 }
 
 impl HostState {
-    const fn new(name: String) -> Self {
+    const fn new(name: String, clock: Option<LocalClock>) -> Self {
         Self {
             name,
-            up: true,
+            life: 1,
+            lives: 1,
+            up_since: Time::ZERO,
+            is_paused: false,
+            held: Vec::new(),
+            clock,
             ports: Vec::new(),
             timers_made: 0,
             driver: None,
             waits_for_stage: 0,
             stage_waker: None,
+            open: None,
+            disk: None,
         }
     }
 }
 
 impl Traffic {
-    fn count(&mut self, label: Option<Label>, fate: &Fate) {
+    pub(super) fn count(&mut self, label: Option<Label>, fate: &Fate) {
         self.sent += 1;
         self.lost += u64::from(fate.delays_ms().is_empty());
         self.duplicated += u64::from(fate.delays_ms().len() > 1);

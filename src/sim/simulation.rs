@@ -4,9 +4,12 @@
 //! network. Then the *story* begins: time zero of the trace. When every client has done its part and
 //! no request or reply is under way, the story is over, and an *observer* asks on a perfect network
 //! what the scenario wants to know in the end.
+//!
+//! A client that crashes and comes back goes on with the next step of its script: how far it is stands
+//! outside its lives.
 
-use std::cell::RefCell;
-use std::future::Future;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -33,7 +36,7 @@ use crate::sim::scenario::{
     Backend, FinalCommand, Load, OBSERVER, SERVER, Script, Step, Variant, Wire,
 };
 use crate::sim::stages::Stages;
-use crate::trace::{Detail, Line, Recorded, Recorder};
+use crate::trace::{Coverage, Detail, Line, Recorded, Recorder};
 
 /// The server's port in simulation.
 const SERVER_PORT: u16 = 3000;
@@ -56,6 +59,8 @@ pub struct Run {
     pub traffic: Traffic,
     /// The numbers of the faults that struck nothing.
     pub idle_faults: Vec<u16>,
+    /// How often each kind of fault has struck, and each rare case has occurred; whatever the detail.
+    pub coverage: Coverage,
     /// What the observer was told: each line of `final` with its text.
     pub finals: Vec<(String, String)>,
     /// Why the run came to no end, if so.
@@ -128,6 +133,7 @@ pub fn run(
     }
     names.truncate(variant.clients.len() + 1);
     let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
+    let coverage = world.coverage();
     let Recorded {
         lines,
         executed,
@@ -141,6 +147,7 @@ pub fn run(
         history,
         traffic,
         idle_faults,
+        coverage,
         finals,
         unfinished,
     })
@@ -183,11 +190,22 @@ fn server_main(variant: &Variant) -> Main {
     })
 }
 
-/// One client's part of a run.
+/// How far a client is with its script, in whatever life.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Steps of the setup, and of the script, that it has begun.
+    setup_steps: usize,
+    steps: usize,
+    /// Operations of the script that it has begun.
+    operations: u32,
+}
+
+/// One life of one client, and its part of a run.
 struct Player {
     machine: SimHost,
     host: Host,
     client: Box<dyn Client>,
+    progress: Rc<Cell<Progress>>,
     outcomes: SharedOutcomes,
 }
 
@@ -199,11 +217,13 @@ fn client_main(
     outcomes: &SharedOutcomes,
 ) -> Main {
     let (variant, outcomes) = (variant.clone(), outcomes.clone());
+    let progress = Rc::<Cell<Progress>>::default();
     Rc::new(move |machine| {
         let (variant, outcomes) = (variant.clone(), outcomes.clone());
+        let progress = progress.clone();
         Box::pin(async move {
             let part = &variant.clients[number];
-            let mut player = Player::new(machine, &variant, outcomes);
+            let mut player = Player::new(machine, &variant, progress, outcomes);
             player.wait_for_stage(setup_stage).await;
             player.set_up(&part.setup, &part.name, &variant).await;
             player.wait_for_stage(story).await;
@@ -222,7 +242,8 @@ fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &SharedOutcomes) 
     Rc::new(move |machine| {
         let (variant, outcomes) = (variant.clone(), outcomes.clone());
         Box::pin(async move {
-            let mut player = Player::new(machine, &variant, outcomes);
+            let progress = Rc::default();
+            let mut player = Player::new(machine, &variant, progress, outcomes);
             player.wait_for_stage(stage).await;
             player.observe(&variant).await;
             player.wait_for_stage(stage + 1).await;
@@ -231,7 +252,12 @@ fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &SharedOutcomes) 
 }
 
 impl Player {
-    fn new(machine: SimHost, variant: &Variant, outcomes: SharedOutcomes) -> Self {
+    fn new(
+        machine: SimHost,
+        variant: &Variant,
+        progress: Rc<Cell<Progress>>,
+        outcomes: SharedOutcomes,
+    ) -> Self {
         let host = machine.host();
         let server = host.lookup(SERVER).expect("every run has a server");
         let socket = host
@@ -258,8 +284,19 @@ impl Player {
             machine,
             host,
             client,
+            progress,
             outcomes,
         }
+    }
+
+    /// Goes on in the script. A life that has ended goes on no more: the next one does so.
+    async fn advance(&self, go_on: impl FnOnce(&mut Progress)) {
+        if !self.machine.is_alive() {
+            pending::<()>().await;
+        }
+        let mut progress = self.progress.get();
+        go_on(&mut progress);
+        self.progress.set(progress);
     }
 
     /// Waits for a stage. What arrives meanwhile is taken in, and ignored.
@@ -276,9 +313,11 @@ impl Player {
     }
 
     async fn set_up(&mut self, steps: &[Step], name: &str, variant: &Variant) {
-        for step in steps {
+        while let Some(step) = steps.get(self.progress.get().setup_steps) {
+            self.advance(|progress| progress.setup_steps += 1).await;
             match step {
                 Step::Wait(span) => self.rest(*span).await,
+                Step::Pause(span) => self.pause(*span).await,
                 Step::Perform(command, line) => {
                     let operation = OperationId {
                         client: self.host.id(),
@@ -298,14 +337,12 @@ impl Player {
     }
 
     async fn play(&mut self, steps: &[Step]) {
-        let mut number = 0;
-        for step in steps {
+        while let Some(step) = steps.get(self.progress.get().steps) {
+            self.advance(|progress| progress.steps += 1).await;
             match step {
                 Step::Wait(span) => self.rest(*span).await,
-                Step::Perform(command, _) => {
-                    number += 1;
-                    self.perform(number, command).await;
-                }
+                Step::Pause(span) => self.pause(*span).await,
+                Step::Perform(command, _) => self.perform(command).await,
             }
         }
     }
@@ -313,27 +350,31 @@ impl Player {
     async fn play_load(&mut self, load: &Load) {
         let mut chance = self.host.stream("load");
         let weights: Vec<u32> = load.mix.iter().map(|(_, weight)| *weight).collect();
-        for number in 1..=load.requests {
+        while self.progress.get().operations < load.requests {
             let think = load.think.draw(chance.next_u32());
             self.rest(think).await;
             let verb = chance.pick(&weights).map_or("", |place| load.mix[place].0);
             let command = self.client.generate(verb, &mut chance);
-            self.perform(
-                number,
-                &command.expect("the scenario's verbs were looked up"),
-            )
-            .await;
+            self.perform(&command.expect("the scenario's verbs were looked up"))
+                .await;
         }
     }
 
-    async fn perform(&mut self, number: u32, command: &Command) {
+    async fn perform(&mut self, command: &Command) {
+        self.advance(|progress| progress.operations += 1).await;
         let operation = OperationId {
             client: self.host.id(),
-            number,
+            number: self.progress.get().operations,
         };
         self.host.record_invocation(operation, &command.body);
         let outcome = self.client.perform(operation, command).await;
         self.host.record_outcome(operation, &outcome);
+    }
+
+    /// Pauses the host from the next ms on: what the client waits for comes when it goes on.
+    async fn pause(&mut self, span: Duration) {
+        self.machine.pause(span);
+        self.rest(Duration::from_millis(1)).await;
     }
 
     fn rest(&mut self, span: Duration) -> impl Future<Output = ()> + '_ {

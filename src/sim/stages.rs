@@ -1,15 +1,12 @@
 //! The stages of a run: setups, story, end.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::HostId;
-use crate::net::conditions::Fault;
 use crate::net::world::{Director, Next, World};
 use crate::sim::scenario::Variant;
 use crate::sim::simulation::{SharedOutcomes, u16_of};
-use crate::trace::Event;
 
 /// Directs a run through its stages: one for each client with a setup, the story, and the end.
 pub(super) struct Stages {
@@ -18,15 +15,11 @@ pub(super) struct Stages {
     pub(super) story: u32,
     clients: Vec<HostId>,
     pub(super) observer: Option<HostId>,
-    /// When partitions begin and heal; in time of the trace until the story begins, then of the run.
-    cuts: VecDeque<(Time, HostId, Event)>,
     max_virtual: Duration,
     /// A stage to be entered at the next millisecond.
     next_stage: Option<u32>,
     /// When the stage that is played is given up.
     over_at: Time,
-    /// When there is something to do next before hosts run.
-    act_at: Time,
     pub(super) outcomes: SharedOutcomes,
     pub(super) unfinished: Option<String>,
 }
@@ -41,11 +34,9 @@ impl Stages {
             setups,
             clients,
             observer: None,
-            cuts: cuts(variant),
             max_virtual: variant.max_virtual,
             next_stage: Some(0),
             over_at: Time::NEVER,
-            act_at: Time::ZERO,
             outcomes: SharedOutcomes::default(),
             unfinished: None,
         }
@@ -71,20 +62,13 @@ impl Stages {
 
     fn enter(&mut self, stage: u32, world: &World) -> Next {
         self.next_stage = Some(stage);
-        self.act_at = world.now() + Duration::from_millis(1);
-        Next::At(self.act_at)
+        Next::At(world.now() + Duration::from_millis(1))
     }
 
-    fn begin_story(&mut self, world: &mut World) {
-        world.begin_story();
-        for (at, ..) in &mut self.cuts {
-            *at = world.now() + (*at - Time::ZERO);
-        }
-    }
-
+    /// Whether every client has done its part, or is down for good, and no host is to come back.
     fn is_story_over(&self, world: &World) -> bool {
-        let is_done = |&client| world.waits_for(client, self.story + 1);
-        !world.calls_in_flight() && self.clients.iter().all(is_done)
+        let is_done = |&client| world.waits_for(client, self.story + 1) || !world.is_up(client);
+        !world.calls_in_flight() && world.is_settled() && self.clients.iter().all(is_done)
     }
 
     fn give_up(&mut self, what_was: &str) {
@@ -95,7 +79,7 @@ impl Stages {
     fn after_story(&mut self, world: &mut World) -> Next {
         if !self.is_story_over(world) {
             if world.now() < self.over_at {
-                return Next::At(self.act_at);
+                return Next::At(self.over_at);
             }
             self.give_up("");
         }
@@ -109,32 +93,18 @@ impl Stages {
 
 impl Director for Stages {
     fn before(&mut self, world: &mut World) {
-        if world.now() < self.act_at {
-            return;
-        }
         if let Some(stage) = self.next_stage.take() {
             self.over_at = world.now() + self.max_virtual;
             if stage == self.story {
-                self.begin_story(world);
+                world.begin_story();
             }
             world.enter_stage(stage);
         }
-        if world.stage() == self.story {
-            let now = world.now();
-            while let Some((_, host, event)) = self.cuts.pop_front_if(|(at, ..)| *at <= now) {
-                world.record(host, event);
-            }
-        }
-        let cut = self.cuts.front().filter(|_| world.stage() == self.story);
-        self.act_at = cut.map_or(self.over_at, |(at, ..)| self.over_at.min(*at));
     }
 
     fn after(&mut self, world: &mut World) -> Next {
         if world.calls_in_flight() && world.now() < self.over_at {
-            return Next::At(self.act_at);
-        }
-        if self.next_stage.is_some() {
-            return Next::At(self.act_at);
+            return Next::At(self.over_at);
         }
         if self.outcomes.borrow().setup_error.is_some() {
             return Next::Stop;
@@ -161,26 +131,4 @@ impl Director for Stages {
         });
         Next::Stop
     }
-}
-
-/// The events of partitions, in the order in which they happen.
-fn cuts(variant: &Variant) -> VecDeque<(Time, HostId, Event)> {
-    let mut cuts = Vec::new();
-    for (fault, scripted) in (1..).zip(&variant.conditions.faults) {
-        if let Fault::Partition(cut) = scripted {
-            let ((host, from), one_way) = (cut.between, cut.one_way);
-            cuts.push((
-                cut.from,
-                host,
-                Event::Partition {
-                    from,
-                    one_way,
-                    fault,
-                },
-            ));
-            cuts.push((cut.until, host, Event::Heal { from, fault }));
-        }
-    }
-    cuts.sort_by_key(|(at, host, _)| (*at, *host));
-    cuts.into()
 }

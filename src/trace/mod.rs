@@ -6,6 +6,7 @@
 //!
 //! What a trace never holds: the backend, ports, process ids, wall-clock time.
 
+mod coverage;
 pub mod json;
 mod names;
 mod recorder;
@@ -18,12 +19,14 @@ mod words;
 use std::rc::Rc;
 
 use crate::clock::Time;
+use crate::disk::Damage;
 use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
 use crate::net::fate::Fate;
 use crate::net::{Kind, Label};
 use crate::wire::SharedBytes;
 
+pub use coverage::Coverage;
 pub use names::Names;
 pub use recorder::{Detail, Live, Recorded, Recorder};
 pub use row::{AttemptRow, CauseRow, Final, Header, OutcomeRow, Row, TraceFile, VerdictRow};
@@ -117,12 +120,14 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// A datagram reached a host where nobody listens.
+    /// A datagram reached a host that is down, or a port where nobody listens.
     Lost {
         /// From whom.
         from: HostId,
         /// Which operation.
         label: Option<Label>,
+        /// Whether the host is down, or has restarted in this very ms.
+        down: bool,
     },
     /// This host and another are cut off from each other.
     Partition {
@@ -137,6 +142,41 @@ pub enum Event {
     Heal {
         /// The other host.
         from: HostId,
+        /// The number of the fault.
+        fault: u16,
+    },
+    /// The life of this host ended.
+    Crash {
+        /// The number of the fault.
+        fault: u16,
+        /// Whether it ended inside an operation on its disk, which failed.
+        in_disk_operation: bool,
+        /// What the disk has lost.
+        disk: Damage,
+    },
+    /// A new life of this host began.
+    Restart {
+        /// The number of the fault that had ended the old one.
+        fault: u16,
+    },
+    /// This host stopped running.
+    Pause {
+        /// For so many ms.
+        span_ms: u64,
+        /// The number of the fault; `None` if its script says so.
+        fault: Option<u16>,
+    },
+    /// This host goes on.
+    Resume {
+        /// The number of the fault; `None` if its script said so.
+        fault: Option<u16>,
+    },
+    /// The clock of this host is wrong.
+    Skew {
+        /// How far ahead it was at the beginning of the run, in ms.
+        offset_ms: i64,
+        /// How fast it goes, in millionths.
+        rate_ppm: u32,
         /// The number of the fault.
         fault: u16,
     },
@@ -168,6 +208,18 @@ pub enum Filtered {
     SessionExpired,
 }
 
+impl Filtered {
+    /// Every one, in order.
+    pub const ALL: [Self; 6] = [
+        Self::ReplyStored,
+        Self::InProgress,
+        Self::Acknowledged,
+        Self::DifferentBody,
+        Self::Full,
+        Self::SessionExpired,
+    ];
+}
+
 /// Why a host made nothing of a datagram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ignored {
@@ -183,6 +235,17 @@ pub enum Ignored {
     Malformed,
 }
 
+impl Ignored {
+    /// Every one, in order.
+    pub const ALL: [Self; 5] = [
+        Self::NotWaiting,
+        Self::KnownUpdate,
+        Self::EarlyUpdate,
+        Self::NotMonitoring,
+        Self::Malformed,
+    ];
+}
+
 /// Words in which services tell their own events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Word {
@@ -194,7 +257,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 21] = [
+    pub const WORDS: [(&'static str, &'static str); 26] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -220,12 +283,25 @@ impl Event {
         ),
         ("notified", "a client took an update in"),
         ("outcome", "a client's operation ended"),
-        ("lost", "a datagram reached a host where nobody listens"),
+        (
+            "lost",
+            "a datagram reached a host that is down, or where nobody listens",
+        ),
         ("partition", "two hosts are cut off from each other"),
         ("heal", "two hosts can reach each other again"),
+        ("crash", "the life of a host ended"),
+        ("restart", "a new life of a host began"),
+        ("pause", "a host stopped running"),
+        ("resume", "a host goes on after a pause"),
+        ("skew", "the clock of a host is wrong"),
         ("expire", "something ended by its time"),
         ("halt", "a server stopped, because its disk failed it"),
     ];
+
+    /// The word of [`Self::Execute`].
+    pub(crate) const EXECUTE: &'static str = "execute";
+    /// The word of [`Self::Outcome`].
+    pub(crate) const OUTCOME: &'static str = "outcome";
 
     /// The event's word, its second column in the text of a trace.
     #[must_use]
@@ -245,22 +321,52 @@ impl Event {
             },
             Self::Send { label: None, .. } => "send",
             Self::Receive { .. } => "receive",
-            Self::Execute { .. } => "execute",
+            Self::Execute { .. } => Self::EXECUTE,
             Self::Complete { .. } => "complete",
             Self::Filter { .. } => "filter",
             Self::Ignore { .. } => "ignore",
             Self::Patience { .. } => "patience",
             Self::Notified { .. } => "notified",
-            Self::Outcome { .. } => "outcome",
+            Self::Outcome { .. } => Self::OUTCOME,
             Self::Lost { .. } => "lost",
             Self::Partition { .. } => "partition",
             Self::Heal { .. } => "heal",
+            Self::Crash { .. } => "crash",
+            Self::Restart { .. } => "restart",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
+            Self::Skew { .. } => "skew",
             Self::Service {
                 word: Word::Expire, ..
             } => "expire",
             Self::Service {
                 word: Word::Halt, ..
             } => "halt",
+        }
+    }
+
+    /// The operation that it is about, if it is about one.
+    #[must_use]
+    pub fn operation(&self) -> Option<OperationId> {
+        match self {
+            Self::Send { label, .. }
+            | Self::Receive { label, .. }
+            | Self::Ignore { label, .. }
+            | Self::Lost { label, .. } => label.map(|label| label.operation),
+            Self::Execute { operation, .. }
+            | Self::Complete { operation, .. }
+            | Self::Filter { operation, .. }
+            | Self::Patience { operation, .. }
+            | Self::Notified { operation, .. }
+            | Self::Outcome { operation, .. } => Some(*operation),
+            Self::Service { operation, .. } => *operation,
+            Self::Partition { .. }
+            | Self::Heal { .. }
+            | Self::Crash { .. }
+            | Self::Restart { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Skew { .. } => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use crate::clock::Time;
 use crate::history::{History, Outcome};
 use crate::id::{HostId, OperationId};
-use crate::trace::{Event, Line};
+use crate::trace::{Coverage, Event, Line};
 use crate::wire::SharedBytes;
 
 /// How much a recorder keeps.
@@ -19,6 +19,12 @@ pub enum Detail {
     Checks,
     /// Which operations were executed, and how they ended: no requests, no replies.
     Counts,
+}
+
+impl Detail {
+    const fn is_trace(self) -> bool {
+        matches!(self, Self::Trace)
+    }
 }
 
 /// Lines of an operation's usual course: sent, received, executed, replied, outcome.
@@ -35,7 +41,11 @@ pub struct Recorder {
     detail: Detail,
     live: Option<Live>,
     muted: bool,
+    /// Whether somebody looks at events as they are recorded, though they are not kept.
+    watched: bool,
+    wants_all: bool,
     zero: Time,
+    coverage: Coverage,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
     history: History,
@@ -57,7 +67,10 @@ impl Recorder {
             detail,
             live: None,
             muted: false,
+            watched: false,
+            wants_all: detail.is_trace(),
             zero: Time::ZERO,
+            coverage: Coverage::default(),
             lines: Vec::new(),
             executed: Vec::new(),
             history: History::default(),
@@ -86,12 +99,26 @@ impl Recorder {
     /// Stops recording: what follows is no part of the story.
     pub const fn mute(&mut self) {
         self.muted = true;
+        self.wants_all = false;
     }
 
     /// Records from here on; `zero` is time zero of the trace.
     pub const fn unmute(&mut self, zero: Time) {
         self.muted = false;
         self.zero = zero;
+        self.watch(self.watched);
+    }
+
+    /// Says whether somebody looks at events as they are recorded: then all are wanted.
+    pub const fn watch(&mut self, watched: bool) {
+        self.watched = watched;
+        self.wants_all = (self.detail.is_trace() || watched) && !self.muted;
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// Whether events are recorded at present.
@@ -113,8 +140,10 @@ impl Recorder {
         if self.muted {
             return;
         }
-        if let Event::Execute { operation, .. } = &event {
-            self.executed.push(*operation);
+        match &event {
+            Event::Execute { operation, .. } => self.executed.push(*operation),
+            Event::Send { .. } | Event::Receive { .. } | Event::Outcome { .. } => {}
+            other => self.coverage.count(other),
         }
         let kept = match self.detail {
             Detail::Trace => true,
@@ -134,10 +163,11 @@ impl Recorder {
         }
     }
 
-    /// Whether every event is kept: if not, nobody need make those that checkers do not read.
+    /// Whether every event is kept or looked at: if not, nobody need make those that checkers do not
+    /// read.
     #[must_use]
-    pub fn wants_all(&self) -> bool {
-        self.detail == Detail::Trace && !self.muted
+    pub const fn wants_all(&self) -> bool {
+        self.wants_all
     }
 
     /// Records that a host executed a request. No event is made of it where only counts are kept.

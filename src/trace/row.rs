@@ -115,6 +115,9 @@ pub struct Row {
     /// Why a datagram is late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delayed: Option<CauseRow>,
+    /// The scripted fault that did it, from 1: where hosts and links fail, not datagrams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<u16>,
     /// When each copy of a datagram arrives, in ms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrives_ms: Vec<u64>,

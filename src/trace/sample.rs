@@ -1,6 +1,7 @@
 //! Sample events, for the tests of this module.
 
 use crate::clock::Time;
+use crate::disk::Damage;
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::id::{HostId, OperationId};
 use crate::net::fate::{Cause, Fate};
@@ -170,6 +171,14 @@ pub(crate) fn lost_cancel_reply() -> Vec<Line> {
     ]
 }
 
+fn crash(in_disk_operation: bool, lost: u32, unsynced: u32) -> Event {
+    Event::Crash {
+        fault: 4,
+        in_disk_operation,
+        disk: Damage { unsynced, lost },
+    }
+}
+
 /// Every word at least once, in the order of their list.
 pub(crate) fn every_event() -> Vec<Event> {
     let mut delayed = Fate::once(4003);
@@ -237,6 +246,12 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Lost {
             from: SERVER,
             label: label(Kind::Request),
+            down: false,
+        },
+        Event::Lost {
+            from: SERVER,
+            label: label(Kind::Request),
+            down: true,
         },
         Event::Partition {
             from: SERVER,
@@ -246,6 +261,24 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Heal {
             from: SERVER,
             fault: 2,
+        },
+        crash(false, 0, 4),
+        crash(false, 3, 3),
+        crash(true, 3, 4),
+        Event::Restart { fault: 4 },
+        Event::Pause {
+            span_ms: 3000,
+            fault: None,
+        },
+        Event::Pause {
+            span_ms: 1,
+            fault: Some(5),
+        },
+        Event::Resume { fault: Some(5) },
+        Event::Skew {
+            offset_ms: 250,
+            rate_ppm: 1_010_000,
+            fault: 6,
         },
         Event::Service {
             word: Word::Expire,

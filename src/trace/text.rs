@@ -183,8 +183,17 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   outcome             alice#1 unknown: no reply to 3 sends
       0  alice   outcome             alice#1 ok: cancelled             taken from the reply to alice#2
       0  alice   lost        server  alice#1 request: nobody listens
+      0  alice   lost        server  alice#1 request: host down
       0  alice   partition   server  cut off, this way only            fault 2
       0  alice   heal        server  reachable again                   fault 2
+      0  alice   crash                                                 fault 4
+      0  alice   crash               disk: 3 sectors lost              fault 4
+      0  alice   crash               inside a disk operation, 3 of 4 sectors lost  fault 4
+      0  alice   restart                                               fault 4
+      0  alice   pause               for 3000 ms
+      0  alice   pause               for 1 ms                          fault 5
+      0  alice   resume                                                fault 5
+      0  alice   skew                +250 ms, rate 1.01                fault 6
       0  alice   expire              lock A of alice"
         );
     }

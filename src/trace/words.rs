@@ -1,6 +1,7 @@
 //! Words: how each event becomes a [`Row`].
 
 use crate::clock::Time;
+use crate::disk::Damage;
 use crate::history::{Outcome, Told};
 use crate::id::OperationId;
 use crate::net::fate::{Cause, Fate};
@@ -102,10 +103,11 @@ impl Row {
                 self.name(*operation, names);
                 self.tell_outcome(*operation, outcome, names, describe);
             }
-            Event::Lost { from, label } => {
+            Event::Lost { from, label, down } => {
                 self.peer = peer(*from);
                 self.name_datagram(*label, names);
-                self.say_of_datagram(*label, "nobody listens");
+                let why = if *down { "host down" } else { "nobody listens" };
+                self.say_of_datagram(*label, why);
             }
             Event::Partition {
                 from,
@@ -119,12 +121,35 @@ impl Row {
                     "cut off"
                 };
                 self.say(how);
-                self.note = format!("fault {fault}");
+                self.blame(Some(*fault));
             }
             Event::Heal { from, fault } => {
                 self.peer = peer(*from);
                 self.say("reachable again");
-                self.note = format!("fault {fault}");
+                self.blame(Some(*fault));
+            }
+            Event::Crash {
+                fault,
+                in_disk_operation,
+                disk,
+            } => {
+                self.say(&crash_text(*in_disk_operation, *disk));
+                self.blame(Some(*fault));
+            }
+            Event::Restart { fault } => self.blame(Some(*fault)),
+            Event::Pause { span_ms, fault } => {
+                self.say(&format!("for {span_ms} ms"));
+                self.blame(*fault);
+            }
+            Event::Resume { fault } => self.blame(*fault),
+            Event::Skew {
+                offset_ms,
+                rate_ppm,
+                fault,
+            } => {
+                let rate = rate_text(*rate_ppm);
+                self.say(&format!("{offset_ms:+} ms, rate {rate}"));
+                self.blame(Some(*fault));
             }
             Event::Service {
                 operation: Some(operation),
@@ -140,6 +165,14 @@ impl Row {
 
     fn say(&mut self, text: &str) {
         self.details.push_str(text.trim_end());
+    }
+
+    /// Names the scripted fault that did it.
+    fn blame(&mut self, fault: Option<u16>) {
+        self.fault = fault;
+        if let Some(fault) = fault {
+            self.note = format!("fault {fault}");
+        }
     }
 
     fn name(&mut self, operation: OperationId, names: Names<'_>) {
@@ -221,6 +254,30 @@ impl Row {
     }
 }
 
+/// What became of a disk in a crash, if there is something to say.
+fn crash_text(in_disk_operation: bool, disk: Damage) -> String {
+    let Damage { unsynced, lost } = disk;
+    let lost = match (lost, unsynced) {
+        (0, _) => None,
+        (1, 1) => Some("1 sector lost".to_owned()),
+        (lost, unsynced) if lost == unsynced => Some(format!("{lost} sectors lost")),
+        (lost, unsynced) => Some(format!("{lost} of {unsynced} sectors lost")),
+    };
+    match (in_disk_operation, lost) {
+        (false, None) => String::new(),
+        (false, Some(lost)) => format!("disk: {lost}"),
+        (true, None) => "inside a disk operation".to_owned(),
+        (true, Some(lost)) => format!("inside a disk operation, {lost}"),
+    }
+}
+
+/// A rate in millionths, as a number: `1.01`.
+fn rate_text(rate_ppm: u32) -> String {
+    let (whole, rest) = (rate_ppm / 1_000_000, rate_ppm % 1_000_000);
+    let text = format!("{whole}.{rest:06}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 impl CauseRow {
     fn text(self) -> String {
         match self {
@@ -241,7 +298,7 @@ impl From<Cause> for CauseRow {
 
 impl Filtered {
     /// What a trace says of it.
-    const fn text(self) -> &'static str {
+    pub(super) const fn text(self) -> &'static str {
         match self {
             Self::ReplyStored => "duplicate: stored reply sent",
             Self::InProgress => "duplicate: in progress",
@@ -255,7 +312,7 @@ impl Filtered {
 
 impl Ignored {
     /// What a trace says of it.
-    const fn text(self) -> &'static str {
+    pub(super) const fn text(self) -> &'static str {
         match self {
             Self::NotWaiting => "not waiting for it",
             Self::KnownUpdate => "known already",

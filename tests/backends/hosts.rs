@@ -9,19 +9,9 @@ use wavetank::net::conditions::{Conditions, Delay, Link, Probability};
 use wavetank::sim::scenario::Backend;
 
 use crate::tank::{
-    Named, PORT, address, fixed_delay, host, listen, panic_of, run, run_on_both, sleep, tell,
+    Named, PORT, address, fixed_delay, host, listen, panic_of, run, run_on_both, sender, sleep,
+    tell,
 };
-
-/// Sends one byte to the server at each of these milliseconds.
-fn sender(at: &'static [u64]) -> Named {
-    host("sender", move |host| async move {
-        let mut socket = host.bind(PORT).unwrap();
-        for &ms in at {
-            host.sleep_until(Time::from_ms(ms)).await;
-            socket.send(address(&host, "server"), (&[ms as u8]).into(), None);
-        }
-    })
-}
 
 #[test]
 fn a_panic_of_a_host_is_carried_out_of_the_run_with_its_message() {

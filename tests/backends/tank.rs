@@ -1,5 +1,6 @@
 //! Hosts of a test's own, without scenario or service.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -29,6 +30,18 @@ where
         name.to_owned(),
         Rc::new(move |machine| Box::pin(main(machine.host()))),
     )
+}
+
+/// Sends one byte to the server at each of these milliseconds.
+pub(crate) fn sender(at: &'static [u64]) -> Named {
+    host("sender", move |host| async move {
+        let mut socket = host.bind(PORT).unwrap();
+        for &ms in at {
+            host.sleep_until(Time::from_ms(ms)).await;
+            socket.send(address(&host, "server"), (&[ms as u8]).into(), None);
+        }
+        pending().await
+    })
 }
 
 /// Runs hosts for so many milliseconds of a story that begins at once.
@@ -78,7 +91,33 @@ pub(crate) fn panic_of(run: impl FnOnce()) -> String {
 fn in_words(line: &Line) -> String {
     let what = match &line.event {
         Event::Service { text, .. } => text.to_string(),
-        Event::Lost { from, .. } => format!("lost from host{}", from.0),
+        Event::Lost { from, down, .. } => {
+            let why = if *down { ": down" } else { "" };
+            format!("lost from host{}{why}", from.0)
+        }
+        Event::Crash {
+            in_disk_operation,
+            disk,
+            ..
+        } => {
+            let place = if *in_disk_operation {
+                " in its disk"
+            } else {
+                ""
+            };
+            match disk.lost {
+                0 => format!("crash{place}"),
+                lost => format!("crash{place}, {lost} sectors lost"),
+            }
+        }
+        Event::Restart { .. } => "restart".to_owned(),
+        Event::Pause { .. } => "pause".to_owned(),
+        Event::Resume { .. } => "resume".to_owned(),
+        Event::Skew {
+            offset_ms,
+            rate_ppm,
+            ..
+        } => format!("skew {offset_ms} ms, rate {rate_ppm}"),
         Event::Send {
             to, datagram, fate, ..
         } => {

@@ -82,19 +82,20 @@ fn steps(
     for line in lines {
         let (word, rest) = line.value.split_once(' ').unwrap_or((&line.value, ""));
         match word {
-            "wait" if rest.trim().is_empty() => {
-                let message = "no span of time; expected one as in wait 3s";
+            "wait" | "pause" if rest.trim().is_empty() => {
+                let message = format!("no span of time; expected one as in {word} 3s");
                 return Err(source.error_inside(line, 0, message));
             }
-            "wait" => {
+            "wait" | "pause" => {
                 let at = line.value.len() - rest.trim_start().len();
                 let span = parse_span(rest.trim())
                     .map_err(|message| source.error_inside(line, at, message))?;
-                steps.push(Step::Wait(span));
-            }
-            "pause" => {
-                let message = "`pause` comes with a later version; expected `wait` or a command";
-                return Err(source.error_inside(line, 0, message));
+                let step = if word == "wait" {
+                    Step::Wait
+                } else {
+                    Step::Pause
+                };
+                steps.push(step(span));
             }
             _ => {
                 let commands = commands(source, application, line)?;

@@ -176,6 +176,8 @@ pub enum Script {
 pub enum Step {
     /// `wait 3s`: nothing for that long.
     Wait(Duration),
+    /// `pause 3s`: the host runs nothing for that long; what arrives waits, and its timers are late.
+    Pause(Duration),
     /// A command, with the line that it stands in.
     Perform(Command, String),
 }

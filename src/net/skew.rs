@@ -1,0 +1,129 @@
+//! The clocks of hosts where some clock is wrong: local time from virtual time, and back.
+//!
+//! Whole numbers only, so that every machine computes the same.
+
+use crate::clock::Time;
+use crate::id::HostId;
+use crate::net::conditions::Fault;
+use crate::net::faults::Skew;
+
+/// What a clock that is right shows at the start of the run, where some clock is wrong: an hour, so
+/// that one that is behind has time to be behind in.
+const START_MS: i128 = 3_600_000;
+
+/// A clock that is right gains so many millionths of a ms in each ms.
+const RIGHT_PPM: u32 = 1_000_000;
+
+/// The clock of a host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct LocalClock {
+    start_ms: i128,
+    rate_ppm: u32,
+}
+
+impl LocalClock {
+    /// The clock of a host under these faults; `None` if no host has a skew. Where a host has
+    /// several, the last counts.
+    pub(super) fn of(host: HostId, faults: &[Fault]) -> Option<Self> {
+        let skews = || {
+            faults.iter().filter_map(|fault| match fault {
+                Fault::Skew(skew) => Some(skew),
+                _ => None,
+            })
+        };
+        skews().next()?;
+        Some(skews().rfind(|skew| skew.host == host).map_or(
+            Self {
+                start_ms: START_MS,
+                rate_ppm: RIGHT_PPM,
+            },
+            Self::new,
+        ))
+    }
+
+    fn new(skew: &Skew) -> Self {
+        Self {
+            start_ms: START_MS + i128::from(skew.offset_ms),
+            rate_ppm: skew.rate_ppm.max(1),
+        }
+    }
+
+    /// What it shows at a virtual time. It never goes back, and never shows less than zero.
+    pub(super) fn local(self, at: Time) -> Time {
+        let gone = i128::from(at.as_ms()) * i128::from(self.rate_ppm) / i128::from(RIGHT_PPM);
+        time(self.start_ms + gone)
+    }
+
+    /// The first virtual ms in which it shows this time or a later one.
+    pub(super) fn virtual_time(self, local: Time) -> Time {
+        if local == Time::NEVER || local == Time::ZERO {
+            return local;
+        }
+        let missing = (i128::from(local.as_ms()) - self.start_ms).max(0);
+        let rate = i128::from(self.rate_ppm);
+        time((missing * i128::from(RIGHT_PPM) + rate - 1) / rate)
+    }
+}
+
+fn time(ms: i128) -> Time {
+    Time::from_ms(u64::try_from(ms.max(0)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(offset_ms: i64, rate_ppm: u32) -> LocalClock {
+        let host = HostId(1);
+        let skew = Skew {
+            host,
+            offset_ms,
+            rate_ppm,
+        };
+        LocalClock::of(host, &[Fault::Skew(skew)]).unwrap()
+    }
+
+    #[test]
+    fn a_timer_fires_in_the_first_ms_in_which_its_time_is_reached() {
+        for (offset_ms, rate_ppm) in [
+            (0, 1_000_000),
+            (250, 1_010_000),
+            (-90, 999_999),
+            (7, 333_333),
+            (0, 3_000_000),
+            (-5_000_000, 1_700_000),
+        ] {
+            let clock = clock(offset_ms, rate_ppm);
+            let ahead = clock.local(Time::ZERO).as_ms();
+            for local in ahead..ahead + 3_000 {
+                let at = clock.virtual_time(Time::from_ms(local));
+                assert!(clock.local(at).as_ms() >= local, "{clock:?} {local}");
+                if let Some(before) = at.as_ms().checked_sub(1) {
+                    let before = clock.local(Time::from_ms(before));
+                    assert!(before.as_ms() < local, "{clock:?} {local}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_shows_its_offset_and_its_rate() {
+        let fast = clock(250, 1_010_000);
+        assert_eq!(fast.local(Time::ZERO), Time::from_ms(3_600_250));
+        assert_eq!(fast.local(Time::from_ms(1_000)), Time::from_ms(3_601_260));
+        assert_eq!(fast.virtual_time(Time::NEVER), Time::NEVER);
+        assert_eq!(clock(i64::MIN, 1).local(Time::from_ms(5)), Time::ZERO);
+    }
+
+    #[test]
+    fn clocks_that_are_right_differ_from_virtual_time_only_where_one_is_wrong() {
+        let skew = Fault::Skew(Skew {
+            host: HostId(1),
+            offset_ms: 250,
+            rate_ppm: 1_010_000,
+        });
+        assert_eq!(LocalClock::of(HostId(0), &[]), None);
+        let right = LocalClock::of(HostId(0), &[skew]).unwrap();
+        assert_eq!(right.local(Time::from_ms(5)), Time::from_ms(3_600_005));
+    }
+}

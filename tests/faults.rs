@@ -1,0 +1,6 @@
+//! Faults of hosts in whole scenarios: crashes, restarts, pauses and clocks that are wrong.
+
+#[path = "faults/clients.rs"]
+mod clients;
+#[path = "faults/parity.rs"]
+mod parity;
