@@ -10,6 +10,8 @@ use wavetank::check::executions::{Execution, Told, judge};
 use wavetank::clock::Time;
 use wavetank::history::OutcomeKind;
 use wavetank::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
+use wavetank::rpc::CacheKind;
+use wavetank::rpc::message::NO_SESSION;
 use wavetank::rpc::reply_cache::{Limits, ReplyCache};
 use wavetank::seed::Seed;
 use wavetank::services::booking::message::{Request, WireTime};
@@ -57,14 +59,14 @@ fn decode_a_request() -> impl FnMut() {
 
 /// A new request, as its client numbers them on: the reply before it is forgotten.
 fn admit_and_complete() -> impl FnMut() {
-    let mut cache = ReplyCache::new(Limits::default());
+    let mut cache = ReplyCache::new(CacheKind::Memory, Limits::default());
     let body = SharedBytes::from(request().encode());
     let client = ClientKey::Id(ClientId(7));
     let mut sequence = 0;
     move || {
         sequence += 1;
         let id = RequestId { client, sequence };
-        black_box(cache.admit(Time::ZERO, id, sequence, &body));
+        black_box(cache.admit(Time::ZERO, id, NO_SESSION, sequence, &body));
         cache.complete(Time::ZERO, id, &body);
     }
 }

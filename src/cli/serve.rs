@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,12 +14,14 @@ use anyhow::Context as _;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out::note;
 use crate::cli::real;
+use crate::disk;
 use crate::id::HostId;
 use crate::net::conditions::{Conditions, Delay, Link, Probability};
 use crate::net::real::{Listener, RealWorld};
-use crate::rpc::Semantics;
+use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::answer;
 use crate::rpc::server::RpcServer;
+use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Seed;
 use crate::services::Application;
 use crate::services::words::Words;
@@ -32,6 +35,7 @@ Examples:
   wavetank serve booking                                                this computer only, port 3000
   wavetank serve booking --semantics at-least-once --loss 0.2           loses one datagram in five
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
+  wavetank serve booking --data bookings                                keeps what it knows in this directory
 
 The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0.";
 
@@ -46,9 +50,13 @@ pub(crate) struct Arguments {
     /// Whether duplicates of a request are filtered: maybe, at-least-once or at-most-once.
     #[arg(long, value_parser = real::parse_semantics, default_value = "at-most-once")]
     semantics: Semantics,
-    /// What the reply cache survives; this version has `memory`, which survives no restart.
-    #[arg(long, value_parser = parse_reply_cache, default_value = "memory")]
-    reply_cache: ReplyCache,
+    /// Where to keep what the service knows, so that a restart finds it: a directory, made if need be.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What the reply cache survives: memory, epoch or durable. It is durable with --data, and else in
+    /// memory.
+    #[arg(long, value_parser = parse_reply_cache)]
+    reply_cache: Option<CacheKind>,
     /// How likely each datagram is lost, in and out: 0 to 1.
     #[arg(long, value_name = "P", value_parser = parse_probability, default_value = "0")]
     loss: Probability,
@@ -69,22 +77,25 @@ pub(crate) struct Arguments {
     set: Vec<String>,
 }
 
-/// What a reply cache survives: `memory` is all that this version has.
-#[derive(Clone, Copy, Debug)]
-struct ReplyCache;
-
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let application = real::application(&arguments.service)?;
     let application = configure(application, arguments)?;
-    let ReplyCache = arguments.reply_cache;
+    let reply_cache = arguments.reply_cache()?;
+    if arguments.data.is_some() && !application.stores_state() {
+        let name = application.name();
+        let message =
+            format!("the service {name} keeps its state in memory only: leave --data out");
+        return Err(UsageError(message).into());
+    }
     let address = real::addresses(&arguments.listen)?[0];
-    real::block_on(serve(arguments, application, address))
+    real::block_on(serve(arguments, application, reply_cache, address))
 }
 
 async fn serve(
     arguments: &Arguments,
     application: Arc<dyn Application>,
+    reply_cache: CacheKind,
     address: SocketAddr,
 ) -> anyhow::Result<Exit> {
     let seed = arguments.seed.map(Seed);
@@ -99,22 +110,29 @@ async fn serve(
         .with_context(|| format!("cannot listen on {address}"))?;
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let (service, format_v1) = (application.service(), application.format_v1());
-    let mut server = RpcServer::new(service, format_v1, arguments.semantics);
+    let mut server = RpcServer::new(service, format_v1, arguments.semantics).with_reply_cache(
+        reply_cache,
+        Limits::default(),
+        host.stream("sessions"),
+    );
+    if let Some(directory) = &arguments.data {
+        server = server.with_store(host.now(), disk::real::open(directory)?)?;
+    }
     writeln!(io::stdout(), "listening on {}", socket.local_address())?;
-    {
+    let failure = {
         let mut answering = pin!(answer(&host, &mut *socket, &mut server));
         poll_fn(|context| {
             if signals.poll(context).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
-            answering.as_mut().poll(context)
+            answering.as_mut().poll(context).map(Some)
         })
-        .await;
-    }
+        .await
+    };
     if let Some(text) = malformed(&server) {
         note!("{text}");
     }
-    Ok(Exit::Held)
+    failure.map_or(Ok(Exit::Held), |failure| Err(failure.into()))
 }
 
 /// How many datagrams were no message, by kind; nothing if there were none.
@@ -130,6 +148,21 @@ fn malformed(server: &RpcServer) -> Option<String> {
 }
 
 impl Arguments {
+    /// What the reply cache is to survive.
+    fn reply_cache(&self) -> Result<CacheKind, UsageError> {
+        let otherwise = if self.data.is_some() {
+            CacheKind::Durable
+        } else {
+            CacheKind::Memory
+        };
+        let reply_cache = self.reply_cache.unwrap_or(otherwise);
+        if reply_cache == CacheKind::Durable && self.data.is_none() {
+            let message = "--reply-cache durable needs a disk: name a directory with --data";
+            return Err(UsageError(message.to_owned()));
+        }
+        Ok(reply_cache)
+    }
+
     /// What each datagram meets; `None` if nothing may happen to it.
     fn conditions(&self) -> Option<Conditions> {
         let everywhere = Link {
@@ -185,12 +218,9 @@ fn parse_setting(setting: &str) -> Result<toml::Table, UsageError> {
     })
 }
 
-fn parse_reply_cache(text: &str) -> Result<ReplyCache, String> {
-    match text {
-        "memory" => Ok(ReplyCache),
-        "epoch" | "durable" => Err("it comes with a later version; write memory".to_owned()),
-        _ => Err("write memory".to_owned()),
-    }
+fn parse_reply_cache(text: &str) -> Result<CacheKind, String> {
+    let found = CacheKind::ALL.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| "write memory, epoch or durable".to_owned())
 }
 
 fn parse_probability(text: &str) -> Result<Probability, String> {

@@ -142,7 +142,8 @@ impl SimDisk {
 
     /// The life of the host ends. What is not synced meets its fate, for which [`DiskFate::Tear`]
     /// alone draws: one number below 2 for the length, if that is not synced, then one for each
-    /// sector that is not, in their order. [`DiskFate::Lie`] is [`DiskFate::Lose`] here: it is
+    /// sector that is not, in their order; what was added or cut off goes with the length, unless
+    /// an added length is found. [`DiskFate::Lie`] is [`DiskFate::Lose`] here: it is
     /// [`lie`](Self::lie) that makes the difference.
     ///
     /// The next life finds the disk in order, with no failure ahead; whether it lies is not changed.

@@ -90,16 +90,22 @@ pub enum Kind {
     Update,
     /// A message from a client that asks for no reply (a heartbeat, a question for a lost update).
     OneWay,
+    /// A client's question for a session.
+    Hello,
+    /// The answer to a hello.
+    Welcome,
 }
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Request,
         Self::Reply,
         Self::InProgress,
         Self::Update,
         Self::OneWay,
+        Self::Hello,
+        Self::Welcome,
     ];
 
     /// The kind's name, as traces and streams write it.
@@ -111,6 +117,8 @@ impl Kind {
             Self::InProgress => "in-progress",
             Self::Update => "update",
             Self::OneWay => "one-way",
+            Self::Hello => "hello",
+            Self::Welcome => "welcome",
         }
     }
 }

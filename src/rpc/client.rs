@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Attempt, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
-use crate::rpc::message::{Message, Refused};
+use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::{Policy, Retransmission, Step};
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
@@ -44,6 +44,9 @@ pub struct CallOptions {
     pub policy: Policy,
     /// The format that it speaks.
     pub wire: Wire,
+    /// Whether it says hello before its first call, as it does once it has lost a session. If not, it
+    /// learns from a refusal that the server wants it to. Format v1 has no sessions.
+    pub sessions: bool,
 }
 
 /// How a call ended.
@@ -60,6 +63,13 @@ pub enum Called {
     Refused(Refused),
     /// It was not sent: the client's format cannot express it.
     NotExpressible,
+    /// It was not sent: the server refused the client a session.
+    NoSession(Refused),
+    /// It was not sent: no answer came to the client's hello.
+    NoWelcome {
+        /// How often the hello was sent.
+        sends: u16,
+    },
     /// No reply came: nobody knows whether the request was executed.
     GaveUp {
         /// How often it was sent.
@@ -96,6 +106,16 @@ impl Called {
             Self::NotExpressible => {
                 Outcome::text(OutcomeKind::Failed, "format v1 cannot express it")
             }
+            Self::NoSession(reason) => {
+                Outcome::text(OutcomeKind::Failed, format!("no session: {reason}"))
+            }
+            Self::NoWelcome { sends: 1 } => {
+                Outcome::text(OutcomeKind::Failed, "no session: no answer to 1 hello")
+            }
+            Self::NoWelcome { sends } => Outcome::text(
+                OutcomeKind::Failed,
+                format!("no session: no answer to {sends} hellos"),
+            ),
             Self::GaveUp { sends: 1 } => Outcome::text(OutcomeKind::Unknown, "no reply to 1 send"),
             Self::GaveUp { sends } => {
                 Outcome::text(OutcomeKind::Unknown, format!("no reply to {sends} sends"))
@@ -123,6 +143,8 @@ pub struct RpcClient {
     server: SocketAddr,
     options: CallOptions,
     id: ClientId,
+    /// `None` until the server has answered a hello.
+    session: Option<u64>,
     calls: u32,
     updates: VecDeque<Pushed>,
     writer: Writer,
@@ -133,6 +155,7 @@ enum Heard {
     Reply(SharedBytes),
     InProgress,
     Refused(Refused),
+    Welcome(u64),
     Update(SharedBytes),
     Nothing(Ignored),
 }
@@ -142,6 +165,8 @@ enum Heard {
 struct Open<'a> {
     sequence: u32,
     body: &'a [u8],
+    /// Whether a session comes first.
+    says_hello: bool,
 }
 
 impl std::fmt::Debug for RpcClient {
@@ -172,6 +197,7 @@ impl RpcClient {
             server,
             options,
             id,
+            session: None,
             calls: 0,
             updates,
             writer: Writer::default(),
@@ -190,14 +216,16 @@ impl RpcClient {
         matches!(self.options.wire, Wire::V1(_))
     }
 
-    /// Calls the service, and waits for the reply or until the policy says to give up.
+    /// Calls the service, and waits for the reply or until the policy says to give up. A client that
+    /// needs a session and has none says hello first; that takes as many attempts of its own.
     pub async fn call(&mut self, operation: OperationId, body: &[u8]) -> Called {
         self.calls += 1;
-        let open = Open {
+        let mut open = Open {
             sequence: self.calls,
             body,
+            says_hello: self.options.sessions && self.session.is_none() && !self.speaks_v1(),
         };
-        let Ok(datagram) = self.encode(open) else {
+        let Ok(mut datagram) = self.encode(open) else {
             return Called::NotExpressible;
         };
         let mut policy = self.options.policy;
@@ -210,16 +238,17 @@ impl RpcClient {
         };
         let mut sends = 1;
         let mut retransmission = Retransmission::first_send(self.host.now(), policy);
-        self.send(operation, attempt, &datagram);
+        self.send(operation, open, attempt, &datagram);
         loop {
             let deadline = retransmission.deadline();
             let Some(arrival) = self.receive(deadline).await else {
                 match retransmission.deadline_passed(self.host.now()) {
+                    Step::GiveUp if open.says_hello => return Called::NoWelcome { sends },
                     Step::GiveUp => return Called::GaveUp { sends },
                     Step::Retransmit { attempt: number } => {
                         attempt.number = number;
                         sends += 1;
-                        self.send(operation, attempt, &datagram);
+                        self.send(operation, open, attempt, &datagram);
                         continue;
                     }
                 }
@@ -229,7 +258,26 @@ impl RpcClient {
                     let reply_to = arrival.label.map(|label| label.operation);
                     return Called::Reply { body, reply_to };
                 }
-                Heard::Refused(reason) => return Called::Refused(reason),
+                Heard::Refused(reason) if open.says_hello => return Called::NoSession(reason),
+                // No copy of a request outside sessions is executed by a server that has them.
+                Heard::Refused(Refused::SessionExpired) if self.session.is_none() => {
+                    open.says_hello = true;
+                    datagram = self.begin(&mut retransmission, &mut attempt, operation, open);
+                    sends = 1;
+                }
+                Heard::Refused(reason) => {
+                    if reason == Refused::SessionExpired {
+                        self.session = None;
+                        self.options.sessions = true;
+                    }
+                    return Called::Refused(reason);
+                }
+                Heard::Welcome(session) => {
+                    self.session = Some(session);
+                    open.says_hello = false;
+                    datagram = self.begin(&mut retransmission, &mut attempt, operation, open);
+                    sends = 1;
+                }
                 Heard::InProgress => {
                     retransmission.in_progress(self.host.now());
                     let until = retransmission.deadline();
@@ -248,6 +296,21 @@ impl RpcClient {
                 Heard::Nothing(reason) => self.ignore_arrival(&arrival, reason),
             }
         }
+    }
+
+    /// Begins anew with another message of format v2: the hello, or the request after it.
+    fn begin(
+        &mut self,
+        retransmission: &mut Retransmission,
+        attempt: &mut Attempt,
+        operation: OperationId,
+        open: Open<'_>,
+    ) -> SharedBytes {
+        let datagram = self.encode_v2(open);
+        attempt.number = 1;
+        retransmission.restart(self.host.now());
+        self.send(operation, open, *attempt, &datagram);
+        datagram
     }
 
     /// Sends a message that asks for no reply. Format v1 has none: it does nothing there.
@@ -314,28 +377,46 @@ impl RpcClient {
     }
 
     fn encode(&mut self, open: Open<'_>) -> Result<SharedBytes, WireError> {
-        let Open { sequence, body } = open;
         match self.options.wire {
-            Wire::V1(format) => format.encode_request(sequence, body).map(SharedBytes::from),
-            Wire::V2 => {
-                // One call at a time: the lowest number that it waits for is that of this call.
-                let (client, session, awaited) = (self.id, 0, sequence);
-                let request = Message::Request {
-                    client,
-                    session,
-                    sequence,
-                    awaited,
-                    body,
-                };
-                request.write(&mut self.writer);
-                Ok(self.writer.share())
+            Wire::V1(format) => {
+                let datagram = format.encode_request(open.sequence, open.body);
+                datagram.map(SharedBytes::from)
             }
+            Wire::V2 => Ok(self.encode_v2(open)),
         }
     }
 
-    fn send(&mut self, operation: OperationId, attempt: Attempt, datagram: &SharedBytes) {
+    fn encode_v2(&mut self, open: Open<'_>) -> SharedBytes {
+        let (client, sequence) = (self.id, open.sequence);
+        let message = if open.says_hello {
+            Message::Hello { client, sequence }
+        } else {
+            Message::Request {
+                client,
+                session: self.session.unwrap_or(NO_SESSION),
+                sequence,
+                awaited: sequence, // one call at a time: it waits for no other
+                body: open.body,
+            }
+        };
+        message.write(&mut self.writer);
+        self.writer.share()
+    }
+
+    fn send(
+        &mut self,
+        operation: OperationId,
+        open: Open<'_>,
+        attempt: Attempt,
+        datagram: &SharedBytes,
+    ) {
+        let kind = if open.says_hello {
+            Kind::Hello
+        } else {
+            Kind::Request
+        };
         let label = Label {
-            kind: Kind::Request,
+            kind,
             operation,
             attempt,
         };
@@ -360,12 +441,20 @@ impl RpcClient {
         let is_open = |client, sequence| {
             client == self.id && open.is_some_and(|open| open.sequence == sequence)
         };
+        let says_hello = open.is_some_and(|open| open.says_hello);
         match Message::decode(datagram) {
             Ok(Message::Reply {
                 client,
                 sequence,
                 body,
-            }) if is_open(client, sequence) => Heard::Reply(datagram.last(body.len())),
+            }) if is_open(client, sequence) && !says_hello => {
+                Heard::Reply(datagram.last(body.len()))
+            }
+            Ok(Message::Welcome {
+                client,
+                sequence,
+                session,
+            }) if is_open(client, sequence) && says_hello => Heard::Welcome(session),
             Ok(Message::InProgress { client, sequence }) if is_open(client, sequence) => {
                 Heard::InProgress
             }

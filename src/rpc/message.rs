@@ -33,6 +33,8 @@ const IN_PROGRESS: u8 = 3;
 const REFUSED: u8 = 4;
 const UPDATE: u8 = 5;
 const ONE_WAY: u8 = 6;
+const HELLO: u8 = 7;
+const WELCOME: u8 = 8;
 
 /// A message of format v2.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,7 +43,7 @@ pub enum Message<'a> {
     Request {
         /// The client's life.
         client: ClientId,
-        /// The session that the server gave; 0 for none.
+        /// The session that the server gave; [`NO_SESSION`] for none.
         session: u64,
         /// The request's number, from 1.
         sequence: u32,
@@ -89,7 +91,27 @@ pub enum Message<'a> {
         /// The message, in the service's own encoding.
         body: &'a [u8],
     },
+    /// From a client that has no session, before a request: it asks for one. The same answer comes to
+    /// every copy, as long as the session lives.
+    Hello {
+        /// The client's life.
+        client: ClientId,
+        /// The number of the request that is to follow.
+        sequence: u32,
+    },
+    /// The answer to a hello.
+    Welcome {
+        /// The client that asked.
+        client: ClientId,
+        /// The number in its hello.
+        sequence: u32,
+        /// The session; [`NO_SESSION`] from a server that has none.
+        session: u64,
+    },
 }
+
+/// What stands for a session where there is none.
+pub const NO_SESSION: u64 = 0;
 
 /// Why a server did not take a copy of a request to its service.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -179,6 +201,19 @@ impl<'a> Message<'a> {
                 writer.raw(&header(ONE_WAY, client));
                 writer.bytes(body);
             }
+            Self::Hello { client, sequence } => {
+                writer.raw(&header(HELLO, client));
+                writer.u32(sequence);
+            }
+            Self::Welcome {
+                client,
+                sequence,
+                session,
+            } => {
+                writer.raw(&header(WELCOME, client));
+                writer.u32(sequence);
+                writer.u64(session);
+            }
         }
     }
 
@@ -188,7 +223,10 @@ impl<'a> Message<'a> {
             | Self::Reply { body, .. }
             | Self::Update { body, .. }
             | Self::OneWay { body, .. } => body,
-            Self::InProgress { .. } | Self::Refused { .. } => &[],
+            Self::InProgress { .. }
+            | Self::Refused { .. }
+            | Self::Hello { .. }
+            | Self::Welcome { .. } => &[],
         }
     }
 
@@ -205,7 +243,7 @@ impl<'a> Message<'a> {
         }
         let at = reader.position();
         let kind = reader.u8("message kind")?;
-        if !(REQUEST..=ONE_WAY).contains(&kind) {
+        if !(REQUEST..=WELCOME).contains(&kind) {
             return Err(WireError::UnknownType {
                 what: "message kind",
                 at,
@@ -243,9 +281,18 @@ impl<'a> Message<'a> {
                 client,
                 body: reader.bytes(BODY)?,
             },
-            _ => Self::OneWay {
+            ONE_WAY => Self::OneWay {
                 client,
                 body: reader.bytes(BODY)?,
+            },
+            HELLO => Self::Hello {
+                client,
+                sequence: read_sequence(reader)?,
+            },
+            _ => Self::Welcome {
+                client,
+                sequence: read_sequence(reader)?,
+                session: reader.u64("session")?,
             },
         })
     }
@@ -371,6 +418,17 @@ mod tests {
             Message::OneWay {
                 client: CLIENT,
                 body: b"beat",
+            }
+            .encode(),
+            Message::Hello {
+                client: CLIENT,
+                sequence: 9,
+            }
+            .encode(),
+            Message::Welcome {
+                client: CLIENT,
+                sequence: 9,
+                session: 77,
             }
             .encode(),
         ];

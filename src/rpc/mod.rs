@@ -11,6 +11,8 @@ mod malformed;
 pub mod message;
 pub mod origin;
 pub mod output;
+mod records;
+mod remembered;
 pub mod reply_cache;
 pub mod retransmit;
 pub mod serve;

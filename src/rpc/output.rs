@@ -69,6 +69,43 @@ impl Output for Vec<Action> {
     }
 }
 
+/// Holds back what a server does until it is durable.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) actions: Vec<Action>,
+    pub(super) wants_all_events: bool,
+}
+
+impl Held {
+    /// Lets it go.
+    pub(super) fn release(&mut self, out: &mut dyn Output) {
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Send {
+                    to,
+                    datagram,
+                    label,
+                } => out.send(to, datagram, label),
+                Action::Record(event) => out.record(event),
+            }
+        }
+    }
+}
+
+impl Output for Held {
+    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+        self.actions.send(to, datagram, label);
+    }
+
+    fn record(&mut self, event: Event) {
+        self.actions.record(event);
+    }
+
+    fn wants_all_events(&self) -> bool {
+        self.wants_all_events
+    }
+}
+
 /// A host and the socket that a server serves on.
 pub(super) struct Outlet<'a> {
     pub(super) host: &'a Host,

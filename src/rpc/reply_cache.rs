@@ -16,15 +16,29 @@
 //! - a client of format v1 cannot acknowledge, so its oldest stored reply makes room: one of the
 //!   weaknesses of that format.
 //!
-//! Pure: the time comes in as an argument.
+//! So a cache of the kind `memory` executes again what it does not remember: after a crash, or after
+//! the age limit. The other kinds know clients by *sessions*, which they give on a hello:
+//! - a request is admitted in its client's living session only. What belongs to a session that is not
+//!   known, of an earlier server life or expired, is refused and never executed;
+//! - a session lives until its client has been silent for [`Limits::age`]; as long as it lives, the
+//!   replies that the client still waits for are kept, however old;
+//! - with the kind `durable`, sessions and replies are also records of the server's disk. What changes
+//!   goes to a [`Batch`], which is to be committed together with the effects of the request.
+//!
+//! Clients of format v1 have no sessions, and are remembered as by the kind `memory`.
+//!
+//! Pure: the time and the numbers of sessions come in as arguments.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::Time;
+use crate::disk::Batch;
 use crate::id::{ClientId, ClientKey, RequestId};
+use crate::rpc::CacheKind;
+use crate::rpc::message::NO_SESSION;
+use crate::rpc::records::{self, Stored};
+use crate::rpc::remembered::{ClientRecord, Clients, Remembered, StoredReply};
+use crate::rpc::service::BadRecord;
 use crate::wire::SharedBytes;
 
 /// What a reply cache may hold.
@@ -73,57 +87,55 @@ pub enum Admission {
     DifferentBody,
     /// Refuse it: the cache is full.
     Full,
+    /// Refuse it: its session is not known, and so nobody knows whether an earlier copy was executed.
+    SessionExpired,
 }
 
 /// The reply cache.
 #[derive(Debug)]
 pub struct ReplyCache {
+    kind: CacheKind,
     limits: Limits,
     clients: Clients,
     /// What all remembered requests cost.
     bytes: usize,
     next_sweep: Time,
-}
-
-/// All clients: their keys are compared often, and those of one format among themselves quickly.
-#[derive(Debug, Default)]
-struct Clients {
-    by_id: BTreeMap<ClientId, ClientRecord>,
-    by_address: BTreeMap<SocketAddr, ClientRecord>,
-}
-
-#[derive(Debug)]
-struct ClientRecord {
-    /// The lowest sequence number that the client still waits for, as far as it has said.
-    awaited: u32,
-    last_heard: Time,
-    /// In order of sequence numbers.
-    requests: Vec<Remembered>,
-}
-
-#[derive(Debug)]
-struct Remembered {
-    sequence: u32,
-    body: SharedBytes,
-    reply: Option<StoredReply>,
-}
-
-#[derive(Debug)]
-struct StoredReply {
-    body: SharedBytes,
-    since: Time,
+    /// With the kind `durable`: what has changed and is not on the disk yet.
+    changes: Batch,
 }
 
 impl ReplyCache {
     /// An empty cache.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(kind: CacheKind, limits: Limits) -> Self {
         Self {
+            kind,
             limits,
             clients: Clients::default(),
             bytes: 0,
             next_sweep: Time::ZERO,
+            changes: Batch::default(),
         }
+    }
+
+    /// Gives a client a session: the one that it has, or else a new one of the number `fresh`. `None`
+    /// if the cache is full; [`NO_SESSION`] if it is of a kind without sessions.
+    pub fn hello(&mut self, now: Time, client: ClientId, fresh: u64) -> Option<u64> {
+        if !self.kind.has_sessions() {
+            return Some(NO_SESSION);
+        }
+        self.sweep(now);
+        let room = self.clients.len() < self.limits.clients && self.bytes < self.limits.bytes;
+        let key = ClientKey::Id(client);
+        let record = self.clients.get_or_insert(key, now, room)?;
+        if record.session == NO_SESSION {
+            record.session = fresh;
+            if self.kind == CacheKind::Durable {
+                records::put_session(&mut self.changes, client, fresh, record.awaited);
+            }
+        }
+        record.last_heard = now;
+        Some(record.session)
     }
 
     /// Says what to do with a request that has just arrived. `awaited` is the lowest sequence number
@@ -132,6 +144,7 @@ impl ReplyCache {
         &mut self,
         now: Time,
         request: RequestId,
+        session: u64,
         awaited: u32,
         body: &SharedBytes,
     ) -> Admission {
@@ -139,19 +152,36 @@ impl ReplyCache {
         let RequestId { client, sequence } = request;
         let limits = self.limits;
         let cost = REQUEST_BYTES + body.len();
+        let has_sessions = self.has_sessions(client);
         let room = self.clients.len() < limits.clients && self.bytes + cost <= limits.bytes;
-        let Some(record) = self.clients.get_or_insert(client, now, room) else {
-            return Admission::Full;
+        let Some(record) = (self.clients).get_or_insert(client, now, room && !has_sessions) else {
+            return if has_sessions {
+                Admission::SessionExpired
+            } else {
+                Admission::Full
+            };
         };
+        let age = (!has_sessions).then_some(limits.age);
+        if record.session != session || (has_sessions && record.is_silent(now, limits.age)) {
+            return Admission::SessionExpired;
+        }
         record.last_heard = now;
-        record.awaited = record.awaited.max(awaited);
+        if record.awaited < awaited {
+            record.awaited = awaited;
+            if let (CacheKind::Durable, ClientKey::Id(client)) = (self.kind, client) {
+                records::put_session(&mut self.changes, client, session, awaited);
+                for over in record.over(now, age) {
+                    records::erase_reply(&mut self.changes, client, over.sequence);
+                }
+            }
+        }
         if self.bytes + cost <= limits.bytes
             && let Some(freed) = record.succeed(sequence, body)
         {
             self.bytes = self.bytes + cost - freed;
             return Admission::New;
         }
-        self.bytes -= record.forget(now, limits.age);
+        self.bytes -= record.forget(now, age);
         if sequence < record.awaited {
             return Admission::Acknowledged;
         }
@@ -185,12 +215,58 @@ impl ReplyCache {
         if request.sequence < record.awaited {
             self.bytes -= known.bytes();
             record.requests.remove(place);
-        } else {
-            let body = reply.clone();
-            let before = known.reply.replace(StoredReply { body, since: now });
-            self.bytes -= before.map_or(0, |before| before.body.len());
-            self.bytes += reply.len();
+            return;
         }
+        if let (CacheKind::Durable, ClientKey::Id(client)) = (self.kind, request.client) {
+            records::put_reply(
+                &mut self.changes,
+                client,
+                request.sequence,
+                &known.body,
+                reply,
+            );
+        }
+        let body = reply.clone();
+        let before = known.reply.replace(StoredReply { body, since: now });
+        self.bytes -= before.map_or(0, |before| before.body.len());
+        self.bytes += reply.len();
+    }
+
+    /// What has changed since this was asked last, to be committed with the effects of a step; nothing
+    /// unless the cache is durable.
+    pub(super) fn changes(&mut self) -> &mut Batch {
+        &mut self.changes
+    }
+
+    /// Takes up what an earlier life of the server has stored. Silence is counted anew.
+    pub(super) fn restore(&mut self, now: Time, stored: Stored) -> Result<(), BadRecord> {
+        for (key, value) in stored.sessions {
+            let (client, session, awaited) = records::session(&key, &value)?;
+            let mut record = ClientRecord::new(now);
+            (record.session, record.awaited) = (session, awaited);
+            self.clients.by_id.insert(client, record);
+        }
+        for (key, value) in stored.replies {
+            let (client, sequence, body, reply) = records::reply(&key, &value)?;
+            let Some(record) = self.clients.by_id.get_mut(&client) else {
+                return Err(records::bad(&key, "it belongs to no session"));
+            };
+            let request = Remembered {
+                sequence,
+                body: body.into(),
+                reply: Some(StoredReply {
+                    body: reply.into(),
+                    since: now,
+                }),
+            };
+            self.bytes += request.bytes();
+            record.insert(request);
+        }
+        Ok(())
+    }
+
+    fn has_sessions(&self, client: ClientKey) -> bool {
+        self.kind.has_sessions() && matches!(client, ClientKey::Id(_))
     }
 
     /// How many requests are remembered, in all.
@@ -213,155 +289,32 @@ impl ReplyCache {
         }
         let age = self.limits.age;
         self.next_sweep = now + age / 10;
-        let Self { clients, bytes, .. } = self;
-        clients.retain(|record| {
-            *bytes -= record.forget(now, age);
-            !record.requests.is_empty() || now - record.last_heard < age
-        });
-    }
-}
-
-impl Clients {
-    fn len(&self) -> usize {
-        self.by_id.len() + self.by_address.len()
-    }
-
-    fn records(&self) -> impl Iterator<Item = &ClientRecord> {
-        self.by_id.values().chain(self.by_address.values())
-    }
-
-    fn get_mut(&mut self, client: ClientKey) -> Option<&mut ClientRecord> {
-        match client {
-            ClientKey::Id(id) => self.by_id.get_mut(&id),
-            ClientKey::Address(address) => self.by_address.get_mut(&address),
-        }
-    }
-
-    /// The record of a client; a new one if it has none and there is room.
-    fn get_or_insert(
-        &mut self,
-        client: ClientKey,
-        now: Time,
-        room: bool,
-    ) -> Option<&mut ClientRecord> {
-        match client {
-            ClientKey::Id(id) => get_or_insert(&mut self.by_id, id, now, room),
-            ClientKey::Address(address) => get_or_insert(&mut self.by_address, address, now, room),
-        }
-    }
-
-    fn retain(&mut self, mut keeps: impl FnMut(&mut ClientRecord) -> bool) {
-        self.by_id.retain(|_, record| keeps(record));
-        self.by_address.retain(|_, record| keeps(record));
-    }
-}
-
-fn get_or_insert<K: Ord>(
-    records: &mut BTreeMap<K, ClientRecord>,
-    key: K,
-    now: Time,
-    room: bool,
-) -> Option<&mut ClientRecord> {
-    match records.entry(key) {
-        Entry::Occupied(known) => Some(known.into_mut()),
-        Entry::Vacant(new) if room => Some(new.insert(ClientRecord::new(now))),
-        Entry::Vacant(_) => None,
-    }
-}
-
-impl ClientRecord {
-    const fn new(now: Time) -> Self {
-        Self {
-            awaited: 0,
-            last_heard: now,
-            requests: Vec::new(),
-        }
-    }
-
-    /// The place of a request, or where it would be.
-    fn place(&self, sequence: u32) -> Result<usize, usize> {
-        match &self.requests[..] {
-            [known] if known.sequence == sequence => Ok(0),
-            requests => requests.binary_search_by_key(&sequence, |known| known.sequence),
-        }
-    }
-
-    /// Lets a new request take the place of the only one, if that is complete and no longer waited for:
-    /// so it is with clients that have one call under way, and nothing need be looked through. Says how
-    /// many bytes that frees.
-    fn succeed(&mut self, sequence: u32, body: &SharedBytes) -> Option<usize> {
-        let [known] = &mut self.requests[..] else {
-            return None;
-        };
-        let is_over = known.reply.is_some() && known.sequence < self.awaited;
-        if !is_over || sequence < self.awaited {
-            return None;
-        }
-        let freed = known.bytes();
-        known.sequence = sequence;
-        known.body = body.clone();
-        known.reply = None;
-        Some(freed)
-    }
-
-    /// Forgets replies that the client no longer waits for, and old ones; what is in progress stays
-    /// until it is complete. Says how many bytes that frees.
-    fn forget(&mut self, now: Time, age: Duration) -> usize {
-        let awaited = self.awaited;
-        let is_over = |known: &Remembered| match &known.reply {
-            Some(reply) => known.sequence < awaited || now - reply.since >= age,
-            None => false,
-        };
-        let mut freed = 0;
-        self.requests.retain(|known| {
-            let is_over = is_over(known);
-            if is_over {
-                freed += known.bytes();
+        let Self {
+            kind,
+            clients,
+            bytes,
+            changes,
+            ..
+        } = self;
+        let reply_age = (!kind.has_sessions()).then_some(age);
+        clients.by_id.retain(|&client, record| {
+            *bytes -= record.forget(now, reply_age);
+            let keeps = !record.is_silent(now, age);
+            if !keeps {
+                *bytes -= record.bytes();
+                if *kind == CacheKind::Durable {
+                    records::erase_session(changes, client);
+                    for known in &record.requests {
+                        records::erase_reply(changes, client, known.sequence);
+                    }
+                }
             }
-            !is_over
+            keeps
         });
-        freed
-    }
-
-    /// Makes room for one more request, if need be in the place of a stored reply of format v1. Says
-    /// how many bytes that frees; `None` if there is no room.
-    fn make_room(&mut self, client: ClientKey, limit: usize) -> Option<usize> {
-        if self.requests.len() < limit {
-            return Some(0);
-        }
-        if let ClientKey::Id(_) = client {
-            return None;
-        }
-        let oldest = (0..self.requests.len())
-            .filter_map(|place| Some((self.requests[place].reply.as_ref()?.since, place)))
-            .min();
-        oldest.map(|(_, place)| self.requests.remove(place).bytes())
-    }
-
-    fn insert(&mut self, request: Remembered) {
-        let place = self
-            .requests
-            .partition_point(|known| known.sequence < request.sequence);
-        self.requests.insert(place, request);
-    }
-}
-
-impl Remembered {
-    /// What it costs.
-    fn bytes(&self) -> usize {
-        let reply = self.reply.as_ref().map_or(0, |reply| reply.body.len());
-        REQUEST_BYTES + self.body.len() + reply
-    }
-
-    /// What to do with a request of the same id. Format v1 does not compare bodies: the seed's
-    /// servers do not, and its stories show what follows.
-    fn duplicate(&self, client: ClientKey, body: &SharedBytes) -> Admission {
-        let compares = matches!(client, ClientKey::Id(_));
-        match &self.reply {
-            _ if compares && self.body != *body => Admission::DifferentBody,
-            None => Admission::InProgress,
-            Some(reply) => Admission::Stored(reply.body.clone()),
-        }
+        clients.by_address.retain(|_, record| {
+            *bytes -= record.forget(now, Some(age));
+            !record.is_silent(now, age)
+        });
     }
 }
 

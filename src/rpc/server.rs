@@ -12,17 +12,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::clock::Time;
-use crate::id::ClientKey;
+use crate::disk::{Batch, Store, StoreError};
+use crate::id::{ClientId, ClientKey};
 use crate::net::Kind;
-use crate::rpc::Semantics;
 use crate::rpc::dispatch::{Dispatch, Executed, Pending, send, tell};
 use crate::rpc::malformed::MalformedCounts;
-use crate::rpc::message::{Message, Refused, is_v2};
+use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
 use crate::rpc::origin::Origin;
-use crate::rpc::output::Output;
+use crate::rpc::output::{Held, Output};
+use crate::rpc::records::{self, Stored};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
-use crate::rpc::service::{Effects, Input, Service, Ticket};
+use crate::rpc::service::{BadRecord, Effect, Effects, Input, Service, Ticket};
 use crate::rpc::v1::FormatV1;
+use crate::rpc::{CacheKind, Semantics};
+use crate::seed::Stream;
 use crate::trace::{Event, Filtered};
 use crate::wire::SharedBytes;
 
@@ -33,6 +36,29 @@ pub struct RpcServer {
     dispatch: Dispatch,
     tickets: u64,
     malformed: MalformedCounts,
+    /// Numbers for sessions, where the reply cache has them.
+    sessions: Option<Stream>,
+    /// With state on a disk.
+    disk: Option<Disk>,
+}
+
+/// The disk of a server.
+struct Disk {
+    store: Store,
+    /// For the keys of the service's records.
+    key: Vec<u8>,
+    held: Held,
+}
+
+/// A server cannot begin: what its disk holds is no use to it.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The disk failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record is not understood.
+    #[error("{0}: name another directory, or serve what was served from it")]
+    Record(#[from] BadRecord),
 }
 
 impl fmt::Debug for RpcServer {
@@ -53,14 +79,55 @@ impl RpcServer {
     ) -> Self {
         let cache = semantics
             .filters_duplicates()
-            .then(|| ReplyCache::new(Limits::default()));
+            .then(|| ReplyCache::new(CacheKind::Memory, Limits::default()));
         Self {
             service,
             effects: Effects::default(),
             dispatch: Dispatch::new(format_v1, cache),
             tickets: 0,
             malformed: MalformedCounts::default(),
+            sessions: None,
+            disk: None,
         }
+    }
+
+    /// The same server, with a reply cache of this kind if it filters duplicates at all. Sessions are
+    /// numbered from `numbers`, which repeats in no life of the server.
+    #[must_use]
+    pub fn with_reply_cache(mut self, kind: CacheKind, limits: Limits, numbers: Stream) -> Self {
+        if let Some(cache) = &mut self.dispatch.cache {
+            *cache = ReplyCache::new(kind, limits);
+            self.sessions = kind.has_sessions().then_some(numbers);
+        }
+        self
+    }
+
+    /// The same server on a disk: it takes up what earlier lives have stored there, and all that a step
+    /// brings about is durable before anything of it is seen. A durable reply cache needs a disk; without
+    /// one, it remembers as little as one of the kind `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails, or holds what this server cannot use.
+    pub fn with_store(mut self, now: Time, mut store: Store) -> Result<Self, RestoreError> {
+        self.effects = Effects::default().with_records();
+        let records = store.records(&[records::SERVICE])?;
+        let mut records = records.into_iter();
+        self.service.restore(now, &mut records, &mut self.effects)?;
+        if let Some(cache) = &mut self.dispatch.cache {
+            cache.restore(now, Stored::of(&mut store)?)?;
+        }
+        let mut disk = Disk {
+            store,
+            key: Vec::new(),
+            held: Held::default(),
+        };
+        self.dispatch.carry_out(now, &self.effects, &mut disk.held);
+        disk.commit(&self.effects, None)?;
+        disk.held.actions.clear();
+        self.effects.clear();
+        self.disk = Some(disk);
+        Ok(self)
     }
 
     /// How many datagrams were no message, by kind of mistake.
@@ -76,28 +143,40 @@ impl RpcServer {
     }
 
     /// Takes a datagram in.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails: then nothing of the step is seen, and the server is to be started again, for
+    /// what it holds in memory is ahead of its disk.
     pub fn receive(
         &mut self,
         now: Time,
         origin: &Origin,
         datagram: &SharedBytes,
         out: &mut dyn Output,
-    ) {
-        if is_v2(datagram) {
-            match Message::decode(datagram) {
-                Ok(message) => self.receive_v2(now, origin, datagram, message, out),
-                Err(error) => self.count_malformed(origin, error.kind(), &error, out),
+    ) -> Result<(), StoreError> {
+        if !is_v2(datagram) {
+            return self.receive_v1(now, origin, datagram, out);
+        }
+        match Message::decode(datagram) {
+            Ok(message) => self.receive_v2(now, origin, datagram, message, out),
+            Err(error) => {
+                self.count_malformed(origin, error.kind(), &error, out);
+                Ok(())
             }
-        } else {
-            self.receive_v1(now, origin, datagram, out);
         }
     }
 
     /// Lets the timers that are due run out.
-    pub fn fire_timers(&mut self, now: Time, out: &mut dyn Output) {
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails, as in [`Self::receive`].
+    pub fn fire_timers(&mut self, now: Time, out: &mut dyn Output) -> Result<(), StoreError> {
         while let Some(key) = self.dispatch.timers.take_due(now) {
-            self.step(now, Input::Timer(key), out);
+            self.step(now, Input::Timer(key), out)?;
         }
+        Ok(())
     }
 
     fn receive_v2(
@@ -107,7 +186,7 @@ impl RpcServer {
         datagram: &SharedBytes,
         message: Message<'_>,
         out: &mut dyn Output,
-    ) {
+    ) -> Result<(), StoreError> {
         match message {
             Message::Request {
                 client,
@@ -119,40 +198,48 @@ impl RpcServer {
                 let caller = origin.caller(ClientKey::Id(client), sequence);
                 let pending = Pending { caller, sequence };
                 tell(out, || origin.received(pending.caller.operation));
-                if session == 0 {
-                    self.request(now, &pending, awaited, datagram.last(body.len()), out);
-                } else {
-                    send(out, &pending, Kind::Reply, |client| Message::Refused {
-                        client,
-                        sequence,
-                        reason: Refused::SessionExpired,
-                    });
-                }
+                let body = datagram.last(body.len());
+                self.request(now, &pending, (session, awaited), &body, out)
             }
             Message::OneWay { client, body } => {
                 let caller = &origin.caller(ClientKey::Id(client), 0);
                 tell(out, || origin.received(caller.operation));
-                self.step(now, Input::OneWay { caller, body }, out);
+                self.step(now, Input::OneWay { caller, body }, out)
+            }
+            Message::Hello { client, sequence } => {
+                let caller = origin.caller(ClientKey::Id(client), sequence);
+                let pending = Pending { caller, sequence };
+                tell(out, || origin.received(pending.caller.operation));
+                self.hello(now, client, &pending, out)
             }
             Message::Reply { .. }
             | Message::InProgress { .. }
             | Message::Refused { .. }
-            | Message::Update { .. } => {
+            | Message::Update { .. }
+            | Message::Welcome { .. } => {
                 self.count_malformed(origin, "not-for-servers", &"a message to clients", out);
+                Ok(())
             }
         }
     }
 
-    fn receive_v1(&mut self, now: Time, origin: &Origin, datagram: &[u8], out: &mut dyn Output) {
+    fn receive_v1(
+        &mut self,
+        now: Time,
+        origin: &Origin,
+        datagram: &[u8],
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
         let Some(format) = self.dispatch.format_v1 else {
-            return self.count_malformed(origin, "no-format-v1", &"not of format v2", out);
+            self.count_malformed(origin, "no-format-v1", &"not of format v2", out);
+            return Ok(());
         };
         match format.decode_request(datagram) {
             Ok((sequence, body)) => {
                 let caller = origin.caller(ClientKey::Address(origin.address), sequence);
                 let pending = Pending { caller, sequence };
                 tell(out, || origin.received(pending.caller.operation));
-                self.request(now, &pending, 0, body.into(), out);
+                self.request(now, &pending, (NO_SESSION, 0), &body.into(), out)
             }
             Err(malformed) => {
                 let error = malformed.error;
@@ -160,8 +247,36 @@ impl RpcServer {
                 if let Some(datagram) = malformed.reply {
                     out.send(origin.address, datagram.into(), None);
                 }
+                Ok(())
             }
         }
+    }
+
+    /// Gives a client a session, if there are any.
+    fn hello(
+        &mut self,
+        now: Time,
+        client: ClientId,
+        pending: &Pending,
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
+        let session = match (&mut self.dispatch.cache, &mut self.sessions) {
+            (Some(cache), Some(numbers)) => cache.hello(now, client, number(numbers)),
+            _ => Some(NO_SESSION),
+        };
+        if let Some(disk) = &mut self.disk {
+            disk.commit(&self.effects, self.dispatch.cache.as_mut())?;
+        }
+        let sequence = pending.sequence;
+        match session {
+            Some(session) => send(out, pending, Kind::Welcome, |client| Message::Welcome {
+                client,
+                sequence,
+                session,
+            }),
+            None => refuse(out, pending, Filtered::Full, Refused::Full),
+        }
+        Ok(())
     }
 
     /// Filters a request, and executes it if it is new.
@@ -169,43 +284,53 @@ impl RpcServer {
         &mut self,
         now: Time,
         pending: &Pending,
-        awaited: u32,
-        body: SharedBytes,
+        (session, awaited): (u64, u32),
+        body: &SharedBytes,
         out: &mut dyn Output,
-    ) {
+    ) -> Result<(), StoreError> {
         let admission = match &mut self.dispatch.cache {
-            Some(cache) => cache.admit(now, pending.id(), awaited, &body),
-            None => Admission::New,
+            Some(cache) => cache.admit(now, pending.id(), session, awaited, body),
+            None if session == NO_SESSION => Admission::New,
+            None => Admission::SessionExpired,
         };
-        if matches!(admission, Admission::New) {
-            return self.execute(now, pending, &body, out);
-        }
         let sequence = pending.sequence;
-        let refuse = |out: &mut dyn Output, reason| {
-            send(out, pending, Kind::Reply, |client| Message::Refused {
-                client,
-                sequence,
-                reason,
-            });
-        };
-        let operation = pending.caller.operation;
-        if let Some(instead) = admission.filtered() {
-            tell(out, || Event::Filter { operation, instead });
-        }
         match admission {
-            Admission::New | Admission::Acknowledged => {}
-            Admission::Stored(reply) => self.dispatch.send_again(pending, &reply, out),
+            Admission::New => return self.execute(now, pending, body, out),
+            Admission::Stored(reply) => {
+                filtered(out, pending, Filtered::ReplyStored);
+                self.dispatch.send_again(pending, &reply, out);
+            }
             Admission::InProgress => {
+                filtered(out, pending, Filtered::InProgress);
                 send(out, pending, Kind::InProgress, |client| {
                     Message::InProgress { client, sequence }
                 });
             }
-            Admission::DifferentBody => refuse(out, Refused::DifferentBody),
-            Admission::Full => refuse(out, Refused::Full),
+            Admission::Acknowledged => filtered(out, pending, Filtered::Acknowledged),
+            Admission::DifferentBody => {
+                refuse(
+                    out,
+                    pending,
+                    Filtered::DifferentBody,
+                    Refused::DifferentBody,
+                );
+            }
+            Admission::Full => refuse(out, pending, Filtered::Full, Refused::Full),
+            Admission::SessionExpired => {
+                let (instead, reason) = (Filtered::SessionExpired, Refused::SessionExpired);
+                refuse(out, pending, instead, reason);
+            }
         }
+        Ok(())
     }
 
-    fn execute(&mut self, now: Time, pending: &Pending, body: &SharedBytes, out: &mut dyn Output) {
+    fn execute(
+        &mut self,
+        now: Time,
+        pending: &Pending,
+        body: &SharedBytes,
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let input = Input::Request {
@@ -219,15 +344,41 @@ impl RpcServer {
             pending,
             body,
         };
-        self.dispatch.executed(now, executed, &self.effects, out);
-        self.effects.clear();
+        self.show(out, |dispatch, effects, out| {
+            dispatch.executed(now, executed, effects, out);
+        })
     }
 
     /// Lets the service take a step that is no request, and carries its effects out.
-    fn step(&mut self, now: Time, input: Input<'_>, out: &mut dyn Output) {
+    fn step(
+        &mut self,
+        now: Time,
+        input: Input<'_>,
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
         self.service.step(now, input, &mut self.effects);
-        self.dispatch.carry_out(now, &self.effects, out);
+        self.show(out, |dispatch, effects, out| {
+            dispatch.carry_out(now, effects, out)
+        })
+    }
+
+    /// Carries the effects of a step out: where there is a disk, when all of them are durable.
+    fn show(
+        &mut self,
+        out: &mut dyn Output,
+        carry_out: impl FnOnce(&mut Dispatch, &Effects, &mut dyn Output),
+    ) -> Result<(), StoreError> {
+        match &mut self.disk {
+            None => carry_out(&mut self.dispatch, &self.effects, out),
+            Some(disk) => {
+                disk.held.wants_all_events = out.wants_all_events();
+                carry_out(&mut self.dispatch, &self.effects, &mut disk.held);
+                disk.commit(&self.effects, self.dispatch.cache.as_mut())?;
+                disk.held.release(out);
+            }
+        }
         self.effects.clear();
+        Ok(())
     }
 
     fn count_malformed(
@@ -243,16 +394,49 @@ impl RpcServer {
     }
 }
 
-impl Admission {
-    /// What is done instead of executing the request, if so.
-    const fn filtered(&self) -> Option<Filtered> {
-        match self {
-            Self::New => None,
-            Self::InProgress => Some(Filtered::InProgress),
-            Self::Stored(_) => Some(Filtered::ReplyStored),
-            Self::Acknowledged => Some(Filtered::Acknowledged),
-            Self::DifferentBody => Some(Filtered::DifferentBody),
-            Self::Full => Some(Filtered::Full),
+impl Disk {
+    /// Commits what the service stores and what has changed in the reply cache.
+    fn commit(
+        &mut self,
+        effects: &Effects,
+        cache: Option<&mut ReplyCache>,
+    ) -> Result<(), StoreError> {
+        let mut none = Batch::default();
+        let batch = cache.map_or(&mut none, ReplyCache::changes);
+        for effect in effects.iter() {
+            if let Effect::Store { key, value } = effect {
+                self.key.clear();
+                self.key.push(records::SERVICE);
+                self.key.extend_from_slice(key);
+                match value {
+                    Some(value) => batch.put(&self.key, value),
+                    None => batch.erase(&self.key),
+                }
+            }
         }
+        self.store.commit(batch)?;
+        batch.clear();
+        Ok(())
     }
+}
+
+/// A number for a session.
+fn number(numbers: &mut Stream) -> u64 {
+    numbers.next_u64().max(NO_SESSION + 1)
+}
+
+/// Records what is done with a request instead of executing it.
+fn filtered(out: &mut dyn Output, pending: &Pending, instead: Filtered) {
+    let operation = pending.caller.operation;
+    out.record(Event::Filter { operation, instead });
+}
+
+fn refuse(out: &mut dyn Output, pending: &Pending, instead: Filtered, reason: Refused) {
+    filtered(out, pending, instead);
+    let sequence = pending.sequence;
+    send(out, pending, Kind::Reply, |client| Message::Refused {
+        client,
+        sequence,
+        reason,
+    });
 }

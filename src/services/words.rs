@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::rpc::message::{Message, is_v2};
+use crate::rpc::message::{Message, NO_SESSION, is_v2};
 use crate::rpc::v1::FromServer;
 use crate::services::Application;
 use crate::trace::text::line_text;
@@ -34,6 +34,12 @@ impl Words {
             Message::Refused { reason, .. } => format!("refused: {reason}"),
             Message::Update { body, .. } => self.0.describe_update(body),
             Message::OneWay { body, .. } => self.0.describe_one_way(body),
+            Message::Hello { .. } => "asks for a session".to_owned(),
+            Message::Welcome {
+                session: NO_SESSION,
+                ..
+            } => "needs no session".to_owned(),
+            Message::Welcome { .. } => "has a session".to_owned(),
         }
     }
 

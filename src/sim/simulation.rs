@@ -24,9 +24,11 @@ use crate::id::{HostId, OperationId};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Main, Traffic, World};
 use crate::net::{event, turmoil};
+use crate::rpc::StateKind;
 use crate::rpc::client::{self, CallOptions, RpcClient};
-use crate::rpc::serve::serve;
-use crate::rpc::server::RpcServer;
+use crate::rpc::reply_cache::Limits;
+use crate::rpc::serve::{halt, serve};
+use crate::rpc::server::{RestoreError, RpcServer};
 use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Client, Command};
@@ -166,9 +168,21 @@ pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
 
 fn server_main(variant: &Variant) -> Main {
     let (application, semantics) = (variant.application.clone(), variant.semantics);
+    let (reply_cache, state) = (variant.reply_cache, variant.state);
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
-        let server = RpcServer::new(application.service(), application.format_v1(), semantics);
+        let mut server = RpcServer::new(application.service(), application.format_v1(), semantics);
+        if reply_cache.has_sessions() {
+            let numbers = host.stream("sessions");
+            server = server.with_reply_cache(reply_cache, Limits::default(), numbers);
+        }
+        if state == StateKind::Disk {
+            let opened = host.open_store().map_err(RestoreError::from);
+            match opened.and_then(|store| server.with_store(host.now(), store)) {
+                Ok(restored) => server = restored,
+                Err(why) => return Box::pin(async move { halt(&host, &why) }),
+            }
+        }
         let socket = host
             .bind(SERVER_PORT)
             .expect("a server has its host to itself");
@@ -257,6 +271,7 @@ impl Player {
             semantics: variant.semantics,
             policy: variant.policy,
             wire,
+            sessions: variant.semantics.filters_duplicates() && variant.reply_cache.has_sessions(),
         };
         let rpc = RpcClient::new(
             host.clone(),

@@ -204,16 +204,19 @@ pub enum Filtered {
     DifferentBody,
     /// Refused it: the reply cache is full of requests in progress.
     Full,
+    /// Refused it: the client has no session here, or no longer.
+    SessionExpired,
 }
 
 impl Filtered {
     /// Every one, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ReplyStored,
         Self::InProgress,
         Self::Acknowledged,
         Self::DifferentBody,
         Self::Full,
+        Self::SessionExpired,
     ];
 }
 
@@ -248,11 +251,13 @@ impl Ignored {
 pub enum Word {
     /// Something ended by its time: a registration.
     Expire,
+    /// A server stopped: its disk failed, or holds what it cannot use.
+    Halt,
 }
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 23] = [
+    pub const WORDS: [(&'static str, &'static str); 26] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -262,6 +267,8 @@ impl Event {
         ("in-progress", "a server said that a request is in progress"),
         ("update", "a server sent a client something unasked"),
         ("tell", "a client sent a message that asks for no reply"),
+        ("hello", "a client asked the server for a session"),
+        ("welcome", "a server gave a client a session"),
         ("receive", "a server took a request or a message in"),
         ("execute", "a server executed a request"),
         ("complete", "a request that had waited is complete"),
@@ -288,6 +295,7 @@ impl Event {
         ("resume", "a host goes on after a pause"),
         ("skew", "the clock of a host is wrong"),
         ("expire", "something ended by its time"),
+        ("halt", "a server stopped, because its disk failed it"),
     ];
 
     /// The word of [`Self::Execute`].
@@ -308,6 +316,8 @@ impl Event {
                 Kind::InProgress => "in-progress",
                 Kind::Update => "update",
                 Kind::OneWay => "tell",
+                Kind::Hello => "hello",
+                Kind::Welcome => "welcome",
             },
             Self::Send { label: None, .. } => "send",
             Self::Receive { .. } => "receive",
@@ -329,6 +339,9 @@ impl Event {
             Self::Service {
                 word: Word::Expire, ..
             } => "expire",
+            Self::Service {
+                word: Word::Halt, ..
+            } => "halt",
         }
     }
 

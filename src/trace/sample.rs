@@ -193,6 +193,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         send(Kind::InProgress, "", Fate::once(1)),
         send(Kind::Update, "free", Fate::once(1)),
         send(Kind::OneWay, "still here", Fate::once(1)),
+        send(Kind::Hello, "asks for a session", Fate::once(1)),
+        send(Kind::Welcome, "has a session", Fate::once(1)),
         datagram(SERVER, None, "x", Fate::once(1)),
         Event::Receive {
             from: SERVER,
@@ -282,6 +284,11 @@ pub(crate) fn every_event() -> Vec<Event> {
             word: Word::Expire,
             operation: None,
             text: "lock A of alice".into(),
+        },
+        Event::Service {
+            word: Word::Halt,
+            operation: None,
+            text: "the disk is full".into(),
         },
     ]
 }

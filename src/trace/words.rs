@@ -305,6 +305,7 @@ impl Filtered {
             Self::Acknowledged => "no longer waited for: ignored",
             Self::DifferentBody => "same id, different body: refused",
             Self::Full => "reply cache full: refused",
+            Self::SessionExpired => "session not known: refused",
         }
     }
 }

@@ -38,7 +38,8 @@ fn answer(server: &mut RpcServer, datagram: &[u8]) -> (Option<Vec<u8>>, bool) {
         label: None,
     };
     let mut actions = Vec::new();
-    server.receive(Time::ZERO, &origin, &datagram.into(), &mut actions);
+    let done = server.receive(Time::ZERO, &origin, &datagram.into(), &mut actions);
+    done.expect("there is no disk");
     let executed = |action: &Action| matches!(action, Action::Record(Event::Execute { .. }));
     let executes = actions.iter().any(executed);
     let sent = actions.into_iter().filter_map(|action| match action {

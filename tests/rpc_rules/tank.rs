@@ -198,6 +198,7 @@ pub(crate) fn run(
                 semantics,
                 policy: POLICY,
                 wire: Wire::V2,
+                sessions: false,
             };
             script(TestClient {
                 host: machine.host(),

@@ -79,6 +79,7 @@ fn options(wire: Wire, semantics: Semantics) -> CallOptions {
         semantics,
         policy: Booking::default().policy(),
         wire,
+        sessions: false,
     }
 }
 

@@ -118,6 +118,7 @@ impl Arguments {
             semantics: self.semantics,
             policy,
             wire,
+            sessions: false,
         })
     }
 

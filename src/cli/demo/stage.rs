@@ -120,6 +120,7 @@ impl Stage {
                 semantics: run.semantics,
                 policy: POLICY,
                 wire,
+                sessions: false,
             },
             names: names.into_iter().map(str::to_owned).collect(),
             story,

@@ -20,7 +20,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
@@ -62,6 +62,8 @@ pub struct RealWorld(Rc<Shared>);
 
 struct Shared {
     start: Instant,
+    /// What the hosts' clock said at the start: the date in ms, so that it goes on over lives.
+    began: Time,
     seed: Seed,
     peers: RefCell<Peers>,
     fates: Option<RefCell<Fates>>,
@@ -111,6 +113,7 @@ impl RealWorld {
         let fates = conditions.map(|met| RefCell::new(Fates::new(seed, names.clone(), met)));
         Self(Rc::new(Shared {
             start: Instant::now(),
+            began: date(),
             seed,
             peers: RefCell::new(Peers {
                 names,
@@ -167,7 +170,8 @@ impl RealWorld {
         id
     }
 
-    fn now(&self) -> Time {
+    /// How long this process has been running.
+    fn elapsed(&self) -> Time {
         Time::ZERO + self.0.start.elapsed()
     }
 
@@ -183,14 +187,14 @@ impl RealWorld {
         };
         let label = label.filter(|_| self.is_bound(to));
         let to = self.host_of(to);
-        fates.borrow_mut().decide(self.now(), from, to, label).0
+        fates.borrow_mut().decide(self.elapsed(), from, to, label).0
     }
 
     /// What becomes of a datagram that has arrived; `None` if it has met all conditions.
     fn fate_of_received(&self, from: SocketAddr, to: HostId) -> Option<Fate> {
         let fates = self.0.fates.as_ref().filter(|_| !self.is_bound(from))?;
         let from = self.host_of(from);
-        let (fate, _) = fates.borrow_mut().decide(self.now(), from, to, None);
+        let (fate, _) = fates.borrow_mut().decide(self.elapsed(), from, to, None);
         if fate.lost.is_some() {
             let names = &self.0.peers.borrow().names;
             tracing::info!(target: "wavetank::trace", "a datagram from {} is lost on its way in", names[from.index()]);
@@ -237,8 +241,12 @@ impl RealWorld {
             if let Event::Receive { label, .. } = &mut event {
                 *label = label.filter(|label| label.operation.number > 0);
             }
+            // Hosts count from the epoch, a trace from its beginning.
+            if let Event::Patience { until, .. } = &mut event {
+                *until = Time::ZERO + (*until - self.0.began);
+            }
             let line = Line {
-                at: self.now(),
+                at: self.elapsed(),
                 host,
                 event,
             };
@@ -294,13 +302,14 @@ impl Machine for RealHost {
     }
 
     fn now(&self) -> Time {
-        self.world.now()
+        self.world.0.began + self.world.0.start.elapsed()
     }
 
     fn timer(&self) -> Box<dyn Timer> {
-        let start = self.world.0.start;
+        let (start, began) = (self.world.0.start, self.world.0.began);
         Box::new(RealTimer {
             start,
+            began,
             sleep: Box::pin(sleep_until(start)),
         })
     }
@@ -362,15 +371,26 @@ impl Machine for RealHost {
     }
 }
 
+/// The date, in ms since 1970: what a host stores must make sense to its next life.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "real hosts have a date"
+)]
+fn date() -> Time {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    Time::ZERO + since_1970.unwrap_or_default()
+}
+
 struct RealTimer {
     start: Instant,
+    began: Time,
     sleep: Pin<Box<Sleep>>,
 }
 
 impl Timer for RealTimer {
     fn poll_until(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
-        let span = Duration::from_millis(at.as_ms());
-        let Some(deadline) = self.start.checked_add(span) else {
+        let Some(deadline) = self.start.checked_add(at - self.began) else {
             return Poll::Pending; // later than any clock can show
         };
         // The clock is asked first: a flood of datagrams uses up the task's budget, after which tokio's

@@ -8,7 +8,7 @@ use crate::services::booking::week::Interval;
 
 /// How many changes of a facility can be told again. A monitor that has lost more updates in a row
 /// than this learns how many it missed, and goes on from there. Another number is another format of
-/// what a server [stores](super::records).
+/// what a server stores (see `records`).
 pub const KEPT_REVISIONS: usize = 64;
 
 /// How many updates the server sends for one question about lost ones, so that one small datagram

@@ -150,6 +150,7 @@ fn what_no_server_has_stored_is_refused_with_its_reason() {
     let last_change = change_key(hall, 83);
     let follows = |what| format!("it does not follow on the {what} before it");
     let overlapping = [0, 0, 2, 88, 3, 12, 3, 12, 0];
+    let freed_what_is_taken = [3, 10, 200, 11, 184, 2, 88, 3, 12];
     let in_no_facility = [0, 2, 0, 0, 0, 9, 0, 9, 0];
     let broken_room = "up to it, the changes of 'Room' do not lead to its bookings";
     let broken = "up to it, the changes of 'Hall' do not lead to its bookings";
@@ -199,6 +200,7 @@ fn what_no_server_has_stored_is_refused_with_its_reason() {
         ),
         (&booking(4), Some(&[0, 1, 0, 0, 0, 9, 0, 9, 0]), broken_room),
         (&last_change, None, broken),
+        (&last_change, Some(&freed_what_is_taken), broken),
         (&change_key(hall, 50), None, &follows("change")),
         (&change_key(hall, 20), None, broken),
         (&change_key(FacilityId(1), 1), None, broken_room),
@@ -228,8 +230,10 @@ fn what_no_server_has_stored_is_refused_with_its_reason() {
     ] {
         assert_eq!(reason(key, value), expected, "{key:?}");
     }
-    let mut endless = registrations[1].clone();
-    let expiry = endless.len() - 8;
-    endless[expiry..].copy_from_slice(&u64::MAX.to_be_bytes());
-    assert!(reason(&registration(2), Some(&endless)).starts_with("expiry at byte"));
+    for expiry in [0, u64::MAX] {
+        let mut value = registrations[1].clone();
+        let at = value.len() - 8;
+        value[at..].copy_from_slice(&expiry.to_be_bytes());
+        assert!(reason(&registration(2), Some(&value)).starts_with("expiry at byte"));
+    }
 }

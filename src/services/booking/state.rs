@@ -185,7 +185,7 @@ impl BookingState {
         booking: Booking,
     ) -> Result<(), &'static str> {
         let next = Confirmation::of_index(self.bookings.len()).map(Confirmation::number);
-        if next != Some(number) || self.bookings.len() >= BOOKINGS_MAX {
+        if next != Some(number) {
             return Err("it does not follow on the booking before it");
         }
         let facility = &mut self.facilities[booking.facility.index()];
