@@ -171,6 +171,8 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   in-progress server  alice#1
       0  alice   update      server  alice#1 free
       0  alice   tell        server  alice#1 still here
+      0  alice   hello       server  alice#1 asks for a session
+      0  alice   welcome     server  alice#1 has a session
       0  alice   send        server  unlabelled x
       0  alice   receive     server  alice#1
       0  alice   execute             alice#setup book A -> waits
@@ -194,7 +196,8 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   pause               for 1 ms                          fault 5
       0  alice   resume                                                fault 5
       0  alice   skew                +250 ms, rate 1.01                fault 6
-      0  alice   expire              lock A of alice"
+      0  alice   expire              lock A of alice
+      0  alice   halt                the disk is full"
         );
     }
 
