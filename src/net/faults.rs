@@ -75,10 +75,10 @@ pub struct Pause {
 pub struct Skew {
     /// Which host.
     pub host: HostId,
-    /// How far ahead the clock is at the beginning of the run, in ms; negative: behind. A setup comes
-    /// before time zero of the trace, and the clock gains or loses in it too.
+    /// How far ahead the clock is at time zero of the trace, in ms; negative: behind.
     pub offset_ms: i64,
-    /// How fast it goes, in millionths: 1,000,000 is right, 1,010,000 gains one percent.
+    /// How fast it goes from time zero of the trace on, in millionths: 1,000,000 is right, 1,010,000
+    /// gains one percent.
     pub rate_ppm: u32,
 }
 

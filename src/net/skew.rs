@@ -14,11 +14,14 @@ const START_MS: i128 = 3_600_000;
 /// A clock that is right gains so many millionths of a ms in each ms.
 const RIGHT_PPM: u32 = 1_000_000;
 
-/// The clock of a host.
+/// The clock of a host. Until time zero of the trace it goes as fast as others, so that it is then as
+/// far ahead as its fault says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct LocalClock {
     start_ms: i128,
     rate_ppm: u32,
+    /// Time zero of the trace, once it has come.
+    zero_ms: i128,
 }
 
 impl LocalClock {
@@ -36,6 +39,7 @@ impl LocalClock {
             Self {
                 start_ms: START_MS,
                 rate_ppm: RIGHT_PPM,
+                zero_ms: i128::MAX,
             },
             Self::new,
         ))
@@ -45,13 +49,21 @@ impl LocalClock {
         Self {
             start_ms: START_MS + i128::from(skew.offset_ms),
             rate_ppm: skew.rate_ppm.max(1),
+            zero_ms: i128::MAX,
         }
+    }
+
+    /// From this virtual time on it goes at its own rate.
+    pub(super) fn begin(&mut self, zero: Time) {
+        self.zero_ms = zero.as_ms().into();
     }
 
     /// What it shows at a virtual time. It never goes back, and never shows less than zero.
     pub(super) fn local(self, at: Time) -> Time {
-        let gone = i128::from(at.as_ms()) * i128::from(self.rate_ppm) / i128::from(RIGHT_PPM);
-        time(self.start_ms + gone)
+        let before = i128::from(at.as_ms()).min(self.zero_ms);
+        let since = i128::from(at.as_ms()) - before;
+        let gone = since * i128::from(self.rate_ppm) / i128::from(RIGHT_PPM);
+        time(self.start_ms + before + gone)
     }
 
     /// The first virtual ms in which it shows this time or a later one.
@@ -60,8 +72,10 @@ impl LocalClock {
             return local;
         }
         let missing = (i128::from(local.as_ms()) - self.start_ms).max(0);
+        let before = missing.min(self.zero_ms);
         let rate = i128::from(self.rate_ppm);
-        time((missing * i128::from(RIGHT_PPM) + rate - 1) / rate)
+        let since = ((missing - before) * i128::from(RIGHT_PPM) + rate - 1) / rate;
+        time(before + since)
     }
 }
 
@@ -83,6 +97,11 @@ mod tests {
         LocalClock::of(host, &[Fault::Skew(skew)]).unwrap()
     }
 
+    fn begun(mut clock: LocalClock, zero_ms: u64) -> LocalClock {
+        clock.begin(Time::from_ms(zero_ms));
+        clock
+    }
+
     #[test]
     fn a_timer_fires_in_the_first_ms_in_which_its_time_is_reached() {
         for (offset_ms, rate_ppm) in [
@@ -93,7 +112,7 @@ mod tests {
             (0, 3_000_000),
             (-5_000_000, 1_700_000),
         ] {
-            let clock = clock(offset_ms, rate_ppm);
+            let clock = begun(clock(offset_ms, rate_ppm), 100);
             let ahead = clock.local(Time::ZERO).as_ms();
             for local in ahead..ahead + 3_000 {
                 let at = clock.virtual_time(Time::from_ms(local));
@@ -108,11 +127,14 @@ mod tests {
 
     #[test]
     fn a_clock_shows_its_offset_and_its_rate() {
-        let fast = clock(250, 1_010_000);
-        assert_eq!(fast.local(Time::ZERO), Time::from_ms(3_600_250));
-        assert_eq!(fast.local(Time::from_ms(1_000)), Time::from_ms(3_601_260));
+        let waits = clock(250, 1_010_000);
+        assert_eq!(waits.local(Time::from_ms(1_000)), Time::from_ms(3_601_250));
+        let fast = begun(waits, 40);
+        assert_eq!(fast.local(Time::from_ms(40)), Time::from_ms(3_600_290));
+        assert_eq!(fast.local(Time::from_ms(1_040)), Time::from_ms(3_601_300));
         assert_eq!(fast.virtual_time(Time::NEVER), Time::NEVER);
-        assert_eq!(clock(i64::MIN, 1).local(Time::from_ms(5)), Time::ZERO);
+        let behind = begun(clock(i64::MIN, 1), 0);
+        assert_eq!(behind.local(Time::from_ms(5)), Time::ZERO);
     }
 
     #[test]

@@ -117,6 +117,16 @@ impl TimerQueues {
         }
     }
 
+    /// Whoever waits for a timer of a host looks at its clock again: it goes at another rate now.
+    pub(crate) fn rouse(&mut self, host: HostId) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.host == host) {
+            slot.number = 0;
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
     /// No timer of a host fires for now: it pauses.
     pub(crate) fn park(&mut self, host: HostId) {
         let queue = self.queue_of(host);

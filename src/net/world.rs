@@ -126,7 +126,7 @@ pub(super) struct HostState {
     /// What has come while it paused.
     pub(super) held: Vec<Packet>,
     /// Its clock, if some host's clock is wrong.
-    clock: Option<LocalClock>,
+    pub(super) clock: Option<LocalClock>,
     pub(super) ports: Vec<(u16, SharedPort)>,
     timers_made: u32,
     /// On turmoil: the host's driver, woken when the host's timers have changed.

@@ -28,7 +28,7 @@ use crate::seed::Seed;
 use crate::services::Application;
 use crate::sim::report::{self, Report};
 use crate::sim::scenario::{Backend, Variant};
-use crate::trace::Detail;
+use crate::trace::{Coverage, Detail};
 use crate::wire::SharedBytes;
 
 /// How the variants of a scenario compare over a range of seeds. Its JSON form is public.
@@ -80,6 +80,8 @@ pub struct Statistics {
     pub retransmissions: u64,
     /// How long operations took.
     pub latency_ms: Latencies,
+    /// How often each kind of fault struck, and each protection acted.
+    pub coverage: Coverage,
     /// Runs whose setup did not succeed. They hold no operation.
     #[serde(skip)]
     pub setup_failed: u64,
@@ -190,6 +192,7 @@ impl Statistics {
         self.runs += 1;
         self.messages.merge(report.run.traffic.into());
         self.retransmissions += report.run.traffic.retransmissions;
+        self.coverage.merge(&report.run.coverage);
         for (check, verdict) in &report.verdicts {
             let violated = self.violated.entry(check.name()).or_default();
             match verdict {
@@ -230,6 +233,7 @@ impl Statistics {
         self.setup_failed += other.setup_failed;
         self.retransmissions += other.retransmissions;
         self.messages.merge(other.messages);
+        self.coverage.merge(&other.coverage);
         for (label, outcomes) in other.operations {
             self.operations.entry(label).or_default().merge(outcomes);
         }

@@ -2,6 +2,8 @@
 //!
 //! It is counted whatever the recorder keeps, so that many seeds can be compared by it.
 
+use serde::{Serialize, Serializer};
+
 use crate::net::conditions::Fault;
 use crate::trace::{Event, Filtered, Ignored};
 
@@ -78,6 +80,16 @@ impl Coverage {
             .collect()
     }
 
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        let own = self.kinds.iter_mut().chain(&mut self.filtered);
+        let own = own.chain(&mut self.ignored);
+        let others = other.kinds.iter().chain(&other.filtered);
+        for (own, other) in own.zip(others.chain(&other.ignored)) {
+            *own += other;
+        }
+    }
+
     /// Counts an event that is recorded.
     pub(super) fn count(&mut self, event: &Event) {
         match event {
@@ -125,6 +137,13 @@ impl Coverage {
 
     const fn add(&mut self, kind: Kind, count: u64) {
         self.kinds[kind as usize] += count;
+    }
+}
+
+impl Serialize for Coverage {
+    /// Every name with its count.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.counts())
     }
 }
 

@@ -173,7 +173,7 @@ pub enum Event {
     },
     /// The clock of this host is wrong.
     Skew {
-        /// How far ahead it was at the beginning of the run, in ms.
+        /// How far ahead it is at time zero of the trace, in ms.
         offset_ms: i64,
         /// How fast it goes, in millionths.
         rate_ppm: u32,

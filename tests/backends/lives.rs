@@ -15,7 +15,8 @@ use wavetank::sim::scenario::Backend;
 use wavetank::trace::{Event, Word};
 
 use crate::tank::{
-    Named, PORT, address, fixed_delay, host, listen, run, run_on_both, sender, sleep, tell,
+    Named, PORT, address, fixed_delay, host, in_words, listen, run, run_from, run_on_both, sender,
+    sleep, tell,
 };
 
 const SERVER: HostId = HostId(0);
@@ -326,4 +327,29 @@ fn timers_go_by_the_clock_of_their_host() {
             "200 host1: 100 have passed",
         ]
     );
+}
+
+#[test]
+fn a_clock_goes_at_its_rate_from_time_zero_of_the_trace_on() {
+    // The story begins at 50 ms, and the timer was set before: half its time has passed.
+    for (rate_ppm, fires_at) in [(500_000, 100), (1_000_000, 50), (2_000_000, 25)] {
+        for backend in Backend::ALL {
+            let waiter = host("waiter", |host| async move {
+                sleep(&host, 100).await;
+                tell(&host, "fired");
+                pending().await
+            });
+            let skew = Fault::Skew(Skew {
+                host: HostId(0),
+                offset_ms: 9,
+                rate_ppm,
+            });
+            let lines = run_from(50, vec![waiter], with(vec![skew], 1), 300, backend);
+            let fired = lines
+                .iter()
+                .map(in_words)
+                .find(|line| line.ends_with("fired"));
+            assert_eq!(fired, Some(format!("{fires_at} host0: fired")));
+        }
+    }
 }

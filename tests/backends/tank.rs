@@ -46,9 +46,23 @@ pub(crate) fn sender(at: &'static [u64]) -> Named {
 
 /// Runs hosts for so many milliseconds of a story that begins at once.
 pub(crate) fn run(hosts: Vec<Named>, conditions: Conditions, ms: u64, on: Backend) -> Vec<Line> {
+    run_from(0, hosts, conditions, ms, on)
+}
+
+/// Runs hosts for so many milliseconds, with a story that begins at the first number.
+pub(crate) fn run_from(
+    story_ms: u64,
+    hosts: Vec<Named>,
+    conditions: Conditions,
+    ms: u64,
+    on: Backend,
+) -> Vec<Line> {
     let (names, mains): (Vec<String>, Vec<Main>) = hosts.into_iter().unzip();
     let world = World::new(Seed(7), names, conditions, Recorder::new(Detail::Trace));
-    let mut until = Until(Time::from_ms(ms));
+    let mut until = Until {
+        story: Time::from_ms(story_ms),
+        end: Time::from_ms(ms),
+    };
     let world = match on {
         Backend::Event => event::run(world, &mains, &mut until),
         Backend::Turmoil => turmoil::run(world, &mains, &mut until),
@@ -88,7 +102,7 @@ pub(crate) fn panic_of(run: impl FnOnce()) -> String {
 }
 
 /// `12 host1: lost from host0`; what a host told is its own text.
-fn in_words(line: &Line) -> String {
+pub(crate) fn in_words(line: &Line) -> String {
     let what = match &line.event {
         Event::Service { text, .. } => text.to_string(),
         Event::Lost { from, down, .. } => {
@@ -177,18 +191,23 @@ pub(crate) fn fixed_delay(ms: u32) -> Conditions {
     }
 }
 
-struct Until(Time);
+struct Until {
+    story: Time,
+    end: Time,
+}
 
 impl Director for Until {
     fn before(&mut self, world: &mut World) {
-        if world.now() == Time::ZERO {
+        if world.now() == self.story {
             world.begin_story();
         }
     }
 
     fn after(&mut self, world: &mut World) -> Next {
-        if world.now() < self.0 {
-            Next::At(self.0)
+        if world.now() < self.story {
+            Next::At(self.story)
+        } else if world.now() < self.end {
+            Next::At(self.end)
         } else {
             Next::Stop
         }

@@ -235,3 +235,32 @@ fn a_client_with_a_fast_clock_sends_again_early_and_says_when_in_time_of_the_tra
         "50 alice retransmit server alice#1 query A mon attempt 2 of 2"
     );
 }
+
+#[test]
+fn a_registration_ends_by_the_clock_of_the_server() {
+    let skew = |rate_ppm| {
+        Fault::Skew(Skew {
+            host: SERVER,
+            offset_ms: 0,
+            rate_ppm,
+        })
+    };
+    let scenario = r#"
+story = "Alice's registration ends by the server's clock."
+service = "booking"
+seed = 7
+[clients]
+bob = ["wait 3s"]
+alice = ["monitor A --for 1s"]
+[network]
+delay_ms = { fixed = 2 }
+"#;
+    for (rate_ppm, at) in [(500_000, 2_002), (1_000_000, 1_002), (2_000_000, 502)] {
+        let lines = trace(scenario, &[skew(rate_ppm)]);
+        let expire = of(&lines, &["expire"])[0];
+        assert!(
+            expire.starts_with(&format!("{at} server expire")),
+            "{expire}"
+        );
+    }
+}
