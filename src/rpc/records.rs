@@ -80,18 +80,27 @@ pub(super) fn session(key: &[u8], value: &[u8]) -> Result<(ClientId, u64, u32), 
     }
 }
 
-/// Client, sequence number, request and reply.
-pub(super) fn reply<'a>(
-    key: &[u8],
-    value: &'a [u8],
-) -> Result<(ClientId, u32, &'a [u8], &'a [u8]), BadRecord> {
+/// A stored reply.
+pub(super) struct Replied<'a> {
+    pub(super) client: ClientId,
+    pub(super) sequence: u32,
+    pub(super) request: &'a [u8],
+    pub(super) reply: &'a [u8],
+}
+
+/// Reads a stored reply.
+pub(super) fn reply<'a>(key: &[u8], value: &'a [u8]) -> Result<Replied<'a>, BadRecord> {
     let read = || -> Result<_, WireError> {
         let (mut key, mut value) = (Reader::new(key), Reader::new(value));
-        let (client, sequence) = (ClientId(key.u64("client id")?), key.u32("sequence")?);
-        let (request, reply) = (value.bytes(BODY)?, value.bytes(BODY)?);
+        let replied = Replied {
+            client: ClientId(key.u64("client id")?),
+            sequence: key.u32("sequence")?,
+            request: value.bytes(BODY)?,
+            reply: value.bytes(BODY)?,
+        };
         key.finish()?;
         value.finish()?;
-        Ok((client, sequence, request, reply))
+        Ok(replied)
     };
     read().map_err(|error| bad(key, &error.to_string()))
 }

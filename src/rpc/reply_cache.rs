@@ -247,15 +247,15 @@ impl ReplyCache {
             self.clients.by_id.insert(client, record);
         }
         for (key, value) in stored.replies {
-            let (client, sequence, body, reply) = records::reply(&key, &value)?;
-            let Some(record) = self.clients.by_id.get_mut(&client) else {
+            let replied = records::reply(&key, &value)?;
+            let Some(record) = self.clients.by_id.get_mut(&replied.client) else {
                 return Err(records::bad(&key, "it belongs to no session"));
             };
             let request = Remembered {
-                sequence,
-                body: body.into(),
+                sequence: replied.sequence,
+                body: replied.request.into(),
                 reply: Some(StoredReply {
-                    body: reply.into(),
+                    body: replied.reply.into(),
                     since: now,
                 }),
             };

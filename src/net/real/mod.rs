@@ -20,7 +20,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
@@ -378,7 +377,7 @@ impl Machine for RealHost {
     reason = "real hosts have a date"
 )]
 fn date() -> Time {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Time::ZERO + since_1970.unwrap_or_default()
 }
 
