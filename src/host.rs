@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::clock::Time;
-use crate::disk::{Store, StoreError};
+use crate::disk::{Batch, Store, StoreError};
 use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
 use crate::net::{Datagrams, Network, Timer};
@@ -58,6 +58,9 @@ pub trait Machine: Network {
     ///
     /// If the host has no disk, or the disk fails.
     fn open_store(&self) -> Result<Store, StoreError>;
+    /// The host's disk failed in the commit of this batch, and of these events with it. In simulation
+    /// they are recorded when the disk is opened again, if the commit is found there.
+    fn doubt(&self, _batch: &Batch, _events: Vec<Event>) {}
 }
 
 /// A host, as its servers and clients see it. Clones are the same host.
@@ -159,6 +162,13 @@ impl Host {
     /// If the host has no disk, or the disk fails or holds what no store has written.
     pub fn open_store(&self) -> Result<Store, StoreError> {
         self.0.open_store()
+    }
+
+    /// The host's disk failed in the commit of this batch, and so it is in doubt whether these events
+    /// took place. In simulation they are recorded when the disk is opened again, if the commit is found
+    /// there; on real hosts nobody records them.
+    pub fn doubt(&self, batch: &Batch, events: Vec<Event>) {
+        self.0.doubt(batch, events);
     }
 
     /// Records that a server executed a request, both given in the service's own encoding; without a

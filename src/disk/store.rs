@@ -1,6 +1,7 @@
 //! Records by key over redb, on whatever disk.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -158,6 +159,16 @@ impl Store {
     /// If the disk fails or is damaged, or an operation has failed before.
     pub fn records(&mut self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
         self.with(|database| read(database, prefix))
+    }
+
+    /// Whether all that a batch changes is as it says: if nobody has changed it since, whether its
+    /// commit took place.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails or is damaged, or an operation has failed before.
+    pub fn holds(&mut self, batch: &Batch) -> Result<bool, StoreError> {
+        self.with(|database| holds(database, batch))
     }
 
     /// Runs an operation; its failure is the end of this store.
@@ -336,6 +347,19 @@ fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
     drop(table);
     transaction.commit()?;
     Ok(())
+}
+
+fn holds(database: &Database, batch: &Batch) -> Result<bool, redb::Error> {
+    let table = database.begin_read()?.open_table(TABLE)?;
+    // Of two changes of one key the later counts.
+    let last: BTreeMap<&[u8], Option<&[u8]>> = batch.changes().collect();
+    for (key, value) in last {
+        let found = table.get(key)?;
+        if found.as_ref().map(|found| found.value()) != value {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn read(database: &Database, prefix: &[u8]) -> Result<Vec<Record>, redb::Error> {

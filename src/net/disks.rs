@@ -1,9 +1,10 @@
 //! The disks of simulated hosts: one for each host that asks, for all of its lives.
 
-use crate::disk::{Damage, DiskFate, SimDisk};
+use crate::disk::{Batch, Damage, DiskFate, SimDisk};
 use crate::id::HostId;
 use crate::net::world::World;
 use crate::seed::Stream;
+use crate::trace::Event;
 
 /// The disk of a host.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct HostDisk {
     chance: Stream,
     /// The fault that lets the disk fail, and the host with it.
     armed: Option<u16>,
+    /// The commit in which the disk failed, and the events that are true if it took place.
+    doubt: Option<(Batch, Vec<Event>)>,
 }
 
 impl World {
@@ -26,6 +29,7 @@ impl World {
                 disk: SimDisk::formatted(),
                 chance: seed.stream(&format!("disk {name}")),
                 armed: None,
+                doubt: None,
             })
         })
     }
@@ -33,6 +37,16 @@ impl World {
     /// The disk for this life of a host; `None` if the life has ended.
     pub(crate) fn disk_of(&mut self, me: (HostId, u32)) -> Option<SimDisk> {
         self.is_alive(me).then(|| self.disk(me.0).disk.clone())
+    }
+
+    /// The disk of a host failed in this commit, and so it is in doubt whether these events took place.
+    pub(crate) fn doubt(&mut self, host: HostId, batch: Batch, events: Vec<Event>) {
+        self.disk(host).doubt = Some((batch, events));
+    }
+
+    /// What is in doubt about the disk of a host.
+    pub(crate) fn take_doubt(&mut self, host: HostId) -> Option<(Batch, Vec<Event>)> {
+        self.disk(host).doubt.take()
     }
 
     /// An operation on the disk of a host has failed: the host dies there if a fault says so.

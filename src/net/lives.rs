@@ -142,10 +142,8 @@ impl World {
                 }
                 Fault::Skew(skew) => {
                     self.fates.strike(number);
-                    if let Some(clock) = &mut self.hosts[skew.host.index()].clock {
-                        clock.begin(self.now);
-                        self.timers.rouse(skew.host);
-                    }
+                    self.clocks[skew.host.index()].begin(self.now);
+                    self.timers.rouse(skew.host);
                     let event = Event::Skew {
                         offset_ms: skew.offset_ms,
                         rate_ppm: skew.rate_ppm,

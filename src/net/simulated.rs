@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::{coop, spawn_local};
 
 use crate::clock::Time;
-use crate::disk::{Store, StoreError};
+use crate::disk::{Batch, Store, StoreError};
 use crate::history::Outcome;
 use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
@@ -99,6 +99,34 @@ impl SimHost {
 
     pub(crate) const fn world(&self) -> &SharedWorld {
         &self.world
+    }
+}
+
+impl SimHost {
+    /// Records what an earlier life did not live to see, if its commit is found on the disk.
+    fn settle_doubt(&self, store: &mut Store) -> Result<(), StoreError> {
+        let doubt = self.world.borrow_mut().take_doubt(self.me);
+        let Some((batch, events)) = doubt else {
+            return Ok(());
+        };
+        match store.holds(&batch) {
+            Ok(true) => {
+                for mut event in events {
+                    if let Event::Execute { recovered, .. } | Event::Complete { recovered, .. } =
+                        &mut event
+                    {
+                        *recovered = true;
+                    }
+                    self.record(event);
+                }
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            Err(failure) => {
+                self.doubt(&batch, events); // still
+                Err(failure)
+            }
+        }
     }
 }
 
@@ -205,6 +233,7 @@ impl Machine for SimHost {
         match Store::open(disk.backend()) {
             Ok(mut store) => {
                 store.on_failure(failed);
+                self.settle_doubt(&mut store)?;
                 Ok(store)
             }
             Err(error) => {
@@ -212,6 +241,12 @@ impl Machine for SimHost {
                 Err(error)
             }
         }
+    }
+
+    fn doubt(&self, batch: &Batch, events: Vec<Event>) {
+        self.world
+            .borrow_mut()
+            .doubt(self.me, batch.clone(), events);
     }
 }
 

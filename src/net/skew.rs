@@ -3,7 +3,6 @@
 //! Whole numbers only, so that every machine computes the same.
 
 use crate::clock::Time;
-use crate::id::HostId;
 use crate::net::conditions::Fault;
 use crate::net::faults::Skew;
 
@@ -25,25 +24,24 @@ pub(super) struct LocalClock {
 }
 
 impl LocalClock {
-    /// The clock of a host under these faults; `None` if no host has a skew. Where a host has
-    /// several, the last counts.
-    pub(super) fn of(host: HostId, faults: &[Fault]) -> Option<Self> {
-        let skews = || {
-            faults.iter().filter_map(|fault| match fault {
-                Fault::Skew(skew) => Some(skew),
-                _ => None,
-            })
-        };
-        skews().next()?;
-        Some(skews().rfind(|skew| skew.host == host).map_or(
-            Self {
-                start_ms: START_MS,
-                rate_ppm: RIGHT_PPM,
-                zero_ms: i128::MAX,
-            },
-            Self::new,
-        ))
+    /// The clocks of so many hosts under these faults; none at all if no host has a skew. Where a host
+    /// has several, the last counts.
+    pub(super) fn of_hosts(hosts: usize, faults: &[Fault]) -> Vec<Self> {
+        let mut clocks = Vec::new();
+        for fault in faults {
+            if let Fault::Skew(skew) = fault {
+                clocks.resize(hosts, Self::RIGHT);
+                clocks[skew.host.index()] = Self::new(skew);
+            }
+        }
+        clocks
     }
+
+    const RIGHT: Self = Self {
+        start_ms: START_MS,
+        rate_ppm: RIGHT_PPM,
+        zero_ms: i128::MAX,
+    };
 
     fn new(skew: &Skew) -> Self {
         Self {
@@ -86,6 +84,7 @@ fn time(ms: i128) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::HostId;
 
     fn clock(offset_ms: i64, rate_ppm: u32) -> LocalClock {
         let host = HostId(1);
@@ -94,7 +93,7 @@ mod tests {
             offset_ms,
             rate_ppm,
         };
-        LocalClock::of(host, &[Fault::Skew(skew)]).unwrap()
+        LocalClock::of_hosts(2, &[Fault::Skew(skew)])[1]
     }
 
     fn begun(mut clock: LocalClock, zero_ms: u64) -> LocalClock {
@@ -144,8 +143,8 @@ mod tests {
             offset_ms: 250,
             rate_ppm: 1_010_000,
         });
-        assert_eq!(LocalClock::of(HostId(0), &[]), None);
-        let right = LocalClock::of(HostId(0), &[skew]).unwrap();
+        assert_eq!(LocalClock::of_hosts(2, &[]), []);
+        let right = LocalClock::of_hosts(2, &[skew])[0];
         assert_eq!(right.local(Time::from_ms(5)), Time::from_ms(3_600_005));
     }
 }

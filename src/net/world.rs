@@ -30,7 +30,7 @@ use crate::history::Outcome;
 use crate::host::Task;
 use crate::id::{HostId, OperationId};
 use crate::net::Label;
-use crate::net::conditions::{Conditions, Fault};
+use crate::net::conditions::Conditions;
 use crate::net::disks::HostDisk;
 use crate::net::fate::{Fate, Fates};
 use crate::net::lives::LifeChange;
@@ -109,6 +109,8 @@ pub struct World {
     /// Restarts and ends of pauses that are to come.
     pub(super) awaited: u32,
     pub(super) life_changes: VecDeque<LifeChange>,
+    /// The clocks of hosts, if one of them is wrong.
+    pub(super) clocks: Vec<LocalClock>,
     /// Whether events are looked at as they are recorded: for a trigger, or for a clock that is wrong.
     is_attentive: bool,
     polls: u32,
@@ -125,8 +127,6 @@ pub(super) struct HostState {
     pub(super) is_paused: bool,
     /// What has come while it paused.
     pub(super) held: Vec<Packet>,
-    /// Its clock, if some host's clock is wrong.
-    pub(super) clock: Option<LocalClock>,
     pub(super) ports: Vec<(u16, SharedPort)>,
     timers_made: u32,
     /// On turmoil: the host's driver, woken when the host's timers have changed.
@@ -148,15 +148,8 @@ impl World {
         mut recorder: Recorder,
     ) -> Self {
         recorder.mute();
-        let hosts = (0..)
-            .zip(&names)
-            .map(|(number, name)| {
-                let clock = LocalClock::of(HostId(number), &conditions.faults);
-                HostState::new(name.clone(), clock)
-            })
-            .collect();
-        let has_skew = |fault: &Fault| matches!(fault, Fault::Skew(_));
-        let is_attentive = conditions.faults.iter().any(has_skew);
+        let hosts = names.iter().cloned().map(HostState::new).collect();
+        let clocks = LocalClock::of_hosts(names.len(), &conditions.faults);
         Self {
             seed,
             now: Time::ZERO,
@@ -174,7 +167,8 @@ impl World {
             script: Script::default(),
             awaited: 0,
             life_changes: VecDeque::new(),
-            is_attentive,
+            is_attentive: !clocks.is_empty(),
+            clocks,
             polls: 0,
             panic: None,
         }
@@ -283,10 +277,8 @@ impl World {
 
     /// Times within an event become times of the run, and the event may be a trigger.
     fn record_attentively(&mut self, host: HostId, mut event: Event) {
-        if let (Event::Patience { until, .. }, Some(clock)) =
-            (&mut event, self.hosts[host.index()].clock)
-        {
-            *until = clock.virtual_time(*until);
+        if let Event::Patience { until, .. } = &mut event {
+            *until = self.virtual_time(host, *until);
         }
         let about = event.operation().map(|operation| (event.word(), operation));
         self.recorder.record(self.now, host, event);
@@ -299,8 +291,7 @@ impl World {
     pub(super) fn watch_events(&mut self) {
         let is_watching = self.script.is_watching();
         self.recorder.watch(is_watching);
-        let has_clock = |host: &HostState| host.clock.is_some();
-        self.is_attentive = is_watching || self.hosts.iter().any(has_clock);
+        self.is_attentive = is_watching || !self.clocks.is_empty();
     }
 
     /// What was sent during the story.
@@ -396,7 +387,7 @@ impl World {
 
     /// The time on the clock of a host.
     pub(crate) fn local_now(&self, host: HostId) -> Time {
-        match self.hosts[host.index()].clock {
+        match self.clocks.get(host.index()) {
             None => self.now,
             Some(clock) => clock.local(self.now),
         }
@@ -404,7 +395,7 @@ impl World {
 
     /// The first virtual ms in which the clock of a host shows this time or a later one.
     pub(crate) fn virtual_time(&self, host: HostId, local: Time) -> Time {
-        match self.hosts[host.index()].clock {
+        match self.clocks.get(host.index()) {
             None => local,
             Some(clock) => clock.virtual_time(local),
         }
@@ -457,7 +448,7 @@ impl World {
 }
 
 impl HostState {
-    const fn new(name: String, clock: Option<LocalClock>) -> Self {
+    const fn new(name: String) -> Self {
         Self {
             name,
             life: 1,
@@ -465,7 +456,6 @@ impl HostState {
             up_since: Time::ZERO,
             is_paused: false,
             held: Vec::new(),
-            clock,
             ports: Vec::new(),
             timers_made: 0,
             driver: None,

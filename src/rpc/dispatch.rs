@@ -118,7 +118,11 @@ impl Dispatch {
                 if let Some(pending) = self.waiting.remove(&ticket) {
                     let answer = self.complete(now, &pending, reply);
                     let (operation, reply) = (pending.caller.operation, answer.body.clone());
-                    out.record(Event::Complete { operation, reply });
+                    out.record(Event::Complete {
+                        operation,
+                        reply,
+                        recovered: false,
+                    });
                     answer.send(&pending, out);
                 }
             }

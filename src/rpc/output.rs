@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::disk::Batch;
 use crate::host::Host;
 use crate::id::OperationId;
 use crate::net::{Datagrams, Label};
@@ -27,11 +28,16 @@ pub trait Output {
             operation,
             request: request.clone(),
             reply: reply.cloned(),
+            recovered: false,
         });
     }
 
     /// Whether events are wanted that no checker needs.
     fn wants_all_events(&self) -> bool;
+
+    /// The disk failed in the commit of this batch, and with it of these events: whether it took place
+    /// is found out when the disk is opened again. Nobody but a simulator can tell.
+    fn doubt(&mut self, _batch: &Batch, _events: Vec<Event>) {}
 }
 
 /// What a server does, as a value.
@@ -77,6 +83,16 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Takes out the events that the disk is asked for.
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        let actions = self.actions.drain(..);
+        let of_steps = actions.filter_map(|action| match action {
+            Action::Record(event @ (Event::Execute { .. } | Event::Complete { .. })) => Some(event),
+            _ => None,
+        });
+        of_steps.collect()
+    }
+
     /// Lets it go.
     pub(super) fn release(&mut self, out: &mut dyn Output) {
         for action in self.actions.drain(..) {
@@ -133,5 +149,9 @@ impl Output for Outlet<'_> {
 
     fn wants_all_events(&self) -> bool {
         self.wants_all_events
+    }
+
+    fn doubt(&mut self, batch: &Batch, events: Vec<Event>) {
+        self.host.doubt(batch, events);
     }
 }

@@ -48,6 +48,8 @@ struct Disk {
     /// For the keys of the service's records.
     key: Vec<u8>,
     held: Held,
+    /// The batch whose commit has failed.
+    failed: Batch,
 }
 
 /// A server cannot begin: what its disk holds is no use to it.
@@ -121,6 +123,7 @@ impl RpcServer {
             store,
             key: Vec::new(),
             held: Held::default(),
+            failed: Batch::default(),
         };
         self.dispatch.carry_out(now, &self.effects, &mut disk.held);
         disk.commit(&self.effects, None)?;
@@ -373,7 +376,11 @@ impl RpcServer {
             Some(disk) => {
                 disk.held.wants_all_events = out.wants_all_events();
                 carry_out(&mut self.dispatch, &self.effects, &mut disk.held);
-                disk.commit(&self.effects, self.dispatch.cache.as_mut())?;
+                let committed = disk.commit(&self.effects, self.dispatch.cache.as_mut());
+                if committed.is_err() {
+                    out.doubt(&disk.failed, disk.held.take_events());
+                }
+                committed?;
                 disk.held.release(out);
             }
         }
@@ -414,9 +421,12 @@ impl Disk {
                 }
             }
         }
-        self.store.commit(batch)?;
+        let committed = self.store.commit(batch);
+        if committed.is_err() {
+            self.failed = std::mem::take(batch);
+        }
         batch.clear();
-        Ok(())
+        committed
     }
 }
 

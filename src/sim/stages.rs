@@ -93,7 +93,8 @@ impl Stages {
 
 impl Director for Stages {
     fn before(&mut self, world: &mut World) {
-        if let Some(stage) = self.next_stage.take() {
+        if let Some(stage) = self.next_stage {
+            self.next_stage = None;
             self.over_at = world.now() + self.max_virtual;
             if stage == self.story {
                 world.begin_story();

@@ -71,6 +71,8 @@ pub enum Event {
         request: SharedBytes,
         /// The reply, or `None` if the request waits.
         reply: Option<SharedBytes>,
+        /// Whether an earlier life did it, and was found to have done so when its disk was opened again.
+        recovered: bool,
     },
     /// A request that had waited is complete.
     Complete {
@@ -78,6 +80,8 @@ pub enum Event {
         operation: OperationId,
         /// The reply, in the service's own encoding.
         reply: SharedBytes,
+        /// Whether an earlier life did it, as in [`Self::Execute`].
+        recovered: bool,
     },
     /// A server took a request in and did not execute it: a duplicate, or one that it may not take.
     Filter {

@@ -185,6 +185,7 @@ impl Recorder {
                 operation,
                 request,
                 reply,
+                recovered: false,
             };
             self.record(now, host, event);
         } else if !self.muted {

@@ -132,6 +132,7 @@ fn execute(reply: &str) -> Event {
         operation: alice(1),
         request: bytes("cancel CONF000001"),
         reply: Some(bytes(reply)),
+        recovered: false,
     }
 }
 
@@ -204,10 +205,12 @@ pub(crate) fn every_event() -> Vec<Event> {
             operation: alice(0),
             request: bytes("book A"),
             reply: None,
+            recovered: false,
         },
         Event::Complete {
             operation: alice(1),
             reply: bytes("granted"),
+            recovered: false,
         },
         Event::Filter {
             operation: alice(1),

@@ -53,8 +53,10 @@ impl Row {
                 operation,
                 request,
                 reply,
+                recovered,
             } => {
                 self.name(*operation, names);
+                self.note_recovered(*recovered);
                 let request = describe.request(request);
                 let reply = reply.as_deref().map(|reply| describe.reply(reply));
                 let told = reply.as_deref().unwrap_or("waits");
@@ -62,8 +64,13 @@ impl Row {
                 self.request = Some(request);
                 self.reply = reply;
             }
-            Event::Complete { operation, reply } => {
+            Event::Complete {
+                operation,
+                reply,
+                recovered,
+            } => {
                 self.name(*operation, names);
+                self.note_recovered(*recovered);
                 let reply = describe.reply(reply);
                 self.say(&format!(" -> {reply}"));
                 self.reply = Some(reply);
@@ -199,6 +206,13 @@ impl Row {
         match label {
             Some(label) => self.say(&format!(" {}: {text}", label.kind.name())),
             None => self.say(&format!(": {text}")),
+        }
+    }
+
+    fn note_recovered(&mut self, recovered: bool) {
+        if recovered {
+            self.recovered = true;
+            self.note = "before the crash: found on the disk".to_owned();
         }
     }
 

@@ -345,6 +345,7 @@ impl Machine for RealHost {
                     operation,
                     request,
                     reply,
+                    recovered: false,
                 },
             );
         }
