@@ -71,11 +71,14 @@ impl BookingClient {
         mut watch: Watch,
         (began, span): (Time, Duration),
     ) -> String {
-        let until = self.rpc.host().now() + span + GRACE;
-        while !watch.is_over() || self.rpc.host().now() < began + span {
+        let due = began + span;
+        let mut heard_at = self.rpc.host().now();
+        let until = heard_at + span + GRACE;
+        while !watch.is_over() || self.rpc.host().now() < due {
             let Some(pushed) = self.rpc.next_update(until).await else {
-                break;
+                return watch.summary_without_end(heard_at + GRACE < due);
             };
+            heard_at = self.rpc.host().now();
             match watch.take_in(&pushed.body) {
                 Ok(()) => self.rpc.notified(&pushed, operation),
                 Err(reason) => self.rpc.ignore(&pushed, reason),

@@ -202,6 +202,19 @@ impl Watch {
         }
     }
 
+    /// What came of it if the registration did not end when it was due: the server's clock may be fast,
+    /// or it may have forgotten the registration. Updates may be missing of which nobody has heard.
+    pub(crate) fn summary_without_end(&self, silent_before_due: bool) -> String {
+        let summary = self.summary();
+        match self.revisions {
+            Some(_) if !self.ended => format!("{summary}, and no word of the end"),
+            Some(_) if self.is_over() && silent_before_due => {
+                format!("{summary}, and the server ended it early")
+            }
+            _ => summary,
+        }
+    }
+
     fn is_ours(&self, facility: &str) -> Result<(), Ignored> {
         if facility == self.facility {
             Ok(())
@@ -258,6 +271,25 @@ mod tests {
 
     fn asked(watch: &mut Watch) -> Option<u32> {
         watch.ask().map(|ask| ask.after)
+    }
+
+    #[test]
+    fn a_registration_that_does_not_end_when_it_is_due_is_reported() {
+        let mut watch = watch();
+        assert_eq!(
+            watch.summary_without_end(true),
+            "no updates, and no word of the end"
+        );
+        watch.take_in(&latest(2, true)).unwrap();
+        assert_eq!(
+            watch.summary_without_end(true),
+            "no updates, and the server ended it early"
+        );
+        assert_eq!(watch.summary_without_end(false), "no updates");
+        watch.take_in(&latest(3, true)).unwrap();
+        assert_eq!(watch.summary_without_end(true), "no updates, 1 missed");
+        let v1 = Watch::without_revisions("Hall".to_owned());
+        assert_eq!(v1.summary_without_end(true), "no updates");
     }
 
     #[test]
