@@ -118,21 +118,23 @@ pub fn judge<R: ?Sized>(
     spec: &mut dyn Spec<R>,
     names: Names<'_>,
 ) -> Verdict {
-    let mut first_lines = BTreeMap::new();
+    let mut firsts: BTreeMap<OperationId, First> = BTreeMap::new();
     let mut replies = BTreeMap::new();
     for run in applied.iter().filter(|run| run.operation.number > 0) {
-        if first_lines.contains_key(&run.operation) {
+        if let Some(first) = firsts.get_mut(&run.operation) {
+            first.is_only = false;
             continue;
         }
-        first_lines.insert(run.operation, run.line);
+        let (line, is_only) = (run.line, true);
+        firsts.insert(run.operation, First { line, is_only });
         replies.extend(spec.apply(run.at, run.operation, run.request));
     }
 
     let told = told.iter().filter(|told| told.operation.number > 0);
     let told_otherwise = told.filter_map(|told| {
-        let line = first_lines.get(&told.operation).copied();
+        let first = firsts.get(&told.operation).copied();
         let reply = replies.get(&told.operation).map(String::as_str);
-        disagreement(told, line, reply, names)
+        disagreement(told, first, reply, names)
     });
     let mut violations: Vec<cite::Violation> = told_otherwise.collect();
     // The final state is one thing: what first shows a difference stands for the others.
@@ -215,18 +217,31 @@ pub fn from_trace(trace: &TraceFile) -> (Vec<Applied<'_>>, Vec<ToldReply>, Vec<A
     (applied, told, asked.collect())
 }
 
-/// What is wrong with what a client was told, given the line and the reply of its first execution.
+/// The first execution of a request.
+#[derive(Clone, Copy)]
+struct First {
+    line: u32,
+    /// Whether the request did not run again: then what it gave is what its client was told.
+    is_only: bool,
+}
+
+/// What is wrong with what a client was told, given its first execution and the reply in the replay.
 fn disagreement(
     told: &ToldReply,
-    first_line: Option<u32>,
+    first: Option<First>,
     reply: Option<&str>,
     names: Names<'_>,
 ) -> Option<cite::Violation> {
-    let but = match (first_line, reply) {
+    let but = match (first, reply) {
         (Some(_), Some(reply)) if reply == told.text => return None,
-        (Some(line), reply) => {
+        (Some(First { line, is_only }), reply) => {
             let gave = reply.map_or("no reply".to_owned(), |reply| format!("\"{reply}\""));
-            format!("its first execution{} gave {gave}", cite::lines(&[line]))
+            let line = cite::lines(&[line]);
+            if is_only && told.reply_to == Some(told.operation) {
+                format!("the replay of its execution{line} gives {gave}")
+            } else {
+                format!("its first execution{line} gave {gave}")
+            }
         }
         (None, _) => match told.reply_to.filter(|other| *other != told.operation) {
             Some(other) => format!("it never ran: that reply was to {}", names.operation(other)),
@@ -322,6 +337,19 @@ mod tests {
         assert_eq!(
             alone.evidence(),
             "alice#1 was told \"met\" (line 5), but its first execution (line 1) gave no reply"
+        );
+    }
+
+    #[test]
+    fn what_a_request_gave_that_ran_once_is_not_what_the_replay_gives() {
+        let hosts = hosts();
+        let mut spec =
+            |_: Time, operation: OperationId, _: &str| vec![(operation, "missed".to_owned())];
+        let told = [met(1, 5)];
+        let verdict = judge(&[run(1, 1)], &told, &[], &mut spec, Names(&hosts));
+        assert_eq!(
+            verdict.evidence(),
+            "alice#1 was told \"met\" (line 5), but the replay of its execution (line 1) gives \"missed\""
         );
     }
 
