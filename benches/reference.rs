@@ -5,7 +5,9 @@
 //! datagrams and timers, and no RPC layer, codec, service, history or check.
 //!
 //! Two more lines show how cost grows: *many hosts* has 100 clients of 10 requests instead of 3 of 100,
-//! *long pauses* a hundredfold think time: idle virtual time is to cost nothing.
+//! *long pauses* a hundredfold think time: idle virtual time is to cost nothing. *Durable* is the
+//! reference on a simulated disk with a durable reply cache: a commit for each request that changes
+//! something, and for each client's session.
 //!
 //! `cargo bench --bench reference` prints the cost of each, and the ratios: the median over many
 //! rounds, each of which runs every workload on the same seeds in turn, because machines are noisy.
@@ -169,6 +171,10 @@ fn workloads() -> Vec<Workload> {
         ("[150, 450]", "[15000, 45000]"),
         ("seed = 1", "seed = 1\nmax_virtual_s = 7200"),
     ];
+    let durable = [(
+        "semantics = \"at-most-once\"",
+        "semantics = \"at-most-once\"\nstate = \"disk\"\nreply_cache = \"durable\"",
+    )];
     vec![
         Workload {
             name: "bare loop",
@@ -189,6 +195,10 @@ fn workloads() -> Vec<Workload> {
         Workload {
             name: "long pauses",
             run: reference(Detail::Checks, &long_pauses),
+        },
+        Workload {
+            name: "durable",
+            run: reference(Detail::Checks, &durable),
         },
     ]
 }
@@ -250,4 +260,5 @@ fn main() {
     println!("reference / bare loop        {:.2}", ratio(1, 0));
     println!("trace kept / reference       {:.2}", ratio(2, 1));
     println!("long pauses / reference      {:.2}", ratio(4, 1));
+    println!("durable / reference          {:.2}", ratio(5, 1));
 }

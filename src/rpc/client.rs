@@ -359,7 +359,7 @@ impl RpcClient {
     /// Records that the client made nothing of an update.
     pub fn ignore(&self, pushed: &Pushed, reason: Ignored) {
         let (from, label) = (pushed.from, pushed.label);
-        self.host.record_with(|| Event::Ignore {
+        self.host.record(Event::Ignore {
             from,
             label,
             reason,
@@ -492,7 +492,7 @@ impl RpcClient {
 
     fn ignore_arrival(&self, arrival: &Arrival, reason: Ignored) {
         let (from, label) = (self.host.host_of(arrival.from), arrival.label);
-        self.host.record_with(|| Event::Ignore {
+        self.host.record(Event::Ignore {
             from,
             label,
             reason,
