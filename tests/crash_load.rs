@@ -34,7 +34,7 @@ const FAULTS: [&str; 10] = [
 const PROTECTIONS: [&str; 3] = [
     "filter: duplicate: stored reply sent",
     "filter: no longer waited for: ignored",
-    "filter: session not known: refused",
+    "filter: session expired: refused",
 ];
 
 static STORM: LazyLock<Scenario> = LazyLock::new(|| {

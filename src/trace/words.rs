@@ -155,7 +155,11 @@ impl Row {
                 fault,
             } => {
                 let rate = rate_text(*rate_ppm);
-                self.say(&format!("{offset_ms:+} ms, rate {rate}"));
+                self.say(&match (offset_ms, rate_ppm) {
+                    (0, _) => format!("rate {rate}"),
+                    (_, 1_000_000) => format!("{offset_ms:+} ms"),
+                    _ => format!("{offset_ms:+} ms, rate {rate}"),
+                });
                 self.blame(Some(*fault));
             }
             Event::Service {
@@ -319,7 +323,7 @@ impl Filtered {
             Self::Acknowledged => "no longer waited for: ignored",
             Self::DifferentBody => "same id, different body: refused",
             Self::Full => "reply cache full: refused",
-            Self::SessionExpired => "session not known: refused",
+            Self::SessionExpired => "session expired: refused",
         }
     }
 }
