@@ -451,6 +451,8 @@ mod tests {
         assert_eq!(sum, second.merged(first));
         assert_eq!(sum.violated["effects"].example, Some(4));
         let json = serde_json::to_string(&sum).expect("numbers and texts");
+        let (json, coverage) = json.split_once(r#","coverage":{"#).expect("it has one");
+        assert!(coverage.starts_with(r#""datagram lost":0,"#), "{coverage}");
         assert_eq!(
             json,
             concat!(
@@ -458,7 +460,7 @@ mod tests {
                 r#""cancel":{"ok":1,"failed":0,"unknown":0}},"#,
                 r#""executions":{"0":0,"1":1,"2":0,"3":1},"violated":{"effects":2},"#,
                 r#""messages":{"sent":0,"lost":0,"duplicated":0},"retransmissions":0,"#,
-                r#""latency_ms":{"p50":7,"p99":9,"max":9}}"#
+                r#""latency_ms":{"p50":7,"p99":9,"max":9}"#
             )
         );
     }
