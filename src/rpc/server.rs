@@ -93,8 +93,13 @@ impl RpcServer {
 
     /// The same server, with a reply cache of this kind if it filters duplicates at all. Sessions are
     /// numbered from `numbers`, which repeats in no life of the server.
+    ///
+    /// # Panics
+    ///
+    /// If the server has its disk already: it has taken up there what another cache is to know.
     #[must_use]
     pub fn with_reply_cache(mut self, kind: CacheKind, limits: Limits, numbers: Stream) -> Self {
+        assert!(self.disk.is_none(), "a reply cache comes before the disk");
         if let Some(cache) = &mut self.dispatch.cache {
             *cache = ReplyCache::new(kind, limits);
             self.sessions = kind.has_sessions().then_some(numbers);
@@ -114,7 +119,9 @@ impl RpcServer {
         let records = store.records(&[records::SERVICE])?;
         let mut records = records.into_iter();
         self.service.restore(now, &mut records, &mut self.effects)?;
-        if let Some(cache) = &mut self.dispatch.cache {
+        if let Some(cache) = &mut self.dispatch.cache
+            && cache.is_durable()
+        {
             cache.restore(now, Stored::of(&mut store)?)?;
         }
         let mut disk = Disk {
@@ -264,9 +271,7 @@ impl RpcServer {
             (Some(cache), Some(numbers)) => cache.hello(now, client, number(numbers)),
             _ => Some(NO_SESSION),
         };
-        if let Some(disk) = &mut self.disk {
-            disk.commit(&self.effects, self.dispatch.cache.as_mut())?;
-        }
+        self.commit()?;
         let sequence = pending.sequence;
         match session {
             Some(session) => send(out, pending, Kind::Welcome, |client| Message::Welcome {
@@ -293,6 +298,9 @@ impl RpcServer {
             None if session == NO_SESSION => Admission::New,
             None => Admission::SessionExpired,
         };
+        if admission != Admission::New {
+            self.commit()?; // so that what changes without a step does not pile up
+        }
         let sequence = pending.sequence;
         match admission {
             Admission::New => return self.execute(now, pending, body, out),
@@ -379,6 +387,14 @@ impl RpcServer {
         }
         self.effects.clear();
         Ok(())
+    }
+
+    /// Makes durable what has changed in the reply cache alone.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        match &mut self.disk {
+            Some(disk) => disk.commit(&self.effects, self.dispatch.cache.as_mut()),
+            None => Ok(()),
+        }
     }
 
     fn count_malformed(

@@ -11,7 +11,8 @@ use wavetank::net::conditions::{Conditions, Delay, Fault, Link, Selector, Target
 use wavetank::net::event;
 use wavetank::net::world::{Director, Main, Next, World};
 use wavetank::rpc::Semantics;
-use wavetank::rpc::client::{CallOptions, Called, RpcClient, Wire};
+use wavetank::rpc::called::Called;
+use wavetank::rpc::client::{CallOptions, RpcClient, Wire};
 use wavetank::rpc::message::Message;
 use wavetank::rpc::retransmit::Policy;
 use wavetank::rpc::serve::serve;
