@@ -8,6 +8,7 @@
 pub mod called;
 pub mod client;
 mod dispatch;
+pub mod in_doubt;
 mod malformed;
 pub mod message;
 pub mod origin;

@@ -16,6 +16,7 @@ use crate::disk::{Batch, Store, StoreError};
 use crate::id::{ClientId, ClientKey};
 use crate::net::Kind;
 use crate::rpc::dispatch::{Dispatch, Executed, Pending, send, tell};
+use crate::rpc::in_doubt::InDoubt;
 use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
 use crate::rpc::origin::Origin;
@@ -38,6 +39,7 @@ pub struct RpcServer {
     malformed: MalformedCounts,
     /// Numbers for sessions, where the reply cache has them.
     sessions: Option<Stream>,
+    in_doubt: Option<InDoubt>,
     /// With state on a disk.
     disk: Option<Disk>,
 }
@@ -48,6 +50,7 @@ struct Disk {
     /// For the keys of the service's records.
     key: Vec<u8>,
     held: Held,
+    in_doubt: Option<InDoubt>,
 }
 
 /// A server cannot begin: what its disk holds is no use to it.
@@ -87,6 +90,7 @@ impl RpcServer {
             tickets: 0,
             malformed: MalformedCounts::default(),
             sessions: None,
+            in_doubt: None,
             disk: None,
         }
     }
@@ -104,6 +108,13 @@ impl RpcServer {
             *cache = ReplyCache::new(kind, limits);
             self.sessions = kind.has_sessions().then_some(numbers);
         }
+        self
+    }
+
+    /// The same server, whose commits are remembered outside its lives.
+    #[must_use]
+    pub fn with_in_doubt(mut self, in_doubt: InDoubt) -> Self {
+        self.in_doubt = Some(in_doubt);
         self
     }
 
@@ -128,6 +139,7 @@ impl RpcServer {
             store,
             key: Vec::new(),
             held: Held::default(),
+            in_doubt: self.in_doubt.take(),
         };
         self.dispatch.carry_out(now, &self.effects, &mut disk.held);
         disk.commit(&self.effects, None)?;
@@ -430,7 +442,13 @@ impl Disk {
                 }
             }
         }
+        if let Some(in_doubt) = &self.in_doubt {
+            in_doubt.begin(batch, &self.held.actions);
+        }
         self.store.commit(batch)?;
+        if let Some(in_doubt) = &self.in_doubt {
+            in_doubt.end();
+        }
         batch.clear();
         Ok(())
     }

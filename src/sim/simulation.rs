@@ -26,6 +26,7 @@ use crate::net::world::{Main, Traffic, World};
 use crate::net::{event, turmoil};
 use crate::rpc::StateKind;
 use crate::rpc::client::{self, CallOptions, RpcClient};
+use crate::rpc::in_doubt::InDoubt;
 use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::{halt, serve};
 use crate::rpc::server::{RestoreError, RpcServer};
@@ -169,6 +170,7 @@ pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
 fn server_main(variant: &Variant) -> Main {
     let (application, semantics) = (variant.application.clone(), variant.semantics);
     let (reply_cache, state) = (variant.reply_cache, variant.state);
+    let in_doubt = InDoubt::default();
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
         let mut server = RpcServer::new(application.service(), application.format_v1(), semantics);
@@ -177,8 +179,7 @@ fn server_main(variant: &Variant) -> Main {
             server = server.with_reply_cache(reply_cache, Limits::default(), numbers);
         }
         if state == StateKind::Disk {
-            let opened = host.open_store().map_err(RestoreError::from);
-            match opened.and_then(|store| server.with_store(host.now(), store)) {
+            match restore(&host, server.with_in_doubt(in_doubt.clone()), &in_doubt) {
                 Ok(restored) => server = restored,
                 Err(why) => return Box::pin(async move { halt(&host, &why) }),
             }
@@ -188,6 +189,15 @@ fn server_main(variant: &Variant) -> Main {
             .expect("a server has its host to itself");
         Box::pin(serve(host, socket, server))
     })
+}
+
+/// Puts a server on the disk of its host, and records what the last life did not live to record.
+fn restore(host: &Host, server: RpcServer, in_doubt: &InDoubt) -> Result<RpcServer, RestoreError> {
+    let mut store = host.open_store()?;
+    for event in in_doubt.found(&mut store)? {
+        host.record(event);
+    }
+    server.with_store(host.now(), store)
 }
 
 /// How far a client is with its script, in whatever life.
