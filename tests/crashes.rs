@@ -1,7 +1,7 @@
 //! A server is crashed at every operation on its disk, and hosts at every event of a trace.
 //!
 //! Two clients book, move and cancel on a network with some loss. The run is repeated once for each
-//! moment at which somebody can crash; each time the server comes back after 50 ms, and the clients
+//! moment at which somebody can crash; each time the host comes back after 50 ms, and the clients
 //! send again. What was acknowledged must be there in the end, and nothing may have run twice.
 
 use std::collections::BTreeMap;
@@ -19,10 +19,16 @@ use wavetank::seed::Seed;
 use wavetank::services::catalogue;
 use wavetank::sim::report::{self, Report};
 use wavetank::sim::scenario::{Backend, Check, Scenario, Variant};
-use wavetank::trace::{Detail, Event, text};
+use wavetank::trace::{Detail, Event, Line, text};
 
 const SERVER: HostId = HostId(0);
 const SEED: Seed = Seed(7);
+
+/// What may become of what a disk has not synced.
+const FATES: [DiskFate; 3] = [DiskFate::Keep, DiskFate::Lose, DiskFate::Tear];
+
+/// More operations on the disk than there are in any of these runs.
+const OPERATIONS_MAX: u64 = 4_096;
 
 /// Twenty requests. They collide on purpose, so that what was executed and in which order is seen in
 /// replies and in the end.
@@ -89,112 +95,124 @@ impl Tank {
         text::write(&report.trace(&self.scenario, &self.variant, SEED))
     }
 
-    /// What is wrong with a run in which this happens.
-    fn complaint(&self, fault: &Fault) -> Option<Complaint> {
-        let report = self.run(std::slice::from_ref(fault), Backend::Event);
-        if !report.run.idle_faults.is_empty() {
-            eprintln!("idle {fault:?}");
-        }
-        let violated = |check| {
-            let (_, verdict) = report
-                .verdicts
-                .iter()
-                .find(|(judged, _)| *judged == check)?;
-            (*verdict != Verdict::Valid).then(|| format!("{fault:?}: {verdict}"))
-        };
-        let unknown = report.run.lines.iter().any(|line| {
-            matches!(&line.event, Event::Outcome { outcome, .. } if outcome.kind == OutcomeKind::Unknown)
-        });
-        Some(Complaint {
-            executions: violated(Check::Executions),
-            effects: violated(Check::Effects),
-            unknown: unknown.then(|| format!("{fault:?}")),
-        })
-    }
-
-    fn judge(&self, faults: &[Fault]) -> Judged {
-        let complaints: Vec<_> = faults
-            .par_iter()
-            .filter_map(|fault| self.complaint(fault))
-            .collect();
-        let all = |of: fn(&Complaint) -> &Option<String>| {
-            complaints.iter().filter_map(|c| of(c).clone()).collect()
-        };
-        Judged {
-            executions: all(|c| &c.executions),
-            effects: all(|c| &c.effects),
-            unknown: all(|c| &c.unknown),
-        }
-    }
-
-    /// Every operation on the server's disk, as a moment to crash with this fate of the disk.
-    fn disk_operations(&self, disk: DiskFate) -> Vec<Fault> {
-        let crash = |nth| crash(SERVER, When::At(Chosen::Fixed(0)), Some(nth), disk);
-        let is_idle = |nth| {
-            !self
-                .run(&[crash(nth)], Backend::Event)
-                .run
-                .idle_faults
-                .is_empty()
-        };
-        let mut bounds = (0, 4_096);
-        assert!(
-            is_idle(bounds.1),
-            "more operations than this test looks for"
-        );
-        while bounds.1 - bounds.0 > 1 {
-            let middle = u64::midpoint(bounds.0, bounds.1);
-            if is_idle(middle) {
-                bounds.1 = middle;
-            } else {
-                bounds.0 = middle;
-            }
-        }
-        (1..=bounds.0).map(crash).collect()
-    }
-
-    /// Every event of the undisturbed run that is about an operation, as a moment to crash for whoever
-    /// `who` names; told the host of the event and the operation's client.
-    fn events(&self, who: impl Fn(HostId, HostId) -> Option<HostId>) -> Vec<Fault> {
-        let undisturbed = self.run(&[], Backend::Event);
-        let mut seen = BTreeMap::new();
-        let mut faults = Vec::new();
-        for line in &undisturbed.run.lines {
-            let Some(operation) = line
-                .event
-                .operation()
-                .filter(|operation| operation.number > 0)
-            else {
-                continue;
+    /// What is wrong with the runs in which one of these happens.
+    fn judge(&self, moments: Vec<Vec<Fault>>) -> Judged {
+        let runs = moments.len();
+        let judge = |faults: Vec<Fault>| {
+            let report = self.run(&faults, Backend::Event);
+            let idle = &report.run.idle_faults;
+            assert!(idle.is_empty(), "did not happen: {faults:?}");
+            let verdict = |check| {
+                let (_, verdict) = report
+                    .verdicts
+                    .iter()
+                    .find(|(judged, _)| *judged == check)?;
+                (*verdict != Verdict::Valid).then(|| format!("{faults:?}: {verdict}"))
             };
-            let word = line.event.word();
-            let nth: &mut u32 = seen.entry((word, operation)).or_default();
+            let is_unknown = |line: &Line| matches!(&line.event, Event::Outcome { outcome, .. } if outcome.kind == OutcomeKind::Unknown);
+            let unknown = report.run.lines.iter().any(is_unknown);
+            let unknown = unknown.then(|| format!("{faults:?}"));
+            [verdict(Check::Executions), verdict(Check::Effects), unknown]
+        };
+        let judged: Vec<_> = moments.into_par_iter().map(judge).collect();
+        let [executions, effects, unknown] = [0, 1, 2].map(|place| {
+            let of_place = judged.iter().filter_map(|of_run| of_run[place].clone());
+            of_place.collect()
+        });
+        Judged {
+            runs,
+            executions,
+            effects,
+            unknown,
+        }
+    }
+
+    /// A crash at every operation on the server's disk.
+    fn disk_operations(&self, disk: DiskFate) -> Vec<Vec<Fault>> {
+        self.while_struck(|nth| vec![in_disk_operation(0, nth, disk)])
+    }
+
+    /// A crash in the middle of the run, and one at every disk operation of the life after it, the first
+    /// of which repair the disk.
+    fn disk_operations_after(&self, first: Fault) -> Vec<Vec<Fault>> {
+        let crash_of = |line: &&Line| matches!(line.event, Event::Crash { .. });
+        let run = self.run(std::slice::from_ref(&first), Backend::Event).run;
+        let at = run.lines.iter().find(crash_of).expect("it happens").at;
+        let second = |nth| in_disk_operation(at.as_ms() + 1, nth, DiskFate::Tear);
+        self.while_struck(|nth| vec![first.clone(), second(nth)])
+    }
+
+    /// The moments 1, 2, 3 and so on, up to the last that comes.
+    fn while_struck(&self, moment: impl Fn(u64) -> Vec<Fault>) -> Vec<Vec<Fault>> {
+        let comes = |nth| {
+            let report = self.run(&moment(nth), Backend::Event);
+            report.run.idle_faults.is_empty()
+        };
+        let (mut last, mut beyond) = (0, OPERATIONS_MAX);
+        assert!(!comes(beyond), "more operations than this test looks for");
+        while beyond - last > 1 {
+            let middle = u64::midpoint(last, beyond);
+            *(if comes(middle) {
+                &mut last
+            } else {
+                &mut beyond
+            }) = middle;
+        }
+        (1..=last).map(moment).collect()
+    }
+
+    /// A crash at every event of the undisturbed run that is about an operation: of the host that `who`
+    /// makes of the event's host and the operation's client.
+    fn events(&self, disk: DiskFate, who: fn(HostId, HostId) -> Option<HostId>) -> Vec<Vec<Fault>> {
+        let undisturbed = self.run(&[], Backend::Event).run;
+        let end = undisturbed.lines.last().expect("much happens").at;
+        let mut seen: BTreeMap<_, u32> = BTreeMap::new();
+        let mut moments = Vec::new();
+        for Line {
+            at,
+            host: on,
+            event,
+        } in &undisturbed.lines
+        {
+            let (word, operation) = (event.word(), event.operation().expect("of a client"));
+            let nth = seen.entry((word, operation)).or_default();
             *nth += 1;
             let trigger = Trigger {
                 word,
                 operation,
                 nth: *nth,
             };
-            if let Some(host) = who(line.host, operation.client) {
-                faults.push(crash(host, When::After(trigger), None, DiskFate::Lose));
-            }
+            // Another host would crash in the next ms, and the story is over in its last.
+            let host = who(*on, operation.client).filter(|host| host == on || *at < end);
+            let crash = host.map(|host| crash(host, When::After(trigger), None, disk));
+            moments.extend(crash.map(|crash| vec![crash]));
         }
-        faults
+        moments
     }
 }
 
-/// What may be wrong with a run.
-struct Complaint {
-    executions: Option<String>,
-    effects: Option<String>,
-    unknown: Option<String>,
-}
-
-/// What was wrong with many.
+/// What was wrong with many runs, each time with what had happened there.
 struct Judged {
+    runs: usize,
     executions: Vec<String>,
     effects: Vec<String>,
+    /// Some call ended unknown.
     unknown: Vec<String>,
+}
+
+impl Judged {
+    fn assert_valid(&self, at_least: usize) {
+        let none: [String; 0] = [];
+        assert!(self.runs >= at_least, "only {} moments", self.runs);
+        assert_eq!(self.executions, none);
+        assert_eq!(self.effects, none);
+    }
+
+    /// However the server crashes, every call is answered.
+    fn assert_answered(&self, at_least: usize) {
+        self.assert_valid(at_least);
+        assert_eq!(self.unknown, [""; 0]);
+    }
 }
 
 fn crash(host: HostId, when: When, disk_operation: Option<u64>, disk: DiskFate) -> Fault {
@@ -207,47 +225,115 @@ fn crash(host: HostId, when: When, disk_operation: Option<u64>, disk: DiskFate) 
     })
 }
 
-const FATES: [DiskFate; 3] = [DiskFate::Keep, DiskFate::Lose, DiskFate::Tear];
+fn in_disk_operation(from_ms: u64, nth: u64, disk: DiskFate) -> Fault {
+    crash(SERVER, When::At(Chosen::Fixed(from_ms)), Some(nth), disk)
+}
+
+const fn server(_on: HostId, _client: HostId) -> Option<HostId> {
+    Some(SERVER)
+}
+
+fn client(on: HostId, client: HostId) -> Option<HostId> {
+    (on == client).then_some(client)
+}
 
 #[test]
-fn measure() {
-    for variant in ["durable", "epoch", "memory"] {
+fn undisturbed_twenty_requests_are_executed_and_answered() {
+    for variant in ["memory", "epoch", "durable"] {
         let tank = Tank::of(variant);
-        let started = std::time::Instant::now();
-        let mut all: Vec<(String, Vec<Fault>)> = FATES
-            .iter()
-            .map(|f| (format!("{f:?}"), tank.disk_operations(*f)))
-            .collect();
-        all.push(("events".into(), tank.events(|_, _| Some(SERVER))));
-        all.push((
-            "client".into(),
-            tank.events(|on, client| (on == client).then_some(client)),
-        ));
-        for (name, faults) in all {
-            let judged = tank.judge(&faults);
-            eprintln!(
-                "{variant} {name}: {} faults, {} executions {} effects {} unknown, {:?}",
-                faults.len(),
-                judged.executions.len(),
-                judged.effects.len(),
-                judged.unknown.len(),
-                started.elapsed()
-            );
-            if variant == "durable" {
-                eprintln!(
-                    "{:?} {:?}",
-                    judged.executions.first(),
-                    judged.effects.first()
-                );
-            }
-        }
+        assert_eq!(tank.run(&[], Backend::Event).run.executed.len(), 20);
+        tank.judge(vec![Vec::new()]).assert_answered(1);
     }
+}
+
+#[test]
+fn durable_loses_and_repeats_nothing_at_any_operation_of_its_disk() {
     let tank = Tank::of("durable");
-    eprintln!(
-        "{}",
-        tank.trace(
-            &tank.disk_operations(DiskFate::Tear)[40..41],
-            Backend::Event
-        )
-    );
+    for fate in FATES {
+        let moments = tank.disk_operations(fate);
+        tank.judge(moments).assert_answered(120);
+    }
+}
+
+#[test]
+fn durable_loses_and_repeats_nothing_when_it_crashes_again_while_its_disk_is_repaired() {
+    let tank = Tank::of("durable");
+    for nth in [40, 41, 42, 43, 44] {
+        let moments = tank.disk_operations_after(in_disk_operation(0, nth, DiskFate::Tear));
+        let trace = tank.trace(&moments[0], Backend::Event);
+        let is_back = trace.find("  restart  ").expect("it comes back");
+        let next = trace[is_back..].lines().nth(1).expect("it crashes");
+        assert!(next.contains("server  crash"), "not while it opens: {next}");
+        let soon = moments.into_iter().take(24).collect();
+        tank.judge(soon).assert_answered(24);
+    }
+}
+
+#[test]
+fn durable_loses_and_repeats_nothing_at_any_event() {
+    let tank = Tank::of("durable");
+    for fate in FATES {
+        let moments = tank.events(fate, server);
+        tank.judge(moments).assert_answered(120);
+    }
+}
+
+#[test]
+fn a_client_that_crashes_at_any_event_of_its_own_repeats_nothing() {
+    for variant in ["memory", "epoch", "durable"] {
+        let tank = Tank::of(variant);
+        let moments = tank.events(DiskFate::Keep, client);
+        let judged = tank.judge(moments);
+        judged.assert_valid(40);
+        assert!(!judged.unknown.is_empty(), "nobody was waiting");
+    }
+}
+
+#[test]
+fn epoch_repeats_nothing_and_does_not_always_know() {
+    let tank = Tank::of("epoch");
+    let at_operations = FATES
+        .into_iter()
+        .flat_map(|fate| tank.disk_operations(fate));
+    let moments = at_operations.chain(tank.events(DiskFate::Lose, server));
+    let judged = tank.judge(moments.collect());
+    judged.assert_valid(300);
+    assert!(judged.unknown.len() > 100, "{}", judged.unknown.len());
+}
+
+#[test]
+fn memory_is_caught_repeating() {
+    let tank = Tank::of("memory");
+    for moments in [
+        tank.disk_operations(DiskFate::Tear),
+        tank.events(DiskFate::Lose, server),
+    ] {
+        let judged = tank.judge(moments);
+        assert!(judged.executions.len() > 40, "{}", judged.executions.len());
+        assert!(judged.effects.len() > 40, "{}", judged.effects.len());
+    }
+}
+
+#[test]
+fn a_disk_that_lies_is_caught_losing_what_was_acknowledged() {
+    let tank = Tank::of("durable");
+    let moments = tank.events(DiskFate::Lie, server);
+    let judged = tank.judge(moments);
+    assert!(judged.effects.len() > 40, "{}", judged.effects.len());
+}
+
+#[test]
+fn both_simulators_tell_the_same_story_of_a_crash() {
+    let tank = Tank::of("durable");
+    let moments = [
+        tank.disk_operations(DiskFate::Tear),
+        tank.disk_operations_after(in_disk_operation(0, 44, DiskFate::Lose)),
+        tank.events(DiskFate::Lose, server),
+        tank.events(DiskFate::Keep, client),
+    ];
+    for faults in moments.concat().iter().step_by(29) {
+        let [ours, theirs] = Backend::ALL.map(|backend| tank.trace(faults, backend));
+        assert!(ours.contains("  crash  "), "{ours}");
+        assert_eq!(ours, theirs, "{faults:?}");
+    }
 }

@@ -366,3 +366,7 @@ fn erase(changes: &mut Batch, client: ClientId, record: &ClientRecord) {
 #[cfg(test)]
 #[path = "reply_cache_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reply_cache_session_tests.rs"]
+mod session_tests;
