@@ -124,7 +124,7 @@ impl ReplyCache {
         }
     }
 
-    /// Gives a client a session: the one that it has, or else a new one of the number `fresh`. `None`
+    /// Gives a client a session: the one that it has, or else a new one of the number `fresh`, drawn at random. `None`
     /// if the cache is full; [`NO_SESSION`] if it is of a kind without sessions.
     pub fn hello(&mut self, now: Time, client: ClientId, fresh: u64) -> Option<u64> {
         if !self.kind.has_sessions() {
@@ -136,9 +136,10 @@ impl ReplyCache {
         let key = ClientKey::Id(client);
         let record = self.clients.get_or_insert(key, now, room)?;
         if record.session == NO_SESSION {
-            record.session = fresh;
+            record.session = fresh.max(NO_SESSION + 1);
             if self.keeps_records {
-                records::put_session(&mut self.changes, client, fresh, record.awaited);
+                let (session, awaited) = (record.session, record.awaited);
+                records::put_session(&mut self.changes, client, session, awaited);
             }
         }
         record.last_heard = now;
@@ -370,3 +371,7 @@ mod tests;
 #[cfg(test)]
 #[path = "reply_cache_session_tests.rs"]
 mod session_tests;
+
+#[cfg(test)]
+#[path = "reply_cache_stored_tests.rs"]
+mod stored_tests;

@@ -280,7 +280,7 @@ impl RpcServer {
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
         let session = match (&mut self.dispatch.cache, &mut self.sessions) {
-            (Some(cache), Some(numbers)) => cache.hello(now, client, number(numbers)),
+            (Some(cache), Some(numbers)) => cache.hello(now, client, numbers.next_u64()),
             _ => Some(NO_SESSION),
         };
         self.commit()?;
@@ -452,11 +452,6 @@ impl Disk {
         batch.clear();
         Ok(())
     }
-}
-
-/// A number for a session.
-fn number(numbers: &mut Stream) -> u64 {
-    numbers.next_u64().max(NO_SESSION + 1)
 }
 
 /// Records what is done with a request instead of executing it.
