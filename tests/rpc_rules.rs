@@ -15,5 +15,7 @@ mod lives;
 mod semantics;
 #[path = "rpc_rules/services.rs"]
 mod services;
+#[path = "rpc_rules/sessions.rs"]
+mod sessions;
 #[path = "rpc_rules/tank.rs"]
 mod tank;

@@ -125,7 +125,10 @@ fn the_effect_and_the_reply_are_found_together_or_not_at_all() {
             }
         }
     }
-    assert!(found_either.iter().all(|&times| times > 0), "{found_either:?}");
+    assert!(
+        found_either.iter().all(|&times| times > 0),
+        "{found_either:?}"
+    );
 }
 
 #[test]
@@ -135,7 +138,10 @@ fn a_request_that_waited_is_not_executed_by_the_next_life() {
     let waits = request(ALICE, session, 1, b"wait");
     assert_eq!(lives.receive(&waits).words, ["execute"]);
     let in_progress = lives.receive(&waits);
-    assert_eq!((in_progress.sent.len(), &in_progress.words[..]), (1, &["filter"][..]));
+    assert_eq!(
+        (in_progress.sent.len(), &in_progress.words[..]),
+        (1, &["filter"][..])
+    );
     lives.restart(CacheKind::Durable, DiskFate::Lose);
     let expired = refused(ALICE, 1, Refused::SessionExpired);
     assert_eq!(lives.receive(&waits), expired);
