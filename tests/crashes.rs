@@ -4,7 +4,7 @@
 //! moment at which somebody can crash; each time the host comes back after 50 ms, and the clients
 //! send again. What was acknowledged must be there in the end, and nothing may have run twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use wavetank::history::OutcomeKind;
 use wavetank::id::HostId;
 use wavetank::net::conditions::Fault;
 use wavetank::net::faults::{Chosen, Crash, Trigger, When};
+use wavetank::rpc::message::Message;
 use wavetank::seed::Seed;
 use wavetank::services::catalogue;
 use wavetank::sim::report::{self, Report};
@@ -299,6 +300,32 @@ fn epoch_repeats_nothing_and_does_not_always_know() {
     let judged = tank.judge(moments.collect());
     judged.assert_valid(300);
     assert!(judged.unknown.len() > 100, "{}", judged.unknown.len());
+}
+
+#[test]
+fn no_life_of_an_epoch_server_gives_a_session_of_another() {
+    let tank = Tank::of("epoch");
+    let crashes = [60, 170, 280].map(|at| {
+        let at = When::At(Chosen::Fixed(at));
+        crash(SERVER, at, None, DiskFate::Keep)
+    });
+    let run = tank.run(&crashes, Backend::Event).run;
+    let mut lives = vec![BTreeSet::new()];
+    for line in &run.lines {
+        match &line.event {
+            Event::Crash { .. } => lives.push(BTreeSet::new()),
+            Event::Send { datagram, .. } => {
+                if let Ok(Message::Welcome { session, .. }) = Message::decode(datagram) {
+                    lives.last_mut().expect("one at least").insert(session);
+                }
+            }
+            _ => {}
+        }
+    }
+    let given: usize = lives.iter().map(BTreeSet::len).sum();
+    assert!(lives.len() == 4 && given >= 6, "{lives:?}");
+    let different: BTreeSet<u64> = lives.iter().flatten().copied().collect();
+    assert_eq!(different.len(), given, "{lives:?}");
 }
 
 #[test]
