@@ -7,9 +7,15 @@
 mod cache;
 #[path = "rpc_rules/calls.rs"]
 mod calls;
+#[path = "rpc_rules/durable.rs"]
+mod durable;
+#[path = "rpc_rules/lives.rs"]
+mod lives;
 #[path = "rpc_rules/semantics.rs"]
 mod semantics;
 #[path = "rpc_rules/services.rs"]
 mod services;
+#[path = "rpc_rules/sessions.rs"]
+mod sessions;
 #[path = "rpc_rules/tank.rs"]
 mod tank;

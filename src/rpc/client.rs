@@ -1,6 +1,6 @@
 //! The client's side of calls.
 //!
-//! A [`RpcClient`] is one life of a client: it draws a random client id, numbers its calls from 1,
+//! A [`RpcClient`] is one life of a client: it draws a random client id, numbers its calls upwards,
 //! sends each again under the same id as its policy says, and takes only a reply that echoes the id.
 //! In format v1 replies echo nothing, so it takes any reply of the right type: that is the format's
 //! first weakness.
@@ -12,11 +12,11 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::clock::Time;
-use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Attempt, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
+use crate::rpc::called::Called;
 use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::{Policy, Retransmission, Step};
 use crate::rpc::v1::{FormatV1, FromServer};
@@ -49,81 +49,6 @@ pub struct CallOptions {
     pub sessions: bool,
 }
 
-/// How a call ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Called {
-    /// With a reply of the service, in the service's own encoding.
-    Reply {
-        /// The reply.
-        body: SharedBytes,
-        /// The operation whose reply it is, where the network knows it.
-        reply_to: Option<OperationId>,
-    },
-    /// The server refused the call before it reached the service.
-    Refused(Refused),
-    /// It was not sent: the client's format cannot express it.
-    NotExpressible,
-    /// It was not sent: the server refused the client a session.
-    NoSession(Refused),
-    /// It was not sent: no answer came to the client's hello.
-    NoWelcome {
-        /// How often the hello was sent.
-        sends: u16,
-    },
-    /// No reply came: nobody knows whether the request was executed.
-    GaveUp {
-        /// How often it was sent.
-        sends: u16,
-    },
-}
-
-impl Called {
-    /// What a client may conclude. `is_error` says of a reply whether the service refused.
-    ///
-    /// A session that the server does not know may have belonged to a server life in which an earlier
-    /// attempt was executed, so that nobody knows either; nor does a server that is full remember
-    /// whether it was, and another copy of the request may find room.
-    #[must_use]
-    pub fn into_outcome(self, is_error: impl FnOnce(&[u8]) -> bool) -> Outcome {
-        match self {
-            Self::Reply { body, reply_to } => {
-                let failed = is_error(&body);
-                let kind = if failed {
-                    OutcomeKind::Failed
-                } else {
-                    OutcomeKind::Ok
-                };
-                Outcome {
-                    kind,
-                    told: Told::Reply(body),
-                    reply_to,
-                }
-            }
-            Self::Refused(reason @ (Refused::SessionExpired | Refused::Full)) => {
-                Outcome::text(OutcomeKind::Unknown, reason.to_string())
-            }
-            Self::Refused(reason) => Outcome::text(OutcomeKind::Failed, reason.to_string()),
-            Self::NotExpressible => {
-                Outcome::text(OutcomeKind::Failed, "format v1 cannot express it")
-            }
-            Self::NoSession(reason) => {
-                Outcome::text(OutcomeKind::Failed, format!("no session: {reason}"))
-            }
-            Self::NoWelcome { sends: 1 } => {
-                Outcome::text(OutcomeKind::Failed, "no session: no answer to 1 hello")
-            }
-            Self::NoWelcome { sends } => Outcome::text(
-                OutcomeKind::Failed,
-                format!("no session: no answer to {sends} hellos"),
-            ),
-            Self::GaveUp { sends: 1 } => Outcome::text(OutcomeKind::Unknown, "no reply to 1 send"),
-            Self::GaveUp { sends } => {
-                Outcome::text(OutcomeKind::Unknown, format!("no reply to {sends} sends"))
-            }
-        }
-    }
-}
-
 /// An update that has arrived.
 #[derive(Clone, Debug)]
 pub struct Pushed {
@@ -145,7 +70,8 @@ pub struct RpcClient {
     id: ClientId,
     /// `None` until the server has answered a hello.
     session: Option<u64>,
-    calls: u32,
+    /// The last number given: each call takes one, and a hello one of its own.
+    numbered: u32,
     updates: VecDeque<Pushed>,
     writer: Writer,
 }
@@ -198,7 +124,7 @@ impl RpcClient {
             options,
             id,
             session: None,
-            calls: 0,
+            numbered: 0,
             updates,
             writer: Writer::default(),
         }
@@ -219,9 +145,8 @@ impl RpcClient {
     /// Calls the service, and waits for the reply or until the policy says to give up. A client that
     /// needs a session and has none says hello first; that takes as many attempts of its own.
     pub async fn call(&mut self, operation: OperationId, body: &[u8]) -> Called {
-        self.calls += 1;
         let mut open = Open {
-            sequence: self.calls,
+            sequence: self.next_number(),
             body,
             says_hello: self.options.sessions && self.session.is_none() && !self.speaks_v1(),
         };
@@ -262,7 +187,7 @@ impl RpcClient {
                 // No copy of a request outside sessions is executed by a server that has them.
                 Heard::Refused(Refused::SessionExpired) if self.session.is_none() => {
                     open.says_hello = true;
-                    datagram = self.begin(&mut retransmission, &mut attempt, operation, open);
+                    datagram = self.begin(&mut retransmission, &mut attempt, operation, &mut open);
                     sends = 1;
                 }
                 Heard::Refused(reason) => {
@@ -275,7 +200,7 @@ impl RpcClient {
                 Heard::Welcome(session) => {
                     self.session = Some(session);
                     open.says_hello = false;
-                    datagram = self.begin(&mut retransmission, &mut attempt, operation, open);
+                    datagram = self.begin(&mut retransmission, &mut attempt, operation, &mut open);
                     sends = 1;
                 }
                 Heard::InProgress => {
@@ -298,18 +223,25 @@ impl RpcClient {
         }
     }
 
-    /// Begins anew with another message of format v2: the hello, or the request after it.
+    const fn next_number(&mut self) -> u32 {
+        self.numbered += 1;
+        self.numbered
+    }
+
+    /// Begins anew with another message of format v2: the hello, or the request after it. Its number is
+    /// a new one, so that what may still come for the message before is not taken for its answer.
     fn begin(
         &mut self,
         retransmission: &mut Retransmission,
         attempt: &mut Attempt,
         operation: OperationId,
-        open: Open<'_>,
+        open: &mut Open<'_>,
     ) -> SharedBytes {
-        let datagram = self.encode_v2(open);
+        open.sequence = self.next_number();
+        let datagram = self.encode_v2(*open);
         attempt.number = 1;
         retransmission.restart(self.host.now());
-        self.send(operation, open, *attempt, &datagram);
+        self.send(operation, *open, *attempt, &datagram);
         datagram
     }
 

@@ -85,6 +85,9 @@ impl Dispatch {
         let Some(reply) = effects.reply_to(ticket) else {
             out.record_execution(operation, body, None);
             self.waiting.insert(ticket, *pending);
+            if let Some(cache) = &mut self.cache {
+                cache.wait(pending.id());
+            }
             return self.carry_out(now, effects, out);
         };
         let answer = self.complete(now, pending, reply);

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | of the service | `r`, then its own key | its own |
 //! | a session | `s`, client id `u64` | session `u64`, awaited `u32` |
-//! | a reply | `c`, client id `u64`, sequence `u32` | request `bytes`, reply `bytes` |
+//! | a request | `c`, client id `u64`, sequence `u32` | whether it has a reply `flag`, request `bytes`, then reply `bytes` if it has |
 //!
 //! Types are those of `docs/wire.md`.
 
@@ -17,12 +17,12 @@ use crate::wire::{Reader, WireError, Writer};
 /// Before the keys of the service's own records.
 pub(super) const SERVICE: u8 = b'r';
 const SESSION: u8 = b's';
-const REPLY: u8 = b'c';
+const REQUEST: u8 = b'c';
 
 /// The records of a durable reply cache, their keys without the first byte.
 pub(super) struct Stored {
     pub(super) sessions: Vec<Record>,
-    pub(super) replies: Vec<Record>,
+    pub(super) requests: Vec<Record>,
 }
 
 impl Stored {
@@ -30,7 +30,7 @@ impl Stored {
     pub(super) fn of(store: &mut Store) -> Result<Self, StoreError> {
         Ok(Self {
             sessions: store.records(&[SESSION])?,
-            replies: store.records(&[REPLY])?,
+            requests: store.records(&[REQUEST])?,
         })
     }
 }
@@ -46,21 +46,25 @@ pub(super) fn erase_session(batch: &mut Batch, client: ClientId) {
     batch.erase(&session_key(client));
 }
 
-pub(super) fn put_reply(
+/// Stores a request with its reply; without, if it was executed and waits.
+pub(super) fn put_request(
     batch: &mut Batch,
     client: ClientId,
     sequence: u32,
     request: &[u8],
-    reply: &[u8],
+    reply: Option<&[u8]>,
 ) {
-    let mut value = Writer::with_capacity(8 + request.len() + reply.len());
+    let mut value = Writer::with_capacity(9 + request.len() + reply.map_or(0, <[u8]>::len));
+    value.u8(reply.is_some().into());
     value.bytes(request);
-    value.bytes(reply);
-    batch.put(&reply_key(client, sequence), value.written());
+    if let Some(reply) = reply {
+        value.bytes(reply);
+    }
+    batch.put(&request_key(client, sequence), value.written());
 }
 
-pub(super) fn erase_reply(batch: &mut Batch, client: ClientId, sequence: u32) {
-    batch.erase(&reply_key(client, sequence));
+pub(super) fn erase_request(batch: &mut Batch, client: ClientId, sequence: u32) {
+    batch.erase(&request_key(client, sequence));
 }
 
 /// Client, session, and the lowest sequence number that the client waits for.
@@ -80,27 +84,29 @@ pub(super) fn session(key: &[u8], value: &[u8]) -> Result<(ClientId, u64, u32), 
     }
 }
 
-/// A stored reply.
-pub(super) struct Replied<'a> {
+/// A stored request.
+pub(super) struct StoredRequest<'a> {
     pub(super) client: ClientId,
     pub(super) sequence: u32,
     pub(super) request: &'a [u8],
-    pub(super) reply: &'a [u8],
+    /// `None` if it waited.
+    pub(super) reply: Option<&'a [u8]>,
 }
 
-/// Reads a stored reply.
-pub(super) fn reply<'a>(key: &[u8], value: &'a [u8]) -> Result<Replied<'a>, BadRecord> {
+/// Reads a stored request.
+pub(super) fn request<'a>(key: &[u8], value: &'a [u8]) -> Result<StoredRequest<'a>, BadRecord> {
     let read = || -> Result<_, WireError> {
         let (mut key, mut value) = (Reader::new(key), Reader::new(value));
-        let replied = Replied {
+        let has_reply = value.flag("whether it has a reply")?;
+        let stored = StoredRequest {
             client: ClientId(key.u64("client id")?),
             sequence: key.u32("sequence")?,
             request: value.bytes(BODY)?,
-            reply: value.bytes(BODY)?,
+            reply: has_reply.then(|| value.bytes(BODY)).transpose()?,
         };
         key.finish()?;
         value.finish()?;
-        Ok(replied)
+        Ok(stored)
     };
     read().map_err(|error| bad(key, &error.to_string()))
 }
@@ -119,8 +125,8 @@ fn session_key(client: ClientId) -> [u8; 9] {
     key
 }
 
-fn reply_key(client: ClientId, sequence: u32) -> [u8; 13] {
-    let mut key = [REPLY; 13];
+fn request_key(client: ClientId, sequence: u32) -> [u8; 13] {
+    let mut key = [REQUEST; 13];
     key[1..9].copy_from_slice(&client.0.to_be_bytes());
     key[9..].copy_from_slice(&sequence.to_be_bytes());
     key

@@ -34,6 +34,8 @@ pub(super) struct Remembered {
     pub(super) sequence: u32,
     pub(super) body: SharedBytes,
     pub(super) reply: Option<StoredReply>,
+    /// Whether it was in progress when an earlier life of the server ended: it will have no reply.
+    pub(super) interrupted: bool,
 }
 
 #[derive(Debug)]
@@ -118,12 +120,13 @@ impl ClientRecord {
         known.sequence = sequence;
         known.body = body.clone();
         known.reply = None;
+        known.interrupted = false;
         Some(freed)
     }
 
     /// Whether it has been silent so long that it is forgotten. A client with requests in progress is not.
     pub(super) fn is_silent(&self, now: Time, age: Duration) -> bool {
-        now - self.last_heard >= age && self.requests.iter().all(|known| known.reply.is_some())
+        now - self.last_heard >= age && !self.requests.iter().any(Remembered::is_in_progress)
     }
 
     /// What its requests cost.
@@ -182,9 +185,13 @@ impl ClientRecord {
 
 impl Remembered {
     pub(super) fn is_over(&self, now: Time, awaited: u32, age: Option<Duration>) -> bool {
-        self.reply.as_ref().is_some_and(|reply| {
-            self.sequence < awaited || age.is_some_and(|age| now - reply.since >= age)
-        })
+        let is_old = |reply: &StoredReply| age.is_some_and(|age| now - reply.since >= age);
+        !self.is_in_progress()
+            && (self.sequence < awaited || self.reply.as_ref().is_some_and(is_old))
+    }
+
+    const fn is_in_progress(&self) -> bool {
+        self.reply.is_none() && !self.interrupted
     }
 
     /// What it costs.
@@ -199,6 +206,7 @@ impl Remembered {
         let compares = matches!(client, ClientKey::Id(_));
         match &self.reply {
             _ if compares && self.body != *body => Admission::DifferentBody,
+            None if self.interrupted => Admission::SessionExpired,
             None => Admission::InProgress,
             Some(reply) => Admission::Stored(reply.body.clone()),
         }

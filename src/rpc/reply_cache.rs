@@ -23,12 +23,15 @@
 //! - a session lives until its client has been silent for [`Limits::age`]; as long as it lives, the
 //!   replies that the client still waits for are kept, however old;
 //! - with the kind `durable`, sessions and replies are also records of the server's disk. What changes
-//!   goes to a [`Batch`], which is to be committed together with the effects of the request.
+//!   goes to a [`Batch`], which is to be committed together with the effects of the request;
+//! - a request that waited when its server's life ended was executed, and nobody will ever complete it:
+//!   its duplicates are refused, as if its session had expired.
 //!
 //! Clients of format v1 have no sessions, and are remembered as by the kind `memory`.
 //!
 //! Pure: the time and the numbers of sessions come in as arguments.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::clock::Time;
@@ -100,7 +103,9 @@ pub struct ReplyCache {
     /// What all remembered requests cost.
     bytes: usize,
     next_sweep: Time,
-    /// With the kind `durable`: what has changed and is not on the disk yet.
+    /// Whether there is a disk for it: only with the kind `durable`.
+    keeps_records: bool,
+    /// What has changed and is not on the disk yet.
     changes: Batch,
 }
 
@@ -114,24 +119,27 @@ impl ReplyCache {
             clients: Clients::default(),
             bytes: 0,
             next_sweep: Time::ZERO,
+            keeps_records: false,
             changes: Batch::default(),
         }
     }
 
-    /// Gives a client a session: the one that it has, or else a new one of the number `fresh`. `None`
+    /// Gives a client a session: the one that it has, or else a new one of the number `fresh`, drawn at random. `None`
     /// if the cache is full; [`NO_SESSION`] if it is of a kind without sessions.
     pub fn hello(&mut self, now: Time, client: ClientId, fresh: u64) -> Option<u64> {
         if !self.kind.has_sessions() {
             return Some(NO_SESSION);
         }
         self.sweep(now);
+        self.expire(now, client);
         let room = self.clients.len() < self.limits.clients && self.bytes < self.limits.bytes;
         let key = ClientKey::Id(client);
         let record = self.clients.get_or_insert(key, now, room)?;
         if record.session == NO_SESSION {
-            record.session = fresh;
-            if self.kind == CacheKind::Durable {
-                records::put_session(&mut self.changes, client, fresh, record.awaited);
+            record.session = fresh.max(NO_SESSION + 1);
+            if self.keeps_records {
+                let (session, awaited) = (record.session, record.awaited);
+                records::put_session(&mut self.changes, client, session, awaited);
             }
         }
         record.last_heard = now;
@@ -168,10 +176,10 @@ impl ReplyCache {
         record.last_heard = now;
         if record.awaited < awaited {
             record.awaited = awaited;
-            if let (CacheKind::Durable, ClientKey::Id(client)) = (self.kind, client) {
+            if let (true, ClientKey::Id(client)) = (self.keeps_records, client) {
                 records::put_session(&mut self.changes, client, session, awaited);
                 for over in record.over(now, age) {
-                    records::erase_reply(&mut self.changes, client, over.sequence);
+                    records::erase_request(&mut self.changes, client, over.sequence);
                 }
             }
         }
@@ -197,9 +205,23 @@ impl ReplyCache {
                     sequence,
                     body: body.clone(),
                     reply: None,
+                    interrupted: false,
                 });
                 Admission::New
             }
+        }
+    }
+
+    /// A request that was admitted is executed and waits: with a disk, a later life is to know.
+    pub(super) fn wait(&mut self, request: RequestId) {
+        let (true, ClientKey::Id(client)) = (self.keeps_records, request.client) else {
+            return;
+        };
+        if let Some(record) = self.clients.by_id.get(&client)
+            && let Ok(place) = record.place(request.sequence)
+        {
+            let body = &record.requests[place].body;
+            records::put_request(&mut self.changes, client, request.sequence, body, None);
         }
     }
 
@@ -215,16 +237,14 @@ impl ReplyCache {
         if request.sequence < record.awaited {
             self.bytes -= known.bytes();
             record.requests.remove(place);
+            if let (true, ClientKey::Id(client)) = (self.keeps_records, request.client) {
+                records::erase_request(&mut self.changes, client, request.sequence);
+            }
             return;
         }
-        if let (CacheKind::Durable, ClientKey::Id(client)) = (self.kind, request.client) {
-            records::put_reply(
-                &mut self.changes,
-                client,
-                request.sequence,
-                &known.body,
-                reply,
-            );
+        if let (true, ClientKey::Id(client)) = (self.keeps_records, request.client) {
+            let (changes, sequence) = (&mut self.changes, request.sequence);
+            records::put_request(changes, client, sequence, &known.body, Some(reply));
         }
         let body = reply.clone();
         let before = known.reply.replace(StoredReply { body, since: now });
@@ -238,24 +258,32 @@ impl ReplyCache {
         &mut self.changes
     }
 
-    /// Takes up what an earlier life of the server has stored. Silence is counted anew.
+    /// Whether it belongs on a disk.
+    pub(super) const fn is_durable(&self) -> bool {
+        matches!(self.kind, CacheKind::Durable)
+    }
+
+    /// Takes up what earlier lives of the server have stored on its disk, and keeps records there from
+    /// now on. Silence is counted anew.
     pub(super) fn restore(&mut self, now: Time, stored: Stored) -> Result<(), BadRecord> {
+        self.keeps_records = true;
         for (key, value) in stored.sessions {
             let (client, session, awaited) = records::session(&key, &value)?;
             let mut record = ClientRecord::new(now);
             (record.session, record.awaited) = (session, awaited);
             self.clients.by_id.insert(client, record);
         }
-        for (key, value) in stored.replies {
-            let replied = records::reply(&key, &value)?;
-            let Some(record) = self.clients.by_id.get_mut(&replied.client) else {
+        for (key, value) in stored.requests {
+            let found = records::request(&key, &value)?;
+            let Some(record) = self.clients.by_id.get_mut(&found.client) else {
                 return Err(records::bad(&key, "it belongs to no session"));
             };
             let request = Remembered {
-                sequence: replied.sequence,
-                body: replied.request.into(),
-                reply: Some(StoredReply {
-                    body: replied.reply.into(),
+                sequence: found.sequence,
+                body: found.request.into(),
+                interrupted: found.reply.is_none(),
+                reply: found.reply.map(|reply| StoredReply {
+                    body: reply.into(),
                     since: now,
                 }),
             };
@@ -289,35 +317,61 @@ impl ReplyCache {
         }
         let age = self.limits.age;
         self.next_sweep = now + age / 10;
-        let Self {
-            kind,
-            clients,
-            bytes,
-            changes,
-            ..
-        } = self;
-        let reply_age = (!kind.has_sessions()).then_some(age);
-        clients.by_id.retain(|&client, record| {
+        let reply_age = (!self.kind.has_sessions()).then_some(age);
+        let (bytes, changes) = (&mut self.bytes, &mut self.changes);
+        let keeps_records = self.keeps_records;
+        self.clients.by_id.retain(|&client, record| {
             *bytes -= record.forget(now, reply_age);
-            let keeps = !record.is_silent(now, age);
-            if !keeps {
+            let is_silent = record.is_silent(now, age);
+            if is_silent {
                 *bytes -= record.bytes();
-                if *kind == CacheKind::Durable {
-                    records::erase_session(changes, client);
-                    for known in &record.requests {
-                        records::erase_reply(changes, client, known.sequence);
-                    }
-                }
             }
-            keeps
+            if is_silent && keeps_records {
+                erase(changes, client, record);
+            }
+            !is_silent
         });
-        clients.by_address.retain(|_, record| {
+        self.clients.by_address.retain(|_, record| {
             *bytes -= record.forget(now, Some(age));
-            !record.is_silent(now, age)
+            let is_silent = record.is_silent(now, age);
+            if is_silent {
+                *bytes -= record.bytes();
+            }
+            !is_silent
         });
+    }
+
+    /// Forgets a client if it has long been silent: what has expired does not come back.
+    fn expire(&mut self, now: Time, client: ClientId) {
+        let Entry::Occupied(known) = self.clients.by_id.entry(client) else {
+            return;
+        };
+        if known.get().is_silent(now, self.limits.age) {
+            let record = known.remove();
+            self.bytes -= record.bytes();
+            if self.keeps_records {
+                erase(&mut self.changes, client, &record);
+            }
+        }
+    }
+}
+
+/// Erases all that is stored of a client.
+fn erase(changes: &mut Batch, client: ClientId, record: &ClientRecord) {
+    records::erase_session(changes, client);
+    for known in &record.requests {
+        records::erase_request(changes, client, known.sequence);
     }
 }
 
 #[cfg(test)]
 #[path = "reply_cache_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reply_cache_session_tests.rs"]
+mod session_tests;
+
+#[cfg(test)]
+#[path = "reply_cache_stored_tests.rs"]
+mod stored_tests;

@@ -95,8 +95,13 @@ impl RpcServer {
 
     /// The same server, with a reply cache of this kind if it filters duplicates at all. Sessions are
     /// numbered from `numbers`, which repeats in no life of the server.
+    ///
+    /// # Panics
+    ///
+    /// If the server has its disk already: it has taken up there what another cache is to know.
     #[must_use]
     pub fn with_reply_cache(mut self, kind: CacheKind, limits: Limits, numbers: Stream) -> Self {
+        assert!(self.disk.is_none(), "a reply cache comes before the disk");
         if let Some(cache) = &mut self.dispatch.cache {
             *cache = ReplyCache::new(kind, limits);
             self.sessions = kind.has_sessions().then_some(numbers);
@@ -116,7 +121,9 @@ impl RpcServer {
         let records = store.records(&[records::SERVICE])?;
         let mut records = records.into_iter();
         self.service.restore(now, &mut records, &mut self.effects)?;
-        if let Some(cache) = &mut self.dispatch.cache {
+        if let Some(cache) = &mut self.dispatch.cache
+            && cache.is_durable()
+        {
             cache.restore(now, Stored::of(&mut store)?)?;
         }
         let mut disk = Disk {
@@ -264,12 +271,10 @@ impl RpcServer {
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
         let session = match (&mut self.dispatch.cache, &mut self.sessions) {
-            (Some(cache), Some(numbers)) => cache.hello(now, client, number(numbers)),
+            (Some(cache), Some(numbers)) => cache.hello(now, client, numbers.next_u64()),
             _ => Some(NO_SESSION),
         };
-        if let Some(disk) = &mut self.disk {
-            disk.commit(&self.effects, self.dispatch.cache.as_mut())?;
-        }
+        self.commit()?;
         let sequence = pending.sequence;
         match session {
             Some(session) => send(out, pending, Kind::Welcome, |client| Message::Welcome {
@@ -296,6 +301,9 @@ impl RpcServer {
             None if session == NO_SESSION => Admission::New,
             None => Admission::SessionExpired,
         };
+        if admission != Admission::New {
+            self.commit()?; // so that what changes without a step does not pile up
+        }
         let sequence = pending.sequence;
         match admission {
             Admission::New => return self.execute(now, pending, body, out),
@@ -388,6 +396,14 @@ impl RpcServer {
         Ok(())
     }
 
+    /// Makes durable what has changed in the reply cache alone.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        match &mut self.disk {
+            Some(disk) => disk.commit(&self.effects, self.dispatch.cache.as_mut()),
+            None => Ok(()),
+        }
+    }
+
     fn count_malformed(
         &mut self,
         origin: &Origin,
@@ -428,11 +444,6 @@ impl Disk {
         batch.clear();
         committed
     }
-}
-
-/// A number for a session.
-fn number(numbers: &mut Stream) -> u64 {
-    numbers.next_u64().max(NO_SESSION + 1)
 }
 
 /// Records what is done with a request instead of executing it.

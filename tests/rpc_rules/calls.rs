@@ -8,7 +8,7 @@ use wavetank::history::OutcomeKind;
 use wavetank::id::OperationId;
 use wavetank::net::conditions::{Fault, Selector, Target};
 use wavetank::rpc::Semantics;
-use wavetank::rpc::client::Called;
+use wavetank::rpc::called::Called;
 use wavetank::rpc::message::Refused;
 
 use crate::services::{Counter, Lock, Silent, Slow};

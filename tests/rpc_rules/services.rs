@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use wavetank::clock::Time;
-use wavetank::rpc::service::{Effects, Input, Service, Ticket, TimerKey};
+use wavetank::rpc::service::{BadRecord, Effects, Input, Record, Service, Ticket, TimerKey};
+use wavetank::trace::Word;
 
 /// Counts requests in one byte, and replies with the count. A one-way message is pushed back to its sender.
 #[derive(Debug, Default)]
@@ -73,5 +74,62 @@ impl Service for Lock {
                 }
             }
         }
+    }
+}
+
+/// Counts in one byte that it stores. `wait` waits until `wake` comes; a one-way message counts too, and is
+/// answered with the count; a second after it, a timer counts once more and tells so.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    count: u8,
+    waiting: Vec<Ticket>,
+}
+
+impl Ledger {
+    fn count(&mut self, effects: &mut Effects) {
+        self.count = self.count.wrapping_add(1);
+        effects.store(b"count", &[self.count]);
+    }
+}
+
+impl Service for Ledger {
+    fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
+        self.count(effects);
+        match input {
+            Input::Request { ticket, body, .. } => match body {
+                b"wait" => self.waiting.push(ticket),
+                _ => {
+                    effects.complete(ticket, &[self.count]);
+                    if body == b"wake" {
+                        for waiting in self.waiting.drain(..) {
+                            effects.complete(waiting, &[self.count]);
+                        }
+                    }
+                }
+            },
+            Input::OneWay { caller, .. } => {
+                effects.set_timer(TimerKey(0), now + Duration::from_secs(1));
+                effects.push(*caller, &[self.count]);
+            }
+            Input::Timer(_) => effects.tell(Word::Expire, None, "a second has passed"),
+        }
+    }
+
+    fn restore(
+        &mut self,
+        _now: Time,
+        records: &mut dyn Iterator<Item = Record>,
+        _effects: &mut Effects,
+    ) -> Result<(), BadRecord> {
+        for (key, value) in records {
+            match (&key[..], &value[..]) {
+                (b"count", &[count]) => self.count = count,
+                _ => {
+                    let reason = "no count".to_owned();
+                    return Err(BadRecord { key, reason });
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -10,13 +10,15 @@ use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::{Conditions, Delay, Fault, Link, Selector, Target};
 use wavetank::net::event;
 use wavetank::net::world::{Director, Main, Next, World};
-use wavetank::rpc::Semantics;
-use wavetank::rpc::client::{CallOptions, Called, RpcClient, Wire};
+use wavetank::rpc::called::Called;
+use wavetank::rpc::client::{CallOptions, RpcClient, Wire};
 use wavetank::rpc::message::Message;
+use wavetank::rpc::reply_cache::Limits;
 use wavetank::rpc::retransmit::Policy;
 use wavetank::rpc::serve::serve;
 use wavetank::rpc::server::RpcServer;
 use wavetank::rpc::service::Service;
+use wavetank::rpc::{CacheKind, Semantics};
 use wavetank::seed::Seed;
 use wavetank::trace::{Detail, Event, Filtered, Line, Recorder};
 
@@ -171,6 +173,97 @@ pub(crate) fn script<F: Future<Output = ()> + 'static>(
     Box::new(move |client| Box::pin(script(client)))
 }
 
+/// What a run is made of.
+pub(crate) struct Tank {
+    pub(crate) service: fn() -> Box<dyn Service>,
+    pub(crate) semantics: Semantics,
+    /// A durable one has a disk.
+    pub(crate) reply_cache: CacheKind,
+    pub(crate) limits: Limits,
+    /// Whether clients say hello without being asked to.
+    pub(crate) sessions: bool,
+    pub(crate) everywhere: Link,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) seed: Seed,
+}
+
+impl Tank {
+    /// With at-most-once, and a cache in memory.
+    pub(crate) fn of(service: fn() -> Box<dyn Service>) -> Self {
+        Self {
+            service,
+            semantics: Semantics::AtMostOnce,
+            reply_cache: CacheKind::Memory,
+            limits: Limits::default(),
+            sessions: false,
+            everywhere: Link {
+                delay: Delay::Fixed(DELAY_MS),
+                ..Link::default()
+            },
+            faults: Vec::new(),
+            seed: Seed(7),
+        }
+    }
+
+    /// One life of the server.
+    fn server(&self) -> Main {
+        let (service, semantics) = (self.service, self.semantics);
+        let (reply_cache, limits) = (self.reply_cache, self.limits);
+        Rc::new(move |machine| {
+            let host = machine.host();
+            let socket = host.bind(1).expect("a free port");
+            let numbers = host.stream("sessions");
+            let mut server = RpcServer::new(service(), None, semantics).with_reply_cache(
+                reply_cache,
+                limits,
+                numbers,
+            );
+            if reply_cache == CacheKind::Durable {
+                let store = host.open_store().expect("a disk");
+                server = server.with_store(host.now(), store).expect("records");
+            }
+            Box::pin(serve(host, socket, server))
+        })
+    }
+
+    /// Runs it with the scripts of alice and bob.
+    pub(crate) fn run(&self, scripts: Vec<Script>) -> Run {
+        let calls: Rc<RefCell<Vec<Call>>> = Rc::default();
+        let server = self.server();
+        let (semantics, sessions) = (self.semantics, self.sessions);
+        let names = ["server", "alice", "bob"].iter().take(1 + scripts.len());
+        let names = names.map(|&name| name.to_owned()).collect();
+        let mut mains = vec![server];
+        for script in scripts {
+            let calls = calls.clone();
+            mains.push(Rc::new(move |machine| {
+                let options = CallOptions {
+                    semantics,
+                    policy: POLICY,
+                    wire: Wire::V2,
+                    sessions,
+                };
+                script(TestClient {
+                    host: machine.host(),
+                    options,
+                    calls: calls.clone(),
+                })
+            }));
+        }
+        let conditions = Conditions {
+            everywhere: self.everywhere,
+            faults: self.faults.clone(),
+            ..Conditions::default()
+        };
+        let world = World::new(self.seed, names, conditions, Recorder::new(Detail::Trace));
+        let recorder = event::run(world, &mains, &mut UntilTheEnd).into_recorder();
+        let lines = recorder.finish().lines;
+        drop(mains);
+        let calls = calls.take();
+        Run { calls, lines }
+    }
+}
+
 /// Runs a service under a semantics, with the scripts of alice and bob.
 pub(crate) fn run(
     service: fn() -> Box<dyn Service>,
@@ -178,50 +271,12 @@ pub(crate) fn run(
     faults: Vec<Fault>,
     scripts: Vec<Script>,
 ) -> Run {
-    let calls: Rc<RefCell<Vec<Call>>> = Rc::default();
-    let server: Main = Rc::new(move |machine| {
-        let host = machine.host();
-        let socket = host.bind(1).expect("a free port");
-        Box::pin(serve(
-            host,
-            socket,
-            RpcServer::new(service(), None, semantics),
-        ))
-    });
-    let names = ["server", "alice", "bob"].iter().take(1 + scripts.len());
-    let names = names.map(|&name| name.to_owned()).collect();
-    let mut mains = vec![server];
-    for script in scripts {
-        let calls = calls.clone();
-        mains.push(Rc::new(move |machine| {
-            let options = CallOptions {
-                semantics,
-                policy: POLICY,
-                wire: Wire::V2,
-                sessions: false,
-            };
-            script(TestClient {
-                host: machine.host(),
-                options,
-                calls: calls.clone(),
-            })
-        }));
-    }
-    let everywhere = Link {
-        delay: Delay::Fixed(DELAY_MS),
-        ..Link::default()
-    };
-    let conditions = Conditions {
-        everywhere,
+    let tank = Tank {
+        semantics,
         faults,
-        ..Conditions::default()
+        ..Tank::of(service)
     };
-    let world = World::new(Seed(7), names, conditions, Recorder::new(Detail::Trace));
-    let recorder = event::run(world, &mains, &mut UntilTheEnd).into_recorder();
-    let lines = recorder.finish().lines;
-    drop(mains);
-    let calls = calls.take();
-    Run { calls, lines }
+    tank.run(scripts)
 }
 
 struct UntilTheEnd;
