@@ -1,10 +1,10 @@
 //! `wavetank serve`: a service on a real socket, until a signal ends it.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::future::{Future, poll_fn};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,7 +20,7 @@ use crate::net::conditions::{Conditions, Delay, Link, Probability};
 use crate::net::real::{Listener, RealWorld};
 use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::answer;
-use crate::rpc::server::RpcServer;
+use crate::rpc::server::{RestoreError, RpcServer};
 use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Seed;
 use crate::services::Application;
@@ -116,7 +116,9 @@ async fn serve(
         host.stream("sessions"),
     );
     if let Some(directory) = &arguments.data {
-        server = server.with_store(host.now(), disk::real::open(directory)?)?;
+        let store = disk::real::open(directory).map_err(said)?;
+        let restored = server.with_store(host.now(), store);
+        server = restored.map_err(|error| unusable(directory, error))?;
     }
     writeln!(io::stdout(), "listening on {}", socket.local_address())?;
     let failure = {
@@ -132,7 +134,23 @@ async fn serve(
     if let Some(text) = malformed(&server) {
         note!("{text}");
     }
-    failure.map_or(Ok(Exit::Held), |failure| Err(failure.into()))
+    failure.map_or(Ok(Exit::Held), |failure| Err(said(failure)))
+}
+
+/// What is in a directory is no use to this server.
+fn unusable(directory: &Path, error: RestoreError) -> anyhow::Error {
+    match error {
+        RestoreError::Store(error) => said(error),
+        RestoreError::Record(_) => {
+            let place = directory.display();
+            said(format_args!("cannot serve from {place}: {error}"))
+        }
+    }
+}
+
+/// An error whose text already says what caused it, so that its cause is not printed again.
+fn said(error: impl Display) -> anyhow::Error {
+    anyhow::Error::msg(error.to_string())
 }
 
 /// How many datagrams were no message, by kind; nothing if there were none.
@@ -252,10 +270,17 @@ fn parse_delay(text: &str) -> Result<Delay, String> {
 #[cfg(unix)]
 struct Signals([tokio::signal::unix::Signal; 2]);
 
+/// SIGXFSZ, of Linux on usual machines, of macOS and of the BSDs: a file was to become larger than
+/// `ulimit -f` permits. A process that listens to it is not ended by it, and its write fails.
+#[cfg(unix)]
+const FILE_TOO_LARGE: std::ffi::c_int = 25;
+
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        // Once listened to, a signal never again does what it does to others.
+        let _heard_by_the_store = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
         Ok(Self([signal(terminate)?, signal(interrupt)?]))
     }
