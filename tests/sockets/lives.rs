@@ -252,7 +252,7 @@ fn a_client_that_monitors_hears_of_changes_in_the_servers_next_life() {
     let mut server = directory.serve("-v");
     let address = server.address;
     let mut watching = server
-        .client_command("monitor")
+        .client_command("--timeout-ms 200 monitor")
         .args(["Meeting Room A", "--for", "10m"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
