@@ -37,7 +37,13 @@ Examples:
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
   wavetank serve booking --data bookings                                keeps what it knows in this directory
 
-The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0.";
+When a server has been started again, and gets a request of before once more, it
+  executes it again                       with --reply-cache memory
+  refuses it: the client does not know    with --reply-cache epoch
+  answers it as before                    with --reply-cache durable, which needs --data
+
+The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or
+--data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,12 +56,12 @@ pub(crate) struct Arguments {
     /// Whether duplicates of a request are filtered: maybe, at-least-once or at-most-once.
     #[arg(long, value_parser = real::parse_semantics, default_value = "at-most-once")]
     semantics: Semantics,
-    /// Where to keep what the service knows, so that a restart finds it: a directory, made if need be.
+    /// Where to keep what the service knows, so that the next start finds it: a directory, made if need be.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// What the reply cache survives: memory, epoch or durable. It is durable with --data, and else in
-    /// memory.
-    #[arg(long, value_parser = parse_reply_cache)]
+    /// How duplicates are recognized after a restart: memory, epoch or durable, below [default: durable
+    /// with --data, else memory].
+    #[arg(long, value_name = "KIND", value_parser = parse_reply_cache)]
     reply_cache: Option<CacheKind>,
     /// How likely each datagram is lost, in and out: 0 to 1.
     #[arg(long, value_name = "P", value_parser = parse_probability, default_value = "0")]
