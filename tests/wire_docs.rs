@@ -185,12 +185,12 @@ fn envelopes() -> [(&'static str, Vec<u8>); 10] {
     let client = CLIENT;
     let sequence = 2;
     let body = &requests()[1].2.encode();
-    let request = |session| {
+    let request = |session, sequence, awaited| {
         Message::Request {
             client,
             session,
             sequence,
-            awaited: 1,
+            awaited,
             body,
         }
         .encode()
@@ -220,13 +220,17 @@ fn envelopes() -> [(&'static str, Vec<u8>); 10] {
         .encode()
     };
     let session = 0xfedc_ba98_7654_3210;
+    let hello = Message::Hello {
+        client,
+        sequence: 3,
+    };
     let welcome = Message::Welcome {
         client,
-        sequence,
+        sequence: 3,
         session,
     };
     [
-        ("request", request(NO_SESSION)),
+        ("request", request(NO_SESSION, sequence, 1)),
         ("reply", reply),
         (
             "in-progress",
@@ -236,9 +240,9 @@ fn envelopes() -> [(&'static str, Vec<u8>); 10] {
         ("update", update),
         ("one-way", one_way),
         ("refused-without-session", refused(Refused::SessionExpired)),
-        ("hello", Message::Hello { client, sequence }.encode()),
+        ("hello", hello.encode()),
         ("welcome", welcome.encode()),
-        ("request-in-session", request(session)),
+        ("request-in-session", request(session, 4, 4)),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The envelope of format v2: its layout, its limits, and which format a datagram is of.
+//! The envelope of format v2, byte by byte.
 
 use super::*;
 

@@ -41,16 +41,14 @@ impl Series {
         }
     }
 
-    /// Lets it book the next hour.
-    fn ask(&mut self) {
+    /// Lets it book the next hour, by this command.
+    fn ask(&mut self) -> String {
         let (day, hour) = (DAYS[self.asked / A_DAY], 8 + self.asked % A_DAY);
         let next = hour + 1;
-        writeln!(
-            self.commands,
-            "book 'Meeting Room A' {day} {hour:02}:00-{next:02}:00"
-        )
-        .unwrap();
+        let command = format!("book 'Meeting Room A' {day} {hour:02}:00-{next:02}:00");
+        writeln!(self.commands, "{command}").unwrap();
         self.asked += 1;
+        command
     }
 
     /// How the next of its commands has ended.
@@ -98,12 +96,12 @@ fn book_over_five_lives(
             told.push(series.told());
         }
         // One command is under way when the server is killed; the others come while it is down.
-        series.ask();
+        let command = series.ask();
         if life % 2 == 0 {
-            server.wait_for(&format!("#{} book", series.asked)); // its execution
+            server.wait_for(&command); // which its execution names
         }
         server.kill();
-        (life + 2..A_DAY).for_each(|_| series.ask());
+        (life + 2..A_DAY).for_each(|_| drop(series.ask()));
         series.wait_until_it_sends_again();
         server = serve_at(address, life + 1);
         told.extend((life + 1..A_DAY).map(|_| series.told()));
@@ -207,6 +205,39 @@ fn request(session: &str, sequence: u32, body: &str) -> Vec<u8> {
 fn reply(sequence: u32, body: &str) -> Vec<u8> {
     let length = bytes(body).len();
     bytes(&format!("{} {sequence:08x} {length:08x} {body}", head(2)))
+}
+
+#[test]
+fn a_client_learns_from_refusals_whether_its_server_has_sessions() {
+    let refused = |sequence: u32| bytes(&format!("{} {sequence:08x} 03", head(4)));
+    let none = "0000000000000000";
+    for options in ["--reply-cache epoch", "--reply-cache durable"] {
+        let directory = Directory::new(&options.replace("--reply-cache ", "sessions-"));
+        let server = directory.serve(options);
+        let client = Client::of(server.address);
+        for _ in 0..2 {
+            assert_eq!(
+                client.call(&request(none, 1, BOOK)),
+                refused(1),
+                "{options}"
+            );
+        }
+        let given = session(&client.call(&hello(2)), 2);
+        assert_ne!(given, none);
+        assert_eq!(session(&client.call(&hello(2)), 2), given);
+        assert_eq!(client.call(&request(&given, 3, BOOK)), reply(3, BOOKED));
+        assert_eq!(client.call(&request(none, 4, BOOK)), refused(4));
+    }
+    for options in ["--reply-cache memory", "--semantics at-least-once"] {
+        let server = Server::start(options);
+        let client = Client::of(server.address);
+        assert_eq!(session(&client.call(&hello(1)), 1), none);
+        assert_eq!(
+            client.call(&request("0000000000000001", 2, BOOK)),
+            refused(2)
+        );
+        assert_eq!(client.call(&request(none, 3, BOOK)), reply(3, BOOKED));
+    }
 }
 
 const BOOK: &str = r#"02 0000000e"Meeting Room A" 000a00 000b00"#;
