@@ -5,10 +5,18 @@
 
 #[path = "sockets/client.rs"]
 mod client;
+#[path = "sockets/datagrams.rs"]
+mod datagrams;
+#[path = "sockets/directory.rs"]
+mod directory;
+#[path = "sockets/disks.rs"]
+mod disks;
 #[path = "sockets/flood.rs"]
 mod flood;
 #[path = "sockets/library.rs"]
 mod library;
+#[path = "sockets/lives.rs"]
+mod lives;
 #[path = "sockets/process.rs"]
 mod process;
 #[path = "sockets/v1.rs"]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use wavetank::id::ClientId;
-use wavetank::rpc::message::{Message, Refused};
+use wavetank::rpc::message::{Message, NO_SESSION, Refused};
 use wavetank::rpc::v1::FormatV1;
 use wavetank::services::booking::message::{
     Ask, Availability, DayAvailability, Refusal, Reply, Request, Update, WireTime,
@@ -181,17 +181,20 @@ fn replies() -> [(&'static str, Reply); 6] {
     ]
 }
 
-fn envelopes() -> [(&'static str, Vec<u8>); 6] {
+fn envelopes() -> [(&'static str, Vec<u8>); 10] {
     let client = CLIENT;
     let sequence = 2;
-    let request = Message::Request {
-        client,
-        session: 0,
-        sequence,
-        awaited: 1,
-        body: &requests()[1].2.encode(),
-    }
-    .encode();
+    let body = &requests()[1].2.encode();
+    let request = |session, sequence, awaited| {
+        Message::Request {
+            client,
+            session,
+            sequence,
+            awaited,
+            body,
+        }
+        .encode()
+    };
     let reply = Message::Reply {
         client,
         sequence,
@@ -208,21 +211,38 @@ fn envelopes() -> [(&'static str, Vec<u8>); 6] {
         body: &asked().encode(),
     }
     .encode();
-    let refused = Message::Refused {
+    let refused = |reason| {
+        Message::Refused {
+            client,
+            sequence,
+            reason,
+        }
+        .encode()
+    };
+    let session = 0xfedc_ba98_7654_3210;
+    let hello = Message::Hello {
         client,
-        sequence,
-        reason: Refused::DifferentBody,
+        sequence: 3,
+    };
+    let welcome = Message::Welcome {
+        client,
+        sequence: 3,
+        session,
     };
     [
-        ("request", request),
+        ("request", request(NO_SESSION, sequence, 1)),
         ("reply", reply),
         (
             "in-progress",
             Message::InProgress { client, sequence }.encode(),
         ),
-        ("refused", refused.encode()),
+        ("refused", refused(Refused::DifferentBody)),
         ("update", update),
         ("one-way", one_way),
+        ("refused-without-session", refused(Refused::SessionExpired)),
+        ("hello", hello.encode()),
+        ("welcome", welcome.encode()),
+        ("request-in-session", request(session, 4, 4)),
     ]
 }
 

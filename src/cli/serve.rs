@@ -1,10 +1,10 @@
 //! `wavetank serve`: a service on a real socket, until a signal ends it.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::future::{Future, poll_fn};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,7 +20,7 @@ use crate::net::conditions::{Conditions, Delay, Link, Probability};
 use crate::net::real::{Listener, RealWorld};
 use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::answer;
-use crate::rpc::server::RpcServer;
+use crate::rpc::server::{RestoreError, RpcServer};
 use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Seed;
 use crate::services::Application;
@@ -37,7 +37,13 @@ Examples:
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
   wavetank serve booking --data bookings                                keeps what it knows in this directory
 
-The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0.";
+When a server has been started again, and gets a request of before once more, it
+  executes it again                       with --reply-cache memory
+  refuses it: the client does not know    with --reply-cache epoch
+  answers it as before                    with --reply-cache durable, which needs --data
+
+The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or
+--data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,12 +56,12 @@ pub(crate) struct Arguments {
     /// Whether duplicates of a request are filtered: maybe, at-least-once or at-most-once.
     #[arg(long, value_parser = real::parse_semantics, default_value = "at-most-once")]
     semantics: Semantics,
-    /// Where to keep what the service knows, so that a restart finds it: a directory, made if need be.
+    /// Where to keep what the service knows, so that the next start finds it: a directory, made if need be.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// What the reply cache survives: memory, epoch or durable. It is durable with --data, and else in
-    /// memory.
-    #[arg(long, value_parser = parse_reply_cache)]
+    /// How duplicates are recognized after a restart: memory, epoch or durable, below [default: durable
+    /// with --data, else memory].
+    #[arg(long, value_name = "KIND", value_parser = parse_reply_cache)]
     reply_cache: Option<CacheKind>,
     /// How likely each datagram is lost, in and out: 0 to 1.
     #[arg(long, value_name = "P", value_parser = parse_probability, default_value = "0")]
@@ -116,7 +122,9 @@ async fn serve(
         host.stream("sessions"),
     );
     if let Some(directory) = &arguments.data {
-        server = server.with_store(host.now(), disk::real::open(directory)?)?;
+        let store = disk::real::open(directory).map_err(said)?;
+        let restored = server.with_store(host.now(), store);
+        server = restored.map_err(|error| unusable(directory, error))?;
     }
     writeln!(io::stdout(), "listening on {}", socket.local_address())?;
     let failure = {
@@ -132,7 +140,23 @@ async fn serve(
     if let Some(text) = malformed(&server) {
         note!("{text}");
     }
-    failure.map_or(Ok(Exit::Held), |failure| Err(failure.into()))
+    failure.map_or(Ok(Exit::Held), |failure| Err(said(failure)))
+}
+
+/// What is in a directory is no use to this server.
+fn unusable(directory: &Path, error: RestoreError) -> anyhow::Error {
+    match error {
+        RestoreError::Store(error) => said(error),
+        RestoreError::Record(_) => {
+            let place = directory.display();
+            said(format_args!("cannot serve from {place}: {error}"))
+        }
+    }
+}
+
+/// An error whose text already says what caused it, so that its cause is not printed again.
+fn said(error: impl Display) -> anyhow::Error {
+    anyhow::Error::msg(error.to_string())
 }
 
 /// How many datagrams were no message, by kind; nothing if there were none.
@@ -252,10 +276,17 @@ fn parse_delay(text: &str) -> Result<Delay, String> {
 #[cfg(unix)]
 struct Signals([tokio::signal::unix::Signal; 2]);
 
+/// SIGXFSZ, of Linux on usual machines, of macOS and of the BSDs: a file was to become larger than
+/// `ulimit -f` permits. A process that listens to it is not ended by it, and its write fails.
+#[cfg(unix)]
+const FILE_TOO_LARGE: std::ffi::c_int = 25;
+
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        // Once listened to, a signal never again does what it does to others.
+        let _heard_by_the_store = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
         Ok(Self([signal(terminate)?, signal(interrupt)?]))
     }

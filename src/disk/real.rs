@@ -20,7 +20,7 @@ pub const FILE: &str = "wavetank.redb";
 /// is no file of records or a damaged one. The message names the directory and says what to do.
 pub fn open(directory: &Path) -> Result<Store, StoreError> {
     let place = directory.display().to_string();
-    let file = fs::create_dir_all(directory).and_then(|()| {
+    let file = make(directory).and_then(|()| {
         OpenOptions::new()
             .read(true)
             .write(true)
@@ -33,6 +33,14 @@ pub fn open(directory: &Path) -> Result<Store, StoreError> {
         Ok(backend) => Store::open_at(&place, backend),
         Err(source) => Err(StoreError::Directory { place, source }),
     }
+}
+
+/// Makes the directory, unless it is there.
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.exists() && !directory.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into()); // the system would say that it exists
+    }
+    fs::create_dir_all(directory)
 }
 
 #[cfg(test)]

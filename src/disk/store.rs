@@ -285,10 +285,11 @@ impl Trouble {
     }
 }
 
+/// A quota and a limit on the size of files leave no more space than a full disk.
 fn is_full(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
 }
 

@@ -131,8 +131,14 @@ fn after_a_failure_everything_is_refused_and_the_hook_was_called_once() {
 #[test]
 fn what_the_disk_says_is_told_apart() {
     let error = |kind| Store::open(Broken(kind)).unwrap_err();
-    let full = error(io::ErrorKind::StorageFull);
-    assert!(matches!(full, StoreError::Full { .. }), "{full}");
+    for kind in [
+        io::ErrorKind::StorageFull,
+        io::ErrorKind::QuotaExceeded,
+        io::ErrorKind::FileTooLarge,
+    ] {
+        let full = error(kind);
+        assert!(matches!(full, StoreError::Full { .. }), "{full}");
+    }
     let other = error(io::ErrorKind::TimedOut);
     assert!(matches!(other, StoreError::Disk { .. }), "{other}");
     let short = error(io::ErrorKind::UnexpectedEof);

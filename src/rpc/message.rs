@@ -96,7 +96,7 @@ pub enum Message<'a> {
     Hello {
         /// The client's life.
         client: ClientId,
-        /// The number of the request that is to follow.
+        /// Its own number, of the same count as those of requests.
         sequence: u32,
     },
     /// The answer to a hello.

@@ -139,6 +139,7 @@ fn a_server_that_cannot_serve_says_so_in_one_line() {
         ("serve booking --listen nowhere".to_owned(), 2),
         ("serve cooking --listen 0".to_owned(), 2),
         ("serve booking --set facilities=1".to_owned(), 2),
+        ("serve booking --reply-cache durable".to_owned(), 2),
         (
             format!("client booking --server {used} --bind {used} help"),
             4,
@@ -153,7 +154,7 @@ fn a_server_that_cannot_serve_says_so_in_one_line() {
         assert_eq!(ended.err.lines().count(), 1, "{arguments}: {}", ended.err);
     }
     for arguments in [
-        "--reply-cache durable",
+        "--reply-cache forever",
         "--loss 2",
         "--delay-ms 9..1",
         "--semantics once",

@@ -22,10 +22,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits until it listens.
+    /// Starts it on any free port, and waits until it listens.
     pub(crate) fn start(options: &str) -> Self {
-        let arguments = format!("serve booking --listen 127.0.0.1:0 {options}");
-        let mut child = wavetank(arguments.trim_end())
+        Self::start_at(([127, 0, 0, 1], 0).into(), options)
+    }
+
+    /// Starts it on this address, and waits until it listens.
+    pub(crate) fn start_at(address: SocketAddr, options: &str) -> Self {
+        let arguments = format!("serve booking --listen {address} {options}");
+        Self::listening(&mut wavetank(arguments.trim_end()))
+    }
+
+    /// Starts what this command runs, and waits until it listens.
+    pub(crate) fn listening(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -52,14 +62,25 @@ impl Server {
         }
     }
 
-    /// Ends it by a signal; gives its exit code and the rest of what it said.
-    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &id]).status();
-        assert!(sent.unwrap().success());
+    /// Kills it, as a machine that loses its power does, and waits until nothing of it is left.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code(), said)
+    }
+
+    /// Ends it by a signal; gives its exit code and the rest of what it said.
+    pub(crate) fn end(self, signal: &str) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        assert!(sent.unwrap().success());
+        self.ended()
     }
 
     /// What a client of this server prints: these options, then one command of these words.

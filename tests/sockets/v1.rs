@@ -1,54 +1,7 @@
 //! A client of format v1 that knows nothing of this house: bytes on a socket.
 
-use std::net::UdpSocket;
-use std::time::Duration;
-
+use crate::datagrams::{Client, bytes};
 use crate::process::Server;
-
-/// Longer than any reply takes, so that a missing one fails the test and does not hang it.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-struct Client(UdpSocket);
-
-impl Client {
-    fn of(server: &Server) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(server.address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(socket)
-    }
-
-    fn send(&self, request: &[u8]) {
-        self.0.send(request).unwrap();
-    }
-
-    fn receive(&self) -> Vec<u8> {
-        let mut buffer = [0; 2048];
-        let length = self.0.recv(&mut buffer).unwrap();
-        buffer[..length].to_vec()
-    }
-
-    fn call(&self, request: &[u8]) -> Vec<u8> {
-        self.send(request);
-        self.receive()
-    }
-}
-
-/// Bytes from hex digits and quoted text: `01 00000001 "Hall"`.
-fn bytes(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (place, part) in text.split('"').enumerate() {
-        if place % 2 == 1 {
-            bytes.extend(part.as_bytes());
-            continue;
-        }
-        let digits: String = part.split_whitespace().collect();
-        for at in (0..digits.len()).step_by(2) {
-            bytes.push(u8::from_str_radix(&digits[at..at + 2], 16).unwrap());
-        }
-    }
-    bytes
-}
 
 const QUERY: &str = r#"01 00000001 0000000e"Meeting Room A" 00000003 000102"#;
 const QUERY_REPLY: &str = r#"65 0000000e"Meeting Room A" 00000003
@@ -73,7 +26,7 @@ fn assert_text_follows(reply: &[u8], head: &[u8]) {
 fn the_examples_of_the_format_are_answered_byte_for_byte() {
     for semantics in ["at-least-once", "at-most-once"] {
         let server = Server::start(&format!("--semantics {semantics}"));
-        let client = Client::of(&server);
+        let client = Client::of(server.address);
         for (request, reply) in [
             (QUERY, QUERY_REPLY),
             (BOOK, BOOK_REPLY),
@@ -84,7 +37,7 @@ fn the_examples_of_the_format_are_answered_byte_for_byte() {
         assert_text_follows(&client.call(&bytes(EXTEND)), &[105, 1]);
         assert_text_follows(&client.call(&bytes(CANCEL)), &[106, 1]);
         // Request ids go with the source address: another client begins at 1 again.
-        let watcher = Client::of(&server);
+        let watcher = Client::of(server.address);
         assert_text_follows(&watcher.call(&bytes(MONITOR)), &[104, 1]);
         let book_again = bytes(&BOOK.replace("00000002", "0000000d"));
         let booked = client.call(&book_again);
@@ -99,7 +52,7 @@ fn the_examples_of_the_format_are_answered_byte_for_byte() {
 fn duplicates_are_filtered_under_at_most_once_only() {
     for (semantics, again) in [("at-least-once", [255, 7]), ("at-most-once", [106, 1])] {
         let server = Server::start(&format!("--semantics {semantics}"));
-        let client = Client::of(&server);
+        let client = Client::of(server.address);
         assert_eq!(client.call(&bytes(BOOK)), bytes(BOOK_REPLY));
         let first = client.call(&bytes(CANCEL));
         assert_text_follows(&first, &[106, 1]);
@@ -112,7 +65,7 @@ fn duplicates_are_filtered_under_at_most_once_only() {
 #[test]
 fn what_is_no_request_gets_error_5_and_what_has_no_header_nothing() {
     let server = Server::start("");
-    let client = Client::of(&server);
+    let client = Client::of(server.address);
     for malformed in [
         "09 00000001",
         "02 00000001 ffffffff",
@@ -130,7 +83,7 @@ fn what_is_no_request_gets_error_5_and_what_has_no_header_nothing() {
 #[test]
 fn the_numbers_of_strangers_cost_nothing_under_conditions() {
     let server = Server::start("--delay-ms 1..2 --seed 7");
-    let client = Client::of(&server);
+    let client = Client::of(server.address);
     let highest = QUERY.replace("00000001 0000000e", "ffffffff 0000000e");
     assert_eq!(client.call(&bytes(&highest)), bytes(QUERY_REPLY));
 }
