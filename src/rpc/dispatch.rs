@@ -85,7 +85,7 @@ impl Dispatch {
         let Some(reply) = effects.reply_to(ticket) else {
             out.record_execution(operation, body, None);
             self.waiting.insert(ticket, *pending);
-            if let Some(cache) = &mut self.cache {
+            if let Some(cache) = self.cache.as_mut().filter(|_| effects.stores()) {
                 cache.wait(pending.id());
             }
             return self.carry_out(now, effects, out);

@@ -24,8 +24,9 @@
 //!   replies that the client still waits for are kept, however old;
 //! - with the kind `durable`, sessions and replies are also records of the server's disk. What changes
 //!   goes to a [`Batch`], which is to be committed together with the effects of the request;
-//! - a request that waited when its server's life ended was executed, and nobody will ever complete it:
-//!   its duplicates are refused, as if its session had expired.
+//! - a request that waited when its server's life ended and whose step had stored something cannot be
+//!   executed again, and nobody will ever complete it: its duplicates are refused, as if its session had
+//!   expired. One whose step had stored nothing left nothing behind: its duplicate is new.
 //!
 //! Clients of format v1 have no sessions, and are remembered as by the kind `memory`.
 //!
@@ -212,7 +213,7 @@ impl ReplyCache {
         }
     }
 
-    /// A request that was admitted is executed and waits: with a disk, a later life is to know.
+    /// A request that was admitted waits, and its step has stored something: a later life is to know.
     pub(super) fn wait(&mut self, request: RequestId) {
         let (true, ClientKey::Id(client)) = (self.keeps_records, request.client) else {
             return;

@@ -259,6 +259,13 @@ impl Effects {
         self.kept.is_empty()
     }
 
+    /// Whether any record is stored or erased.
+    #[must_use]
+    pub fn stores(&self) -> bool {
+        let is_record = |kept: &Kept| matches!(kept, Kept::Store(..));
+        self.kept.iter().any(is_record)
+    }
+
     /// Forgets all effects: they have been carried out.
     pub fn clear(&mut self) {
         self.kept.clear();

@@ -132,7 +132,7 @@ fn the_effect_and_the_reply_are_found_together_or_not_at_all() {
 }
 
 #[test]
-fn a_request_that_waited_is_not_executed_by_the_next_life() {
+fn a_request_that_waited_and_stored_is_not_executed_by_the_next_life() {
     let mut lives = durable();
     let session = lives.hello(ALICE);
     let waits = request(ALICE, session, 1, b"wait");
@@ -148,6 +148,19 @@ fn a_request_that_waited_is_not_executed_by_the_next_life() {
     assert_eq!(lives.hello(ALICE), session, "the session itself goes on");
     let next = lives.receive(&request(ALICE, session, 2, b"count"));
     assert_eq!(next, executed(ALICE, 2, 2));
+}
+
+#[test]
+fn a_request_that_waited_and_stored_nothing_waits_again_in_the_next_life() {
+    let mut lives = durable();
+    let (alice, bob) = (lives.hello(ALICE), lives.hello(BOB));
+    let queues = request(ALICE, alice, 1, b"queue");
+    assert_eq!(lives.receive(&queues).words, ["execute"]);
+    lives.restart(CacheKind::Durable, DiskFate::Lose);
+    let again = lives.receive(&queues);
+    assert_eq!((again.sent.len(), &again.words[..]), (0, &["execute"][..]));
+    let wakes = lives.receive(&request(BOB, bob, 1, b"wake"));
+    assert_eq!(wakes.sent, [reply(BOB, 1, 1), reply(ALICE, 1, 1)]);
 }
 
 #[test]

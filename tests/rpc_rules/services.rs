@@ -77,7 +77,8 @@ impl Service for Lock {
     }
 }
 
-/// Counts in one byte that it stores. `wait` waits until `wake` comes; a one-way message counts too, and is
+/// Counts in one byte that it stores. `wait` waits until `wake` comes, and so does `queue`, which counts
+/// nothing; a one-way message counts too, and is
 /// answered with the count; a second after it, a timer counts once more and tells so.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -94,10 +95,13 @@ impl Ledger {
 
 impl Service for Ledger {
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
-        self.count(effects);
+        let queues = matches!(input, Input::Request { body: b"queue", .. });
+        if !queues {
+            self.count(effects);
+        }
         match input {
             Input::Request { ticket, body, .. } => match body {
-                b"wait" => self.waiting.push(ticket),
+                b"wait" | b"queue" => self.waiting.push(ticket),
                 _ => {
                     effects.complete(ticket, &[self.count]);
                     if body == b"wake" {
