@@ -10,7 +10,7 @@
 //! 5. director    looks at what has happened, and says when it wants to act again
 //! ```
 //!
-//! What lives of hosts come to is in [`super::lives`], ports and datagrams are in [`super::ports`].
+//! What lives of hosts come to is in `net/lives.rs`, ports and datagrams are in `net/ports.rs`.
 //!
 //! No delay is below 1 ms, so hosts do not influence each other within one; hence the order of hosts
 //! is a matter of the trace's canonical order alone.
