@@ -14,17 +14,14 @@ use std::net::SocketAddr;
 use crate::clock::Time;
 use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
-use crate::net::{Arrival, Attempt, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
+use crate::net::{Arrival, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
-use crate::rpc::called::Called;
+use crate::rpc::call::{Call, Idle};
 use crate::rpc::message::{Message, NO_SESSION, Refused};
-use crate::rpc::retransmit::{Policy, Retransmission, Step};
+use crate::rpc::retransmit::Policy;
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
 use crate::wire::{SharedBytes, WireError, Writer};
-
-/// Updates that are kept while a call is under way; more are ignored, as if lost.
-const UPDATES_QUEUED_MAX: usize = 1_024;
 
 /// Which format a client speaks.
 #[derive(Clone, Copy)]
@@ -62,22 +59,22 @@ pub struct Pushed {
 
 /// One life of a client of a server.
 pub struct RpcClient {
-    host: Host,
-    socket: Box<dyn Datagrams>,
+    pub(super) host: Host,
+    pub(super) socket: Box<dyn Datagrams>,
     timer: Box<dyn Timer>,
-    server: SocketAddr,
-    options: CallOptions,
+    pub(super) server: SocketAddr,
+    pub(super) options: CallOptions,
     id: ClientId,
     /// `None` until the server has answered a hello.
-    session: Option<u64>,
+    pub(super) session: Option<u64>,
     /// The last number given: each call takes one, and a hello one of its own.
     numbered: u32,
-    updates: VecDeque<Pushed>,
+    pub(super) updates: VecDeque<Pushed>,
     writer: Writer,
 }
 
 /// What a datagram means to a client.
-enum Heard {
+pub(super) enum Heard {
     Reply(SharedBytes),
     InProgress,
     Refused(Refused),
@@ -88,11 +85,11 @@ enum Heard {
 
 /// The call that a client waits for.
 #[derive(Clone, Copy)]
-struct Open<'a> {
-    sequence: u32,
-    body: &'a [u8],
+pub(super) struct Open<'a> {
+    pub(super) sequence: u32,
+    pub(super) body: &'a [u8],
     /// Whether a session comes first.
-    says_hello: bool,
+    pub(super) says_hello: bool,
 }
 
 impl std::fmt::Debug for RpcClient {
@@ -144,105 +141,18 @@ impl RpcClient {
 
     /// Calls the service, and waits for the reply or until the policy says to give up. A client that
     /// needs a session and has none says hello first; that takes as many attempts of its own.
-    pub async fn call(&mut self, operation: OperationId, body: &[u8]) -> Called {
-        let mut open = Open {
-            sequence: self.next_number(),
-            body,
-            says_hello: self.options.sessions && self.session.is_none() && !self.speaks_v1(),
-        };
-        let Ok(mut datagram) = self.encode(open) else {
-            return Called::NotExpressible;
-        };
-        let mut policy = self.options.policy;
-        if !self.options.semantics.retransmits() {
-            policy.attempts = 1;
-        }
-        let mut attempt = Attempt {
-            number: 1,
-            of: policy.attempts,
-        };
-        let mut sends = 1;
-        let mut retransmission = Retransmission::first_send(self.host.now(), policy);
-        self.send(operation, open, attempt, &datagram);
-        loop {
-            let deadline = retransmission.deadline();
-            let Some(arrival) = self.receive(deadline).await else {
-                match retransmission.deadline_passed(self.host.now()) {
-                    Step::GiveUp if open.says_hello => return Called::NoWelcome { sends },
-                    Step::GiveUp => return Called::GaveUp { sends },
-                    Step::Retransmit { attempt: number } => {
-                        attempt.number = number;
-                        sends += 1;
-                        self.send(operation, open, attempt, &datagram);
-                        continue;
-                    }
-                }
-            };
-            match self.hear(&arrival, Some(open)) {
-                Heard::Reply(body) => {
-                    let reply_to = arrival.label.map(|label| label.operation);
-                    return Called::Reply { body, reply_to };
-                }
-                Heard::Refused(reason) if open.says_hello => return Called::NoSession(reason),
-                // No copy of a request outside sessions is executed by a server that has them.
-                Heard::Refused(Refused::SessionExpired) if self.session.is_none() => {
-                    open.says_hello = true;
-                    datagram = self.begin(&mut retransmission, &mut attempt, operation, &mut open);
-                    sends = 1;
-                }
-                Heard::Refused(reason) => {
-                    if reason == Refused::SessionExpired {
-                        self.session = None;
-                        self.options.sessions = true;
-                    }
-                    return Called::Refused(reason);
-                }
-                Heard::Welcome(session) => {
-                    self.session = Some(session);
-                    open.says_hello = false;
-                    datagram = self.begin(&mut retransmission, &mut attempt, operation, &mut open);
-                    sends = 1;
-                }
-                Heard::InProgress => {
-                    retransmission.in_progress(self.host.now());
-                    let until = retransmission.deadline();
-                    let from = self.host.host_of(arrival.from);
-                    self.host.record_with(|| Event::Patience {
-                        from,
-                        operation,
-                        until,
-                    });
-                }
-                Heard::Update(body) if self.updates.len() < UPDATES_QUEUED_MAX => {
-                    let pushed = self.pushed(&arrival, body);
-                    self.updates.push_back(pushed);
-                }
-                Heard::Update(_) => self.ignore_arrival(&arrival, Ignored::NotMonitoring),
-                Heard::Nothing(reason) => self.ignore_arrival(&arrival, reason),
-            }
-        }
+    pub fn call<'a>(&'a mut self, operation: OperationId, body: &'a [u8]) -> Call<'a> {
+        Call::begin(self, operation, body)
     }
 
-    const fn next_number(&mut self) -> u32 {
+    /// Whether it says hello before its next request.
+    pub(super) const fn wants_session(&self) -> bool {
+        self.options.sessions && self.session.is_none() && !self.speaks_v1()
+    }
+
+    pub(super) const fn next_number(&mut self) -> u32 {
         self.numbered += 1;
         self.numbered
-    }
-
-    /// Begins anew with another message of format v2: the hello, or the request after it. Its number is
-    /// a new one, so that what may still come for the message before is not taken for its answer.
-    fn begin(
-        &mut self,
-        retransmission: &mut Retransmission,
-        attempt: &mut Attempt,
-        operation: OperationId,
-        open: &mut Open<'_>,
-    ) -> SharedBytes {
-        open.sequence = self.next_number();
-        let datagram = self.encode_v2(*open);
-        attempt.number = 1;
-        retransmission.restart(self.host.now());
-        self.send(operation, *open, *attempt, &datagram);
-        datagram
     }
 
     /// Sends a message that asks for no reply. Format v1 has none: it does nothing there.
@@ -274,17 +184,10 @@ impl RpcClient {
     }
 
     /// Takes in whatever arrives until `until`, and makes nothing of it.
-    pub async fn idle_until(&mut self, until: Time) {
-        while let Some(update) = self.updates.pop_front() {
-            self.ignore(&update, Ignored::NotMonitoring);
-        }
-        while let Some(arrival) = self.receive(until).await {
-            let reason = match self.hear(&arrival, None) {
-                Heard::Update(_) => Ignored::NotMonitoring,
-                Heard::Nothing(reason) => reason,
-                _ => Ignored::NotWaiting,
-            };
-            self.ignore_arrival(&arrival, reason);
+    pub fn idle_until(&mut self, until: Time) -> Idle<'_> {
+        Idle {
+            client: self,
+            until,
         }
     }
 
@@ -308,7 +211,7 @@ impl RpcClient {
         });
     }
 
-    fn encode(&mut self, open: Open<'_>) -> Result<SharedBytes, WireError> {
+    pub(super) fn encode(&mut self, open: Open<'_>) -> Result<SharedBytes, WireError> {
         match self.options.wire {
             Wire::V1(format) => {
                 let datagram = format.encode_request(open.sequence, open.body);
@@ -318,7 +221,7 @@ impl RpcClient {
         }
     }
 
-    fn encode_v2(&mut self, open: Open<'_>) -> SharedBytes {
+    pub(super) fn encode_v2(&mut self, open: Open<'_>) -> SharedBytes {
         let (client, sequence) = (self.id, open.sequence);
         let message = if open.says_hello {
             Message::Hello { client, sequence }
@@ -335,32 +238,12 @@ impl RpcClient {
         self.writer.share()
     }
 
-    fn send(
-        &mut self,
-        operation: OperationId,
-        open: Open<'_>,
-        attempt: Attempt,
-        datagram: &SharedBytes,
-    ) {
-        let kind = if open.says_hello {
-            Kind::Hello
-        } else {
-            Kind::Request
-        };
-        let label = Label {
-            kind,
-            operation,
-            attempt,
-        };
-        self.socket.send(self.server, datagram.clone(), Some(label));
-    }
-
-    fn receive(&mut self, until: Time) -> RecvUntil<'_> {
+    pub(super) fn receive(&mut self, until: Time) -> RecvUntil<'_> {
         recv_until(&mut *self.socket, &mut *self.timer, until)
     }
 
     /// What a datagram in the buffer means while this call is open.
-    fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
+    pub(super) fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
         let datagram = &arrival.body;
         match self.options.wire {
             Wire::V2 => self.hear_v2(datagram, open),
@@ -414,7 +297,7 @@ impl RpcClient {
         }
     }
 
-    fn pushed(&self, arrival: &Arrival, body: SharedBytes) -> Pushed {
+    pub(super) fn pushed(&self, arrival: &Arrival, body: SharedBytes) -> Pushed {
         Pushed {
             from: self.host.host_of(arrival.from),
             label: arrival.label,
@@ -422,7 +305,7 @@ impl RpcClient {
         }
     }
 
-    fn ignore_arrival(&self, arrival: &Arrival, reason: Ignored) {
+    pub(super) fn ignore_arrival(&self, arrival: &Arrival, reason: Ignored) {
         let (from, label) = (self.host.host_of(arrival.from), arrival.label);
         self.host.record(Event::Ignore {
             from,

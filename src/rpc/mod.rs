@@ -5,6 +5,7 @@
 //! Retransmission is the client's part ([`retransmit`], [`client`]), filtering the server's
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 
+pub mod call;
 pub mod called;
 pub mod client;
 mod dispatch;
