@@ -4,6 +4,7 @@
 //! [`report`] judges the run and tells it as a trace; [`compare`] adds up the runs of many seeds.
 
 pub mod compare;
+mod course;
 pub mod replay;
 pub mod report;
 pub mod scenario;

@@ -9,7 +9,7 @@
 //! outside its lives.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending};
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -30,11 +30,10 @@ use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::{halt, serve};
 use crate::rpc::server::{RestoreError, RpcServer};
 use crate::seed::Seed;
+use crate::services::Client;
 use crate::services::words::Words;
-use crate::services::{Client, Command};
-use crate::sim::scenario::{
-    Backend, FinalCommand, Load, OBSERVER, SERVER, Script, Step, Variant, Wire,
-};
+use crate::sim::course::{Act, Course, Progress};
+use crate::sim::scenario::{Backend, FinalCommand, OBSERVER, SERVER, Script, Step, Variant, Wire};
 use crate::sim::stages::Stages;
 use crate::trace::{Coverage, Detail, Line, Recorded, Recorder};
 
@@ -190,16 +189,6 @@ fn server_main(variant: &Variant) -> Main {
     })
 }
 
-/// How far a client is with its script, in whatever life.
-#[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    /// Steps of the setup, and of the script, that it has begun.
-    setup_steps: usize,
-    steps: usize,
-    /// Operations of the script that it has begun.
-    operations: u32,
-}
-
 /// One life of one client, and its part of a run.
 struct Player {
     machine: SimHost,
@@ -227,10 +216,7 @@ fn client_main(
             player.wait_for_stage(setup_stage).await;
             player.set_up(&part.setup, &part.name, &variant).await;
             player.wait_for_stage(story).await;
-            match &part.script {
-                Script::Steps(steps) => player.play(steps).await,
-                Script::Load(load) => player.play_load(load).await,
-            }
+            player.play(&part.script).await;
             player.wait_for_stage(story + 1).await;
             player.client.rpc().idle_until(Time::NEVER).await;
         })
@@ -289,23 +275,26 @@ impl Player {
         }
     }
 
-    /// Goes on in the script, and says whether it does: a life that has ended goes on no more, the next
-    /// one does so.
-    fn advance(&self, go_on: impl FnOnce(&mut Progress)) -> bool {
+    /// Goes on. A life that has ended goes on no more: the next one does so.
+    fn go_on(&self, progress: Progress) -> impl Future<Output = ()> + use<> {
         let goes_on = self.machine.is_alive();
         if goes_on {
-            let mut progress = self.progress.get();
-            go_on(&mut progress);
             self.progress.set(progress);
         }
-        goes_on
+        poll_fn(move |_| {
+            if goes_on {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
     }
 
     /// Waits for a stage. What arrives meanwhile is taken in, and ignored.
     async fn wait_for_stage(&mut self, stage: u32) {
         let mut entered = pin!(self.machine.stage(stage));
         let mut idle = pin!(self.client.rpc().idle_until(Time::NEVER));
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             if entered.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
@@ -316,9 +305,9 @@ impl Player {
 
     async fn set_up(&mut self, steps: &[Step], name: &str, variant: &Variant) {
         while let Some(step) = steps.get(self.progress.get().setup_steps) {
-            if !self.advance(|progress| progress.setup_steps += 1) {
-                pending::<()>().await;
-            }
+            let mut progress = self.progress.get();
+            progress.setup_steps += 1;
+            self.go_on(progress).await;
             match step {
                 Step::Wait(span) => self.rest(*span).await,
                 Step::Pause(span) => self.pause(*span).await,
@@ -340,49 +329,33 @@ impl Player {
         }
     }
 
-    async fn play(&mut self, steps: &[Step]) {
-        while let Some(step) = steps.get(self.progress.get().steps) {
-            if !self.advance(|progress| progress.steps += 1) {
-                pending::<()>().await;
+    async fn play(&mut self, script: &Script) {
+        let mut course = Course::begin(script, &self.host);
+        loop {
+            let mut progress = self.progress.get();
+            let act = course.next(&mut progress, &mut *self.client);
+            self.go_on(progress).await;
+            match act {
+                Act::Rest(span) => self.rest(span).await,
+                Act::Pause(span) => self.pause(span).await,
+                Act::Perform(command, number) => {
+                    let operation = OperationId {
+                        client: self.host.id(),
+                        number,
+                    };
+                    self.host.record_invocation(operation, &command.body);
+                    // A layer of futures less than `Client::perform`: most of a run goes through here.
+                    let outcome = if self.client.is_one_call(&command) {
+                        let called = self.client.rpc().call(operation, &command.body).await;
+                        self.client.conclude(&command, called)
+                    } else {
+                        self.client.perform_series(operation, &command).await
+                    };
+                    self.host.record_outcome(operation, &outcome);
+                }
+                Act::End => return,
             }
-            match step {
-                Step::Wait(span) => self.rest(*span).await,
-                Step::Pause(span) => self.pause(*span).await,
-                Step::Perform(command, _) => self.perform(command).await,
-            }
         }
-    }
-
-    async fn play_load(&mut self, load: &Load) {
-        let mut chance = self.host.stream("load");
-        let weights: Vec<u32> = load.mix.iter().map(|(_, weight)| *weight).collect();
-        while self.progress.get().operations < load.requests {
-            let think = load.think.draw(chance.next_u32());
-            self.rest(think).await;
-            let verb = chance.pick(&weights).map_or("", |place| load.mix[place].0);
-            let command = self.client.generate(verb, &mut chance);
-            self.perform(&command.expect("the scenario's verbs were looked up"))
-                .await;
-        }
-    }
-
-    async fn perform(&mut self, command: &Command) {
-        if !self.advance(|progress| progress.operations += 1) {
-            pending::<()>().await;
-        }
-        let operation = OperationId {
-            client: self.host.id(),
-            number: self.progress.get().operations,
-        };
-        self.host.record_invocation(operation, &command.body);
-        // One layer of futures less than with `Client::perform`: most of a run goes through here.
-        let outcome = if self.client.is_one_call(command) {
-            let called = self.client.rpc().call(operation, &command.body).await;
-            self.client.conclude(command, called)
-        } else {
-            self.client.perform_series(operation, command).await
-        };
-        self.host.record_outcome(operation, &outcome);
     }
 
     /// Pauses the host from the next ms on: what the client waits for comes when it goes on.

@@ -1,0 +1,99 @@
+//! What a client does next: act by act through its script, or through its load.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::seed::Stream;
+use crate::services::{Client, Command};
+use crate::sim::scenario::{Load, Script, Step};
+
+/// How far a client is with its part, in whatever life.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// Steps of the setup that were begun.
+    pub(super) setup_steps: usize,
+    /// Steps of the script that were begun.
+    pub(super) steps: usize,
+    /// Operations that were begun, setup not counted.
+    pub(super) operations: u32,
+}
+
+/// One thing that a client does.
+pub(super) enum Act<'a> {
+    /// Nothing for that long.
+    Rest(Duration),
+    /// Its host pauses.
+    Pause(Duration),
+    /// A command, the operation of this number.
+    Perform(Cow<'a, Command>, u32),
+    /// Its part is done.
+    End,
+}
+
+/// The part of one life of a client.
+pub(super) enum Course<'a> {
+    Script(&'a [Step]),
+    Load(&'a Load, Box<Draws>),
+}
+
+/// What a load is drawn from.
+pub(super) struct Draws {
+    chance: Stream,
+    weights: Vec<u32>,
+    has_rested: bool,
+}
+
+impl<'a> Course<'a> {
+    /// The part of a life that begins now.
+    pub(super) fn begin(script: &'a Script, host: &Host) -> Self {
+        match script {
+            Script::Steps(steps) => Self::Script(steps),
+            Script::Load(load) => {
+                let weights = load.mix.iter().map(|(_, weight)| *weight);
+                let draws = Draws {
+                    chance: host.stream("load"),
+                    weights: weights.collect(),
+                    has_rested: false,
+                };
+                Self::Load(load, Box::new(draws))
+            }
+        }
+    }
+
+    /// What comes next. The progress counts it as begun.
+    pub(super) fn next(&mut self, progress: &mut Progress, client: &mut dyn Client) -> Act<'a> {
+        match self {
+            Self::Script(steps) => {
+                let Some(step) = steps.get(progress.steps) else {
+                    return Act::End;
+                };
+                progress.steps += 1;
+                match step {
+                    Step::Wait(span) => Act::Rest(*span),
+                    Step::Pause(span) => Act::Pause(*span),
+                    Step::Perform(command, _) => progress.perform(Cow::Borrowed(command)),
+                }
+            }
+            Self::Load(load, _) if progress.operations >= load.requests => Act::End,
+            Self::Load(load, draws) => {
+                draws.has_rested = !draws.has_rested;
+                if draws.has_rested {
+                    return Act::Rest(load.think.draw(draws.chance.next_u32()));
+                }
+                let verb = draws.chance.pick(&draws.weights);
+                let verb = verb.map_or("", |place| load.mix[place].0);
+                let command = client.generate(verb, &mut draws.chance);
+                let command = command.expect("the scenario's verbs were looked up");
+                progress.perform(Cow::Owned(command))
+            }
+        }
+    }
+}
+
+impl Progress {
+    fn perform<'a>(&mut self, command: Cow<'a, Command>) -> Act<'a> {
+        self.operations += 1;
+        Act::Perform(command, self.operations)
+    }
+}
