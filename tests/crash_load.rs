@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use wavetank::services::catalogue;
 use wavetank::sim::compare::{Statistics, over};
+use wavetank::sim::report;
 use wavetank::sim::scenario::{Backend, Scenario};
+use wavetank::trace::Detail;
 
 const SEEDS: u64 = 100;
 
@@ -30,7 +32,8 @@ const FAULTS: [&str; 10] = [
     "sectors torn",
 ];
 
-/// What a durable reply cache does about it.
+/// What a durable reply cache does about it. Three more protections no booking client provokes: requests
+/// that are in progress (bookings never wait), another body under an id, a full cache. `tests/rpc_rules` does.
 const PROTECTIONS: [&str; 3] = [
     "filter: duplicate: stored reply sent",
     "filter: no longer waited for: ignored",
@@ -95,4 +98,25 @@ fn a_reply_cache_in_memory_is_caught_in_it() {
     assert!(repeated(&memory) >= SEEDS);
     assert!(violated(&memory, "executions") >= SEEDS / 2);
     assert!(violated(&memory, "effects") >= SEEDS / 2);
+}
+
+#[test]
+fn a_lying_disk_is_caught_in_it() {
+    let lying = storm("lying");
+    assert_eq!(repeated(&lying), 0);
+    assert!(violated(&lying, "effects") >= SEEDS / 2);
+}
+
+#[test]
+fn the_expectations_hold_at_the_seed_of_the_file() {
+    for variant in &STORM.variants {
+        let report = report::run(variant, STORM.seed, Backend::Event, Detail::Trace);
+        let report = report.unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            report.broken.is_empty(),
+            "{}: {:?}",
+            variant.name,
+            report.broken
+        );
+    }
 }

@@ -2,5 +2,7 @@
 
 #[path = "faults/clients.rs"]
 mod clients;
+#[path = "faults/disks.rs"]
+mod disks;
 #[path = "faults/parity.rs"]
 mod parity;

@@ -17,7 +17,7 @@ use crate::cli::real;
 use crate::disk;
 use crate::id::HostId;
 use crate::net::conditions::{Conditions, Delay, Link, Probability};
-use crate::net::real::{Listener, RealWorld};
+use crate::net::real::{Listener, RealWorld, random_seed};
 use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::answer;
 use crate::rpc::server::{RestoreError, RpcServer};
@@ -119,7 +119,8 @@ async fn serve(
     let mut server = RpcServer::new(service, format_v1, arguments.semantics).with_reply_cache(
         reply_cache,
         Limits::default(),
-        host.stream("sessions"),
+        // Never of --seed: a session of an earlier life is not to be given again.
+        random_seed().stream("sessions"),
     );
     if let Some(directory) = &arguments.data {
         let store = disk::real::open(directory).map_err(said)?;

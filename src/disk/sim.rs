@@ -146,6 +146,8 @@ impl SimDisk {
     /// an added length is found. [`DiskFate::Lie`] is [`DiskFate::Lose`] here: it is
     /// [`lie`](Self::lie) that makes the difference.
     ///
+    /// A disk that lies and keeps has not become safe thereby: a later crash may lose it.
+    ///
     /// The next life finds the disk in order, with no failure ahead; whether it lies is not changed.
     pub fn crash(&self, fate: DiskFate, chance: &mut Stream) -> Damage {
         self.state().crash(fate, chance)
@@ -225,7 +227,11 @@ impl State {
                 None => {}
             }
         }
-        let damage = self.settle(fate, chance);
+        let damage = if fate == DiskFate::Keep && self.lies {
+            Damage::default() // what it has not written it has still, to be lost later
+        } else {
+            self.settle(fate, chance)
+        };
         self.life += 1;
         self.left = None;
         self.failed = false;

@@ -12,8 +12,11 @@ pub(super) struct HostDisk {
     disk: SimDisk,
     /// What becomes of torn sectors.
     chance: Stream,
-    /// The fault that lets the disk fail, and the host with it.
-    armed: Option<u16>,
+    /// The operations, counted over all lives from 1, in which the disk is to fail and the host with it,
+    /// and the fault of each; the nearest first.
+    armed: Vec<(u64, u16)>,
+    /// How many crashes are still to find that the disk has lied.
+    lies: u32,
     /// The commit in which the disk failed, and the events that are true if it took place.
     doubt: Option<(Batch, Vec<Event>)>,
 }
@@ -28,7 +31,8 @@ impl World {
             Box::new(HostDisk {
                 disk: SimDisk::formatted(),
                 chance: seed.stream(&format!("disk {name}")),
-                armed: None,
+                armed: Vec::new(),
+                lies: 0,
                 doubt: None,
             })
         })
@@ -53,7 +57,8 @@ impl World {
     pub(crate) fn disk_failed(&mut self, me: (HostId, u32)) {
         if self.is_alive(me) {
             let disk = self.disk(me.0);
-            if let Some(fault) = disk.armed.filter(|_| disk.disk.has_failed()) {
+            if disk.disk.has_failed() && !disk.armed.is_empty() {
+                let (_, fault) = disk.armed.remove(0);
                 self.kill(fault, true);
             }
         }
@@ -63,24 +68,40 @@ impl World {
 impl HostDisk {
     /// From now on the disk fails in its nth operation, from 1, that changes it.
     pub(super) fn arm(&mut self, fault: u16, nth: u64) {
-        self.armed = Some(fault);
-        self.disk.fail_after(Some(nth.saturating_sub(1)));
+        self.armed
+            .push((self.disk.operations() + nth.max(1), fault));
+        self.armed.sort_unstable();
+        self.fail_in_nearest();
+    }
+
+    fn fail_in_nearest(&self) {
+        let operations = self.disk.operations();
+        let nearest = self.armed.first();
+        self.disk
+            .fail_after(nearest.map(|(at, _)| (at - 1).saturating_sub(operations)));
     }
 
     /// Nothing fails any more.
     pub(super) fn disarm(&mut self) {
-        self.armed = None;
-        self.disk.fail_after(None);
+        self.armed.clear();
+        self.fail_in_nearest();
     }
 
-    pub(super) fn lie(&self) {
+    /// The disk lies until one more crash has found that it has.
+    pub(super) fn lie(&mut self) {
+        self.lies += 1;
         self.disk.lie(true);
     }
 
-    /// The host has crashed. A disk that lied does so no longer.
+    /// The host has crashed. What is armed for a later operation stays so; a disk that no further crash
+    /// is to find lying is honest from now on.
     pub(super) fn crash(&mut self, fate: DiskFate) -> Damage {
-        self.armed = None;
-        self.disk.lie(false);
-        self.disk.crash(fate, &mut self.chance)
+        let damage = self.disk.crash(fate, &mut self.chance);
+        if fate == DiskFate::Lie {
+            self.lies = self.lies.saturating_sub(1);
+            self.disk.lie(self.lies > 0);
+        }
+        self.fail_in_nearest();
+        damage
     }
 }

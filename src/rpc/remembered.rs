@@ -120,7 +120,6 @@ impl ClientRecord {
         known.sequence = sequence;
         known.body = body.clone();
         known.reply = None;
-        known.interrupted = false;
         Some(freed)
     }
 

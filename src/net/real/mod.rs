@@ -258,12 +258,14 @@ fn last(names: &[String]) -> HostId {
     HostId(u16::try_from(names.len() - 1).expect("PEERS_MAX is below 2^16"))
 }
 
-/// A seed from the operating system's randomness, which is what keys a `RandomState`.
+/// A seed that no other process has, as far as chance can tell: from the operating system's randomness,
+/// which is what keys a `RandomState`.
+#[must_use]
 #[expect(
     clippy::disallowed_types,
     reason = "real sockets are where chance comes from outside"
 )]
-fn random_seed() -> Seed {
+pub fn random_seed() -> Seed {
     Seed(std::hash::RandomState::new().hash_one("wavetank"))
 }
 
