@@ -63,7 +63,7 @@ pub trait Service {
 }
 
 /// A record that a service has stored: its key and its value, both in the service's own encoding.
-pub type Record = (Vec<u8>, Vec<u8>);
+pub use crate::disk::Record;
 
 /// A stored record cannot be taken up.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
