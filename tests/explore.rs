@@ -507,10 +507,7 @@ fn the_parts_merge_to_the_whole() {
     let words = "sims/booking/storm.toml sims/booking/lossy-cancel.toml --seeds";
     explored(&format!("{words} 3..40"), &directory.join("first"));
     let second = directory.join("second");
-    explored(
-        &format!("{words} 40..60 --shard 1/1 --set seed=3"),
-        &second,
-    );
+    explored(&format!("{words} 40..60 --shard 1/1 --set seed=3"), &second);
     let first = directory.join("first").display().to_string();
     let merged = wavetank(&format!("merge {} {first}", second.display()));
     assert_eq!(merged.stdout, whole, "{}", merged.stderr);

@@ -12,14 +12,15 @@ use crate::services::{Application, Client, PlainClient, Usage, catalogue};
 /// How often the moody service has been called, in all runs of this process.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// Replies with the number of the call, which no seed determines.
+/// Replies with the number of the call, which no seed determines; and panics when it is asked to.
 struct Moody;
 
 impl Service for Moody {
     fn step(&mut self, _now: Time, input: Input<'_>, effects: &mut Effects) {
-        let Input::Request { ticket, .. } = input else {
+        let Input::Request { ticket, body, .. } = input else {
             return;
         };
+        assert_ne!(body, b"fall", "a server that falls");
         let number = CALLS.fetch_add(1, Ordering::Relaxed);
         effects.complete(ticket, format!("call {number}").as_bytes());
     }
@@ -34,10 +35,16 @@ impl Application for MoodyApplication {
     }
 
     fn usage(&self) -> &'static [Usage] {
-        &[Usage {
-            form: "ask",
-            help: "Asks.",
-        }]
+        &[
+            Usage {
+                form: "ask",
+                help: "Asks.",
+            },
+            Usage {
+                form: "fall",
+                help: "Makes the server panic.",
+            },
+        ]
     }
 
     fn service(&self) -> Box<dyn Service> {
@@ -141,6 +148,14 @@ fn a_stopped_block_is_no_block() {
         &stop,
     );
     assert_eq!(stopped.unwrap_err(), ExploreError::Stopped);
+}
+
+#[test]
+fn of_several_panics_the_first_is_told() {
+    let scenario = scenario("moody", "[clients]\nalice = [\"fall\"]\n");
+    let (variant, stop) = (&scenario.variants[0], AtomicBool::new(false));
+    let panicked = block(&scenario, variant, Backend::Event, &[5, 6, 7], &stop);
+    assert_eq!(panicked.unwrap_err(), ExploreError::Panicked { seed: 5 });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -311,10 +311,15 @@ impl Exploration<'_> {
         for place in 0..self.variants.len() {
             let variant = &mut self.variants[place];
             self.progress
-                .add(variant.resumed, variant.breaking.len() as u64);
+                .resume(variant.resumed, variant.breaking.len() as u64);
             let breaking = std::mem::take(&mut variant.breaking);
-            if let Err(differs) = variant.confirm(&breaking) {
-                return Ok(Some(Ended::Nondeterminism(place, differs)));
+            for runs in breaking.chunks(self.block_seeds) {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(Some(Ended::Stopped));
+                }
+                if let Err(differs) = variant.confirm(runs) {
+                    return Ok(Some(Ended::Nondeterminism(place, differs)));
+                }
             }
             let resumed = usize::try_from(variant.resumed).unwrap_or(usize::MAX);
             let mut seeds = self.shard.seeds(range.clone()).skip(resumed);

@@ -65,6 +65,8 @@ pub(crate) struct Progress {
     watch: Watch,
     shown_at: Duration,
     done: u64,
+    /// Of these, runs that were done already when the watch was started.
+    resumed: u64,
     violations: u64,
     /// How many runs there are; `None` if the time decides.
     all: Option<u64>,
@@ -77,9 +79,16 @@ impl Progress {
             watch: Watch::start(),
             shown_at: Duration::ZERO,
             done: 0,
+            resumed: 0,
             violations: 0,
             all,
         }
+    }
+
+    /// Counts runs that were done before, and how many of them break an expectation.
+    pub(crate) fn resume(&mut self, runs: u64, violations: u64) {
+        self.resumed += runs;
+        self.add(runs, violations);
     }
 
     /// Counts runs, and how many of them break an expectation.
@@ -104,7 +113,7 @@ impl Progress {
     fn line(&self, passed: Duration) -> String {
         let of = self.all.map(|all| format!(" of {all}")).unwrap_or_default();
         let passed_ms = passed.as_millis().max(1);
-        let rate = u128::from(self.done) * 1_000 / passed_ms;
+        let rate = u128::from(self.done - self.resumed) * 1_000 / passed_ms;
         let broken = counted(self.violations, "violation");
         format!("{}{of} runs, {rate}/s, {broken}", self.done)
     }
@@ -121,5 +130,8 @@ mod tests {
         progress.add(300, 1);
         let line = progress.line(Duration::from_secs(2));
         assert_eq!(line, "600 of 1000 runs, 300/s, 2 violations");
+        progress.resume(200, 0);
+        let line = progress.line(Duration::from_secs(2));
+        assert_eq!(line, "800 of 1000 runs, 300/s, 2 violations");
     }
 }
