@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
-fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let seeds = text.split_once("..").and_then(|(from, to)| {
         let seeds = from.trim().parse().ok()?..to.trim().parse().ok()?;
         (seeds.start < seeds.end).then_some(seeds)
@@ -60,7 +60,7 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     seeds.ok_or_else(|| "expected A..B, two numbers with A < B, as in 0..2000".to_owned())
 }
 
-fn parse_jobs(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_jobs(text: &str) -> Result<usize, String> {
     let jobs = text.parse().ok().filter(|&jobs| jobs > 0);
     jobs.ok_or_else(|| "expected a number of threads, at least 1".to_owned())
 }

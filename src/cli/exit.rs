@@ -12,10 +12,6 @@ pub(crate) enum Exit {
     /// The command line or a scenario file is wrong.
     Usage = 2,
     /// Two runs that must be equal were not.
-    #[expect(
-        dead_code,
-        reason = "no subcommand runs a seed twice yet; the number is promised"
-    )]
     Nondeterminism = 3,
     /// A file, a socket or the program itself failed.
     Failure = 4,

@@ -8,10 +8,13 @@ mod choice;
 mod client;
 mod compare;
 mod completions;
+mod coverage;
 mod demo;
 mod exit;
+mod explore;
 mod judged;
 mod logs;
+mod merge;
 mod out;
 mod proportion;
 mod real;
@@ -34,6 +37,7 @@ Examples:
   wavetank run sims                              run every scenario, and see the verdicts
   wavetank run FILE --trace text                 read what happened, line by line
   wavetank compare FILE --seeds 0..2000          the same variants in 2000 storms
+  wavetank explore sims --time 10m               find seeds that break an expectation
   wavetank demo booking semantics                the same on real sockets, narrated
 
 A scenario is a TOML file; `wavetank help COMMAND` says more about each command.";
@@ -56,6 +60,10 @@ enum Command {
     Run(run::Arguments),
     /// Run one scenario over a range of seeds, and compare its variants.
     Compare(compare::Arguments),
+    /// Run scenarios over many seeds, and say which of them break an expectation.
+    Explore(explore::Arguments),
+    /// Join the files of several explorations.
+    Merge(merge::Arguments),
     /// Serve a service on a real socket.
     Serve(serve::Arguments),
     /// Call a server on a real socket: one command, or a prompt.
@@ -76,6 +84,8 @@ pub fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Explore(arguments) => explore::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Client(arguments) => client::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -275,7 +275,7 @@ fn parse_delay(text: &str) -> Result<Delay, String> {
 
 /// SIGTERM and SIGINT.
 #[cfg(unix)]
-struct Signals([tokio::signal::unix::Signal; 2]);
+pub(crate) struct Signals([tokio::signal::unix::Signal; 2]);
 
 /// SIGXFSZ, of Linux on usual machines, of macOS and of the BSDs: a file was to become larger than
 /// `ulimit -f` permits. A process that listens to it is not ended by it, and its write fails.
@@ -284,7 +284,7 @@ const FILE_TOO_LARGE: std::ffi::c_int = 25;
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         // Once listened to, a signal never again does what it does to others.
         let _heard_by_the_store = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
@@ -293,7 +293,7 @@ impl Signals {
     }
 
     /// Ready if one of them has come.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let has_come = self
             .0
             .iter_mut()
@@ -308,16 +308,16 @@ impl Signals {
 
 /// Ctrl-C.
 #[cfg(not(unix))]
-struct Signals(std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>>);
+pub(crate) struct Signals(std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>>);
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(Box::pin(tokio::signal::ctrl_c())))
     }
 
     /// Ready if it has come.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.0.as_mut().poll(context).map(|_| ())
     }
 }

@@ -1,12 +1,17 @@
 //! Simulations: what they are made of, and what becomes of them.
 //!
 //! A [`scenario`] is read from a file; a [`simulation`] runs one of its variants under a seed; a
-//! [`report`] judges the run and tells it as a trace; [`compare`] adds up the runs of many seeds.
+//! [`report`] judges the run and tells it as a trace; [`compare`] adds up the runs of many seeds;
+//! [`explore`] says what each of them amounts to, and [`explored`] is the file of that; a [`shard`] is
+//! a part of a range of seeds.
 
 pub mod compare;
 mod course;
+pub mod explore;
+pub mod explored;
 pub mod replay;
 pub mod report;
 pub mod scenario;
+pub mod shard;
 pub mod simulation;
 mod stages;
