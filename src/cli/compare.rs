@@ -9,6 +9,7 @@ use anyhow::Context;
 use comfy_table::{LineStyle, TableStyle};
 
 use crate::cli::choice::{Choice, Plan};
+use crate::cli::coverage::coverage;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out;
 use crate::cli::proportion::Proportion;
@@ -163,7 +164,15 @@ fn told(comparison: &Comparison, plan: &Plan, choice: &Choice) -> String {
     out.push_str(&paragraph("  ", &plan.scenario.story));
     out.push('\n');
     out.push_str(&rows(comparison));
-    out.push_str(&coverage(comparison));
+    let coverages = comparison.variants.iter();
+    let coverages: Vec<_> = coverages
+        .map(|(name, statistics)| (name.as_str(), &statistics.coverage))
+        .collect();
+    let coverages = coverage(&coverages);
+    if !coverages.is_empty() {
+        out.push('\n');
+        out.push_str(&coverages);
+    }
     for (name, statistics) in &comparison.variants {
         for (check, runs) in &statistics.violated {
             if let Some(seed) = runs.example {
@@ -204,36 +213,6 @@ fn rows(comparison: &Comparison) -> String {
         table.add_row(row(name, statistics));
     }
     text(&table)
-}
-
-/// What has struck and what has acted, a line for each, a column for each variant: whether the storm
-/// was one. What has done so in no variant is left out.
-fn coverage(comparison: &Comparison) -> String {
-    let counts: Vec<_> = comparison
-        .variants
-        .iter()
-        .map(|(_, statistics)| statistics.coverage.counts())
-        .collect();
-    let names = counts.first().into_iter().flatten().enumerate();
-    let rows: Vec<Vec<String>> = names
-        .filter(|(place, _)| counts.iter().any(|counts| counts[*place].1 > 0))
-        .map(|(place, (name, _))| {
-            let counts = counts.iter().map(|counts| counts[place].1.to_string());
-            std::iter::once(name.clone()).chain(counts).collect()
-        })
-        .collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let columns = comparison.variants.iter();
-    let columns: Vec<(&str, u16)> = std::iter::once(("how often", 40))
-        .chain(columns.map(|(name, _)| (name.as_str(), 15)))
-        .collect();
-    let mut table = table(TableStyle::new(), &columns);
-    for row in rows {
-        table.add_row(row);
-    }
-    format!("\n{}", text(&table))
 }
 
 fn row(name: &str, statistics: &Statistics) -> Vec<String> {
