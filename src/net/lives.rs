@@ -79,16 +79,7 @@ impl World {
                 Act::Tell(host, event) => self.record(host, event),
                 Act::Strike(fault) => self.strike(fault),
                 Act::Restart { host, fault } => self.restart(host, fault),
-                Act::Pause {
-                    host,
-                    life,
-                    span,
-                    fault,
-                } => {
-                    if life.is_none_or(|life| self.is_alive((host, life))) {
-                        self.pause(host, span, fault);
-                    }
-                }
+                Act::Pause { host, span, fault } => self.pause(host, span, fault),
                 Act::Resume { host, life, fault } => {
                     // Not if a later pause has put it off.
                     let ends = self.hosts[host.index()].paused_until == Some(self.now);
@@ -106,13 +97,10 @@ impl World {
     }
 
     /// A host stops running at the next ms, for this long and at least 1 ms, if it still lives then.
-    pub(crate) fn pause_soon(&mut self, (host, life): (HostId, u32), span: Duration) {
-        let act = Act::Pause {
-            host,
-            life: Some(life),
-            span,
-            fault: None,
-        };
+    /// A later life is not struck: none begins before the next ms, nor then before this pause.
+    pub(crate) fn pause_soon(&mut self, host: HostId, span: Duration) {
+        let fault = None;
+        let act = Act::Pause { host, span, fault };
         self.script.plan(self.next_ms(), act);
     }
 
@@ -135,7 +123,6 @@ impl World {
                 Fault::Pause(Pause { host, at, span }) => {
                     let act = Act::Pause {
                         host: *host,
-                        life: None,
                         span: *span,
                         fault: Some(number),
                     };
