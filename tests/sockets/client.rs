@@ -166,6 +166,24 @@ fn a_server_that_cannot_serve_says_so_in_one_line() {
 }
 
 #[test]
+fn a_reply_cache_is_refused_where_there_is_none() {
+    for semantics in ["maybe", "at-least-once"] {
+        for (kind, data) in [("epoch", ""), ("durable", " --data never-made")] {
+            let options = format!("--semantics {semantics} --reply-cache {kind}{data}");
+            let arguments = format!("serve booking --listen 0 {options}");
+            let ended = Ended::new(wavetank(&arguments).output().unwrap());
+            let line = format!(
+                "wavetank: --reply-cache {kind} needs --semantics at-most-once: with {semantics} \
+                 there is no reply cache\n"
+            );
+            assert_eq!((ended.code, ended.err), (Some(2), line), "{options}");
+        }
+        let told = format!("--semantics {semantics} --reply-cache memory");
+        drop(Server::start(&told));
+    }
+}
+
+#[test]
 fn signals_end_a_server_cleanly() {
     for signal in ["TERM", "INT"] {
         let server = Server::start("");
