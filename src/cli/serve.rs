@@ -185,6 +185,15 @@ impl Arguments {
             let message = "--reply-cache durable needs a disk: name a directory with --data";
             return Err(UsageError(message.to_owned()));
         }
+        if !self.semantics.filters_duplicates()
+            && let Some(kind @ (CacheKind::Epoch | CacheKind::Durable)) = self.reply_cache
+        {
+            return Err(UsageError(format!(
+                "--reply-cache {} needs --semantics at-most-once: with {} there is no reply cache",
+                kind.name(),
+                self.semantics.name()
+            )));
+        }
         Ok(reply_cache)
     }
 

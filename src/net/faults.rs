@@ -58,8 +58,8 @@ pub struct Trigger {
 }
 
 /// A host runs nothing for a while, and then goes on where it was. Its clock does not stop: what it
-/// waited for is late, and what has arrived meanwhile is waiting. A host that is down or pauses already
-/// is not struck.
+/// waited for is late, and what has arrived meanwhile is waiting. A host that is down is not struck; one
+/// that pauses already goes on when the last of its pauses ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pause {
     /// Which host.

@@ -79,18 +79,11 @@ impl World {
                 Act::Tell(host, event) => self.record(host, event),
                 Act::Strike(fault) => self.strike(fault),
                 Act::Restart { host, fault } => self.restart(host, fault),
-                Act::Pause {
-                    host,
-                    life,
-                    span,
-                    fault,
-                } => {
-                    if life.is_none_or(|life| self.is_alive((host, life))) {
-                        self.pause(host, span, fault);
-                    }
-                }
+                Act::Pause { host, span, fault } => self.pause(host, span, fault),
                 Act::Resume { host, life, fault } => {
-                    if self.is_alive((host, life)) {
+                    // Not if a later pause has put it off.
+                    let ends = self.hosts[host.index()].paused_until == Some(self.now);
+                    if ends && self.is_alive((host, life)) {
                         self.resume(host, fault);
                     }
                 }
@@ -104,13 +97,10 @@ impl World {
     }
 
     /// A host stops running at the next ms, for this long and at least 1 ms, if it still lives then.
-    pub(crate) fn pause_soon(&mut self, (host, life): (HostId, u32), span: Duration) {
-        let act = Act::Pause {
-            host,
-            life: Some(life),
-            span,
-            fault: None,
-        };
+    /// A later life is not struck: none begins before the next ms, nor then before this pause.
+    pub(crate) fn pause_soon(&mut self, host: HostId, span: Duration) {
+        let fault = None;
+        let act = Act::Pause { host, span, fault };
         self.script.plan(self.next_ms(), act);
     }
 
@@ -133,7 +123,6 @@ impl World {
                 Fault::Pause(Pause { host, at, span }) => {
                     let act = Act::Pause {
                         host: *host,
-                        life: None,
                         span: *span,
                         fault: Some(number),
                     };
@@ -162,7 +151,7 @@ impl World {
         self.script.clear();
         self.watch_events();
         for host in (0..).map(HostId).take(self.hosts.len()) {
-            if self.hosts[host.index()].is_paused {
+            if self.hosts[host.index()].paused_until.is_some() {
                 self.resume(host, None);
             }
             if let Some(disk) = &mut self.hosts[host.index()].disk {
@@ -256,7 +245,7 @@ impl World {
         };
         self.record(host, event);
         let state = &mut self.hosts[host.index()];
-        if state.is_paused {
+        if state.paused_until.is_some() {
             self.awaited -= 1;
         }
         let open = state.end();
@@ -284,27 +273,35 @@ impl World {
         self.record(host, Event::Restart { fault });
     }
 
+    /// A pause begins. One that begins during another is told as well, and the host goes on when the
+    /// last of them ends.
     fn pause(&mut self, host: HostId, span: Duration, fault: Option<u16>) {
-        let state = &mut self.hosts[host.index()];
-        if state.life == DOWN || state.is_paused {
+        let Some(life) = self.life(host) else {
             return;
-        }
-        let (life, span) = (state.life, span.max(Duration::from_millis(1)));
-        state.is_paused = true;
-        self.awaited += 1;
-        self.timers.park(host);
+        };
         if let Some(fault) = fault {
             self.fates.strike(fault);
         }
+        let span = span.max(Duration::from_millis(1));
         let span_ms = ms(span);
         self.record(host, Event::Pause { span_ms, fault });
-        let resume = Act::Resume { host, life, fault };
-        self.script.plan(self.now + span, resume);
+        let until = self.now + span;
+        let state = &mut self.hosts[host.index()];
+        let others_until = state.paused_until;
+        if others_until.is_some_and(|others| until <= others) {
+            return;
+        }
+        state.paused_until = Some(until);
+        if others_until.is_none() {
+            self.awaited += 1;
+            self.timers.park(host);
+        }
+        self.script.plan(until, Act::Resume { host, life, fault });
     }
 
     fn resume(&mut self, host: HostId, fault: Option<u16>) {
         let state = &mut self.hosts[host.index()];
-        state.is_paused = false;
+        state.paused_until = None;
         self.awaited -= 1;
         self.timers.unpark(host);
         self.life_changes.push_back(LifeChange::Resumed(host));
@@ -331,7 +328,7 @@ impl HostState {
             port.waker = None;
         }
         self.held.clear();
-        self.is_paused = false;
+        self.paused_until = None;
         self.driver = None;
         self.stage_waker = None;
         self.waits_for_stage = 0;

@@ -124,7 +124,7 @@ impl World {
     /// Puts a packet that was admitted into its port, or keeps it for a host that pauses.
     pub(crate) fn hand_over(&mut self, packet: Packet) {
         let state = &mut self.hosts[packet.to.index()];
-        if state.is_paused {
+        if state.paused_until.is_some() {
             state.held.push(packet);
             return;
         }
@@ -155,7 +155,7 @@ impl World {
     /// Whether something came while the host paused, and it has gone on.
     pub(crate) fn has_held(&self, host: HostId) -> bool {
         let state = &self.hosts[host.index()];
-        !state.held.is_empty() && !state.is_paused
+        !state.held.is_empty() && state.paused_until.is_none()
     }
 
     const fn in_flight(&mut self, label: Option<Label>) -> &mut usize {

@@ -17,10 +17,9 @@ pub(super) enum Act {
     Strike(u16),
     /// A host comes back.
     Restart { host: HostId, fault: u16 },
-    /// A host stops running; only in this life, if one is named.
+    /// A host stops running, if it is up.
     Pause {
         host: HostId,
-        life: Option<u32>,
         span: Duration,
         fault: Option<u16>,
     },

@@ -78,7 +78,7 @@ impl SimHost {
     pub fn pause(&self, span: Duration) {
         let mut world = self.world.borrow_mut();
         if world.is_alive(self.life()) {
-            world.pause_soon(self.life(), span);
+            world.pause_soon(self.me, span);
         }
     }
 

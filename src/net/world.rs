@@ -124,7 +124,8 @@ pub(super) struct HostState {
     pub(super) life: u32,
     pub(super) lives: u32,
     pub(super) up_since: Time,
-    pub(super) is_paused: bool,
+    /// While it pauses: when it goes on.
+    pub(super) paused_until: Option<Time>,
     /// What has come while it paused.
     pub(super) held: Vec<Packet>,
     pub(super) ports: Vec<(u16, SharedPort)>,
@@ -454,7 +455,7 @@ impl HostState {
             life: 1,
             lives: 1,
             up_since: Time::ZERO,
-            is_paused: false,
+            paused_until: None,
             held: Vec::new(),
             ports: Vec::new(),
             timers_made: 0,

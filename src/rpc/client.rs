@@ -242,7 +242,9 @@ impl RpcClient {
         recv_until(&mut *self.socket, &mut *self.timer, until)
     }
 
-    /// What a datagram in the buffer means while this call is open.
+    /// What a datagram in the buffer means while this call is open. In format v2 it may come from another
+    /// address than the server was asked at, which a server of many addresses may reply from: who does
+    /// not know the client id cannot forge it. In v1 the address is all that there is to go by.
     pub(super) fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
         let datagram = &arrival.body;
         match self.options.wire {

@@ -302,6 +302,18 @@ impl Event {
         ("halt", "a server stopped, because its disk failed it"),
     ];
 
+    /// Those of the words that are about no operation.
+    pub const WORDS_OF_NO_OPERATION: [&'static str; 8] = [
+        "partition",
+        "heal",
+        "crash",
+        "restart",
+        "pause",
+        "resume",
+        "skew",
+        "halt",
+    ];
+
     /// The word of [`Self::Execute`].
     pub(crate) const EXECUTE: &'static str = "execute";
     /// The word of [`Self::Outcome`].
@@ -411,5 +423,16 @@ mod tests {
             }
         }
         assert_eq!(told, listed);
+    }
+
+    #[test]
+    fn the_words_of_no_operation_are_those_of_events_that_never_have_one() {
+        let mut without: Vec<&str> = Event::WORDS.iter().map(|(word, _)| *word).collect();
+        for event in sample::every_event() {
+            if event.operation().is_some() {
+                without.retain(|word| *word != event.word());
+            }
+        }
+        assert_eq!(without, Event::WORDS_OF_NO_OPERATION);
     }
 }

@@ -289,6 +289,11 @@ pub(crate) fn every_event() -> Vec<Event> {
             text: "lock A of alice".into(),
         },
         Event::Service {
+            word: Word::Expire,
+            operation: Some(alice(3)),
+            text: "monitor".into(),
+        },
+        Event::Service {
             word: Word::Halt,
             operation: None,
             text: "the disk is full".into(),

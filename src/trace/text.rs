@@ -197,6 +197,7 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   resume                                                fault 5
       0  alice   skew                +250 ms, rate 1.01                fault 6
       0  alice   expire              lock A of alice
+      0  alice   expire              alice#3 monitor
       0  alice   halt                the disk is full"
         );
     }

@@ -268,6 +268,51 @@ fn a_host_that_pauses_is_late_with_arrivals_first_and_its_clock_goes_on() {
     );
 }
 
+/// Pauses of a host at 5 ms and at `at`, and the lines of the trace about it.
+fn two_pauses(ms: u64, at: u64, next_ms: u64) -> Vec<String> {
+    let pause = |at, ms| {
+        Fault::Pause(Pause {
+            host: SERVER,
+            at: Chosen::Fixed(at),
+            span: Duration::from_millis(ms),
+        })
+    };
+    let faults = vec![pause(5, ms), pause(at, next_ms)];
+    let hosts = || vec![listener(), sender(&[6, 14, 24])];
+    of(SERVER, &run_on_both(hosts, &with(faults, 1), 40))
+}
+
+#[test]
+fn a_pause_that_begins_during_another_lets_the_host_go_on_at_the_later_end() {
+    let got = |at: u64, sent: u64| format!("{at} got 1 bytes from host1, first Some({sent})");
+    for (ms, at, next_ms, ends) in [
+        (10, 12, 8, 20),
+        (10, 15, 5, 20),
+        (10, 5, 15, 20),
+        (15, 5, 10, 20),
+        (15, 12, 1, 20),
+        (15, 12, 8, 20),
+    ] {
+        let told = two_pauses(ms, at, next_ms);
+        let expected = [
+            "5 pause".to_owned(),
+            format!("{at} pause"),
+            format!("{ends} resume"),
+            got(ends, 6),
+            got(ends, 14),
+            got(25, 24),
+        ];
+        assert_eq!(told, expected, "{ms} ms, and from {at} on {next_ms} ms");
+    }
+    let [after, ..] = &two_pauses(10, 16, 4)[2..] else {
+        panic!("four lines");
+    };
+    assert_eq!(
+        after, "15 got 1 bytes from host1, first Some(6)",
+        "each for itself"
+    );
+}
+
 #[test]
 fn what_a_host_holds_while_it_pauses_is_lost_with_its_life() {
     let pause = Fault::Pause(Pause {

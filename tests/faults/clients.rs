@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wavetank::disk::DiskFate;
 use wavetank::id::{HostId, OperationId};
-use wavetank::net::conditions::Fault;
+use wavetank::net::conditions::{Fault, Selector, Target};
 use wavetank::net::faults::{Chosen, Crash, Pause, Skew, Trigger, When};
 use wavetank::seed::Seed;
 use wavetank::services::catalogue;
@@ -210,6 +210,55 @@ fn a_client_whose_script_pauses_hears_nothing_meanwhile() {
             "69 alice send server alice#3 query A wed",
         ]
     );
+}
+
+#[test]
+fn a_pause_of_a_life_that_ends_first_does_not_strike_the_next_life() {
+    let scenario = THREE_QUERIES.replacen("wait 10ms", "pause 50ms", 1);
+    // She hears the second reply in the ms of the first one, when her script has paused already.
+    let operation = OperationId {
+        client: ALICE,
+        number: 1,
+    };
+    let target = Target {
+        label: Selector::ReplyTo(operation),
+        nth: 1,
+    };
+    let twice = Fault::Duplicate(target, Duration::ZERO);
+    for (when, at) in [(after("ignore", 1), 4), (When::At(Chosen::Fixed(5)), 5)] {
+        let faults = [twice.clone(), crash(ALICE, when, Some(1))];
+        let lines = trace(&scenario, &faults);
+        assert_eq!(
+            of(&lines, &["pause", "resume", "crash", "restart", "send"])[1..4],
+            [
+                format!("{at} alice crash fault 2"),
+                format!("{} alice restart fault 2", at + 1),
+                format!("{} alice send server alice#2 query A tue", at + 1),
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_crash_after_the_story_strikes_nothing_in_the_end() {
+    let scenario =
+        format!("{THREE_QUERIES}[expect.default]\nfinal = {{ \"query A mon\" = \"?\" }}");
+    let story = trace(&scenario, &[]);
+    assert_eq!(
+        of(&story, &["outcome"])[2],
+        "32 alice outcome alice#3 ok: wed 00:00-24:00"
+    );
+    for at in 33..40 {
+        let late = crash(SERVER, When::At(Chosen::Fixed(at)), None);
+        let lines = trace(&scenario, &[late]);
+        let told = lines.iter().find(|line| line.starts_with("in the end"));
+        assert_eq!(
+            told.unwrap(),
+            "in the end query A mon -> mon 00:00-24:00",
+            "at {at} ms"
+        );
+        assert_eq!(lines[lines.len() - 1], "faults idle fault 1 struck nothing");
+    }
 }
 
 #[test]

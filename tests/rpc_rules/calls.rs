@@ -7,9 +7,11 @@ use wavetank::clock::Time;
 use wavetank::history::OutcomeKind;
 use wavetank::id::OperationId;
 use wavetank::net::conditions::{Fault, Selector, Target};
+use wavetank::net::faults::Skew;
 use wavetank::rpc::Semantics;
 use wavetank::rpc::called::Called;
 use wavetank::rpc::message::Refused;
+use wavetank::trace::{Event, Line};
 
 use crate::services::{Counter, Lock, Silent, Slow};
 use crate::tank::{
@@ -139,6 +141,26 @@ fn the_notice_that_a_request_is_in_progress_delays_the_next_retransmission() {
     assert_eq!(run.executions(alice(1)), 1);
     let patience = |word: &&&str| **word == "patience";
     assert_eq!(run.words(ALICE).iter().filter(patience).count(), 2);
+}
+
+#[test]
+fn the_trace_says_in_its_own_time_until_when_a_client_with_a_wrong_clock_waits() {
+    let skew = Fault::Skew(Skew {
+        host: ALICE,
+        offset_ms: 70_000,
+        rate_ppm: 2_000_000,
+    });
+    let service = || Box::new(Slow(MS(2_500))) as _;
+    let run = run(service, Semantics::AtMostOnce, vec![skew], vec![calls(1)]);
+    let sent: Vec<u64> = run.requests().iter().map(|(at_ms, ..)| *at_ms).collect();
+    let until = |line: &Line| match line.event {
+        Event::Patience { until, .. } => Some(until.as_ms()),
+        _ => None,
+    };
+    let said: Vec<u64> = run.lines.iter().filter_map(until).collect();
+    assert_eq!(sent, [0, 250, 1_020, 1_790], "each of her ms is half a ms");
+    assert_eq!(said[..2], sent[2..]);
+    assert_eq!(said[2..], [1_790 + 20 + 750]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The client and the server as programs.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::process::Stdio;
+use std::thread;
 
+use crate::datagrams::Client;
 use crate::process::{Ended, Server, wavetank};
 
 #[test]
@@ -110,7 +113,7 @@ update 2: 'Meeting Room A': taken mon 10:00-11:00, tue 10:00-11:00
 
 #[test]
 fn a_client_that_gives_up_does_not_know() {
-    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let arguments = format!("client booking --server {address} --timeout-ms 100 --attempts 2");
     let ended = wavetank(&arguments).args(["query", "Hall", "mon"]).output();
@@ -162,6 +165,50 @@ fn a_server_that_cannot_serve_says_so_in_one_line() {
         let arguments = format!("serve booking {arguments}");
         let ended = Ended::new(wavetank(&arguments).output().unwrap());
         assert_eq!(ended.code, Some(2), "{arguments}");
+    }
+}
+
+#[test]
+fn a_reply_cache_is_refused_where_there_is_none() {
+    for semantics in ["maybe", "at-least-once"] {
+        for (kind, data) in [("epoch", ""), ("durable", " --data never-made")] {
+            let options = format!("--semantics {semantics} --reply-cache {kind}{data}");
+            let arguments = format!("serve booking --listen 0 {options}");
+            let ended = Ended::new(wavetank(&arguments).output().unwrap());
+            let line = format!(
+                "wavetank: --reply-cache {kind} needs --semantics at-most-once: with {semantics} \
+                 there is no reply cache\n"
+            );
+            assert_eq!((ended.code, ended.err), (Some(2), line), "{options}");
+        }
+        let told = format!("--semantics {semantics} --reply-cache memory");
+        drop(Server::start(&told));
+    }
+}
+
+/// Takes one request to a server and its reply back, which comes from another address than was asked.
+fn reply_from_elsewhere(server: &Server) -> SocketAddr {
+    let [asked, replies] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let address = asked.local_addr().unwrap();
+    let server = Client::of(server.address);
+    thread::spawn(move || {
+        let mut request = [0; 512];
+        let (length, client) = asked.recv_from(&mut request).unwrap();
+        let reply = server.call(&request[..length]);
+        replies.send_to(&reply, client).unwrap();
+    });
+    address
+}
+
+#[test]
+fn a_reply_from_another_address_is_taken_in_v2_and_dropped_in_v1() {
+    let server = Server::start("--facility Hall");
+    for (wire, timeout_ms, code) in [("v2", 10_000, 0), ("v1", 200, 5)] {
+        let address = reply_from_elsewhere(&server);
+        let options = format!("--wire {wire} --timeout-ms {timeout_ms} --attempts 1");
+        let arguments = format!("client booking --server {address} {options} query Hall mon");
+        let ended = Ended::new(wavetank(&arguments).output().unwrap());
+        assert_eq!(ended.code, Some(code), "{ended:?}");
     }
 }
 

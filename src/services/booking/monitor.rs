@@ -118,7 +118,8 @@ impl Registrations {
         })
     }
 
-    /// Takes a stored registration up, after those with lower keys.
+    /// Takes a stored registration up, after those with lower keys. One that was made later than now, as
+    /// the date was set back since, begins now and lasts as long as it was to last.
     pub(super) fn restore(
         &mut self,
         now: Time,
@@ -136,7 +137,7 @@ impl Registrations {
         if self.all.len() >= REGISTRATIONS_MAX || self.replaced_by(client, key.facility).is_some() {
             return Err("there are too many registrations");
         }
-        self.insert(now, key, registration);
+        self.insert(now, key, registration.begun_by(now));
         Ok(())
     }
 
@@ -225,6 +226,13 @@ impl Registration {
             expiry,
             due: expiry,
         }
+    }
+
+    fn begun_by(self, now: Time) -> Self {
+        if self.since <= now {
+            return self;
+        }
+        Self::new(self.caller, now, now + (self.expiry - self.since))
     }
 
     /// The first moment after `now` at which something is due. What was due while the server did not
@@ -424,6 +432,35 @@ mod tests {
         assert_eq!(restore(u64::MAX - 1, v2(1)), Ok(()));
         assert!(restore(u64::MAX, v2(2)).is_err_and(|reason| reason.contains("too many")));
         assert_eq!(registrations.all.len(), REGISTRATIONS_MAX);
+    }
+
+    #[test]
+    fn a_registration_of_a_time_to_come_begins_when_it_is_taken_up() {
+        let year = seconds(365 * 24 * 60 * 60);
+        for (since, dues_expected) in [
+            (
+                Time::ZERO + year,
+                [(6_000, false), (11_000, false), (13_000, true)],
+            ),
+            (
+                Time::from_ms(1_001),
+                [(6_000, false), (11_000, false), (13_000, true)],
+            ),
+            (
+                Time::from_ms(999),
+                [(5_999, false), (10_999, false), (12_999, true)],
+            ),
+        ] {
+            let mut registrations = Registrations::default();
+            let key = Key {
+                facility: facility(),
+                number: 1,
+            };
+            let stored = Registration::new(v2(1), since, since + seconds(12));
+            let now = Time::from_ms(1_000);
+            assert_eq!(registrations.restore(now, key, stored), Ok(()));
+            assert_eq!(dues(&mut registrations), dues_expected, "since {since} ms");
+        }
     }
 
     #[test]

@@ -23,8 +23,12 @@ pub(super) fn crash(
         disk,
         ..
     } = &table.value;
+    let host = match disk_operation {
+        Some(_) => hosts.host_with_disk(host)?,
+        None => hosts.host(host)?,
+    };
     Ok(Crash {
-        host: hosts.host(host)?,
+        host,
         when: when(source, hosts, table)?,
         disk_operation: disk_operation.map(|number| number.0),
         restart_after: restart_after_ms.map(|ms| Duration::from_millis(u64::from(ms.0))),

@@ -44,6 +44,19 @@ impl<'a> Hosts<'a> {
             .map_err(|message| self.source.error(name.span.start, message))
     }
 
+    /// The host of this name, which is to have a disk.
+    pub(super) fn host_with_disk(&self, name: &At<String>) -> Result<HostId, ScenarioError> {
+        let host = self.host(name)?;
+        if name.value == SERVER {
+            return Ok(host);
+        }
+        let message = format!(
+            "`{}` is a client and has no disk; expected `{SERVER}`, or no `disk_operation`",
+            name.value
+        );
+        Err(self.source.error(name.span.start, message))
+    }
+
     /// The operation `alice#1`.
     pub(super) fn operation(&self, text: &At<String>) -> Result<OperationId, ScenarioError> {
         self.find_operation(&text.value)
@@ -56,8 +69,14 @@ impl<'a> Hosts<'a> {
         text: &At<String>,
     ) -> Result<(&'static str, OperationId), ScenarioError> {
         let wrong = |at, message| Err(self.source.error_inside(text, at, message));
-        let words = Event::WORDS.map(|(word, _)| word);
         let (word, rest) = text.value.split_once(' ').unwrap_or((&text.value, ""));
+        if Event::WORDS_OF_NO_OPERATION.contains(&word) {
+            let message =
+                format!("`{word}` is about no operation; expected a word such as `execute`");
+            return wrong(0, message);
+        }
+        let mut words = Event::WORDS.map(|(word, _)| word).to_vec();
+        words.retain(|word| !Event::WORDS_OF_NO_OPERATION.contains(word));
         let Some(&known) = words.iter().find(|&&known| known == word) else {
             return wrong(0, unknown_word("unknown word", word, &words));
         };
