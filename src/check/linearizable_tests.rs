@@ -1,0 +1,135 @@
+//! Tests of the search: by hand, and against all orders of small histories.
+
+use super::*;
+use crate::check::register::RegisterCall::{CompareAndSet, Read, Write};
+use crate::check::register::{Register, RegisterCall};
+
+const STEPS: u64 = 1_000_000;
+
+fn call(call: RegisterCall, began: u64, ended: Option<u64>) -> Timed<RegisterCall> {
+    Timed {
+        call,
+        began,
+        ended,
+        name: format!("{call:?}"),
+    }
+}
+
+fn verdict(calls: &[Timed<RegisterCall>]) -> Verdict {
+    judge(&Register, &[calls.to_vec()], STEPS)
+}
+
+#[test]
+fn a_read_after_a_write_is_told_its_value() {
+    let write = call(Write(1), 0, Some(1));
+    assert_eq!(
+        verdict(&[write.clone(), call(Read(1), 2, Some(3))]),
+        Verdict::Valid
+    );
+    let stale = verdict(&[write, call(Read(0), 2, Some(3))]);
+    assert_eq!(
+        stale.evidence(),
+        "Read(0) fits nowhere: up to its end, no order of the calls explains what clients were told \
+         (nothing else was under way; the last to end before it: Write(1))"
+    );
+}
+
+#[test]
+fn an_unknown_write_takes_effect_late_or_never_but_not_early() {
+    let unknown = call(Write(1), 2, None);
+    let late = [call(Read(0), 3, Some(4)), call(Read(1), 5, Some(6))];
+    let mut history = vec![unknown.clone()];
+    history.extend(late.clone());
+    assert_eq!(verdict(&history), Verdict::Valid);
+    assert_eq!(verdict(&[unknown.clone(), late[0].clone()]), Verdict::Valid);
+    let early = verdict(&[unknown, call(Read(1), 0, Some(1))]);
+    assert_eq!(early.name(), "violated");
+}
+
+#[test]
+fn a_budget_ends_the_search_and_a_refuted_part_ends_it_at_once() {
+    // Writes that all overlap, and a read of what none of them wrote: every order must be tried.
+    let hard: Vec<_> = (0..24)
+        .map(|n| call(Write(1 + n as u32), n, Some(100 + n)))
+        .chain([call(Read(99), 50, Some(99))])
+        .collect();
+    let parts = [hard.clone()];
+    let verdict = judge(&Register, &parts, 10_000);
+    assert_eq!(
+        verdict.evidence(),
+        "not decided after 10000 steps of the search"
+    );
+    let bad = vec![call(Read(1), 0, Some(1))];
+    assert_eq!(judge(&Register, &[hard, bad], 10_000).name(), "violated");
+}
+
+#[test]
+fn too_many_calls_at_once_are_unknown() {
+    let mut calls: Vec<_> = (0..129).map(|n| call(Write(1), n, None)).collect();
+    assert_eq!(verdict(&calls), Verdict::Valid);
+    calls.push(call(Read(1), 200, Some(201)));
+    assert_eq!(verdict(&calls).name(), "unknown");
+    let bad = vec![call(Read(1), 0, Some(1))];
+    let verdict = judge(&Register, &[calls, bad], STEPS);
+    assert_eq!(verdict.name(), "violated", "another part is refuted");
+}
+
+/// Whether some order explains the calls, by trying all.
+fn some_order(left: &[Timed<RegisterCall>], value: u32) -> bool {
+    if left.iter().all(|call| call.ended.is_none()) {
+        return true;
+    }
+    let first_end = left.iter().filter_map(|call| call.ended).min();
+    (0..left.len()).any(|at| {
+        let mut rest = left.to_vec();
+        let next = rest.remove(at);
+        first_end.is_none_or(|end| next.began < end)
+            && Register
+                .step(&value, &next.call)
+                .is_some_and(|value| some_order(&rest, value))
+    })
+}
+
+/// A history of up to 6 calls by 3 clients, from the numbers that `draw` gives below its argument.
+fn small(draw: &mut dyn FnMut(u64) -> u64) -> Vec<Timed<RegisterCall>> {
+    let mut calls: Vec<Timed<RegisterCall>> = Vec::new();
+    let mut busy: [Option<usize>; 3] = [None; 3];
+    for now in 0..12 {
+        let client = draw(3) as usize;
+        if let Some(at) = busy[client].take() {
+            if draw(5) > 0 {
+                calls[at].ended = Some(now);
+            }
+        } else if calls.len() < 6 {
+            busy[client] = Some(calls.len());
+            let (a, b) = (draw(3) as u32, draw(3) as u32);
+            let what = [Write(a), Read(a), CompareAndSet(a, b)][draw(3) as usize];
+            calls.push(call(what, now, None));
+        }
+    }
+    calls
+}
+
+#[test]
+fn small_histories_are_judged_as_by_trying_all_orders() {
+    let mut state = 7_u64;
+    let mut draw = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut valid = 0;
+    for _ in 0..20_000 {
+        let calls = small(&mut draw);
+        let expected = some_order(&calls, Register::NIL);
+        valid += u32::from(expected);
+        let found = verdict(&calls);
+        assert_eq!(found == Verdict::Valid, expected, "{found}\n{calls:#?}");
+        assert_ne!(found.name(), "unknown");
+    }
+    assert!(
+        (2_000..18_000).contains(&valid),
+        "{valid} of 20000 are valid"
+    );
+}
