@@ -12,3 +12,5 @@ mod lives;
 mod storms;
 #[path = "backends/tank.rs"]
 mod tank;
+#[path = "backends/told.rs"]
+mod told;

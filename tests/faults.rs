@@ -6,3 +6,5 @@ mod clients;
 mod disks;
 #[path = "faults/parity.rs"]
 mod parity;
+#[path = "backends/told.rs"]
+mod told;

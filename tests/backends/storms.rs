@@ -1,18 +1,14 @@
 //! Generated load under storms: whole runs, compared.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rayon::prelude::*;
-use wavetank::history::json;
 use wavetank::net::world::Traffic;
 use wavetank::rpc::Semantics;
-use wavetank::seed::Seed;
 use wavetank::services::catalogue;
-use wavetank::services::words::Words;
-use wavetank::sim::report;
-use wavetank::sim::scenario::{Backend, Scenario, Wire};
-use wavetank::trace::{Detail, Names, text};
+use wavetank::sim::scenario::{Scenario, Wire};
+
+use crate::told::{Told, tell_on_both};
 
 const SEEDS: u64 = 200;
 
@@ -58,59 +54,15 @@ final = {{ "query 'Meeting Room A' all" = "?" }}
     )
 }
 
-/// All that a run leaves behind that anybody can read.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Told {
-    pub(crate) trace: String,
-    pub(crate) history: String,
-    pub(crate) traffic: Traffic,
-    pub(crate) finals: Vec<(String, String)>,
-    pub(crate) idle_faults: Vec<u16>,
-    pub(crate) unfinished: Option<String>,
-}
-
-pub(crate) fn tell(scenario: &Scenario, seed: Seed, backend: Backend) -> Told {
-    let variant = &scenario.variants[0];
-    let report = report::run(variant, seed, backend, Detail::Trace).expect("the setup succeeds");
-    let trace = text::write(&report.trace(scenario, variant, seed));
-    let words = Words(Arc::clone(&variant.application));
-    let run = report.run;
-    let records = json::records(&run.history.entries(), Names(&run.names), &words);
-    Told {
-        trace,
-        history: json::write(&records),
-        traffic: run.traffic,
-        finals: run.finals,
-        idle_faults: run.idle_faults,
-        unfinished: run.unfinished,
-    }
-}
-
-/// Tells the story on both simulators; where they differ, says in which line first.
-fn tell_on_both(seed: u64) -> Result<Told, String> {
+fn story(seed: u64) -> Result<Told, String> {
     let scenario = Scenario::parse("storm.toml", &storm(seed), &catalogue())
         .unwrap_or_else(|error| panic!("{error}"));
-    let [event, turmoil] = Backend::ALL.map(|backend| tell(&scenario, Seed(seed), backend));
-    for (ours, theirs) in event.trace.lines().zip(turmoil.trace.lines()) {
-        if ours != theirs {
-            return Err(format!(
-                "seed {seed}\n  event:   {ours}\n  turmoil: {theirs}"
-            ));
-        }
-    }
-    if event == turmoil {
-        Ok(event)
-    } else {
-        let (ours, theirs) = (event, turmoil);
-        Err(format!(
-            "seed {seed}\n  event:   {ours:?}\n  turmoil: {theirs:?}"
-        ))
-    }
+    tell_on_both(&scenario, &scenario.variants[0], seed)
 }
 
 #[test]
 fn both_simulators_tell_the_same_story_under_every_storm() {
-    let told: Result<Vec<Told>, String> = (0..SEEDS).into_par_iter().map(tell_on_both).collect();
+    let told: Result<Vec<Told>, String> = (0..SEEDS).into_par_iter().map(story).collect();
     let told = told.unwrap_or_else(|difference| panic!("the simulators differ at {difference}"));
     the_storms_had_teeth(&told);
 }

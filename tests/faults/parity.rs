@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 use wavetank::disk::DiskFate;
-use wavetank::history::json;
 use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::Fault;
 use wavetank::net::faults::{Chosen, Crash, Pause, Skew, Trigger, When};
-use wavetank::net::world::Traffic;
 use wavetank::rpc::Semantics;
 use wavetank::seed::{Seed, Stream};
 use wavetank::services::catalogue;
-use wavetank::services::words::Words;
-use wavetank::sim::report;
 use wavetank::sim::scenario::{Backend, Scenario, Variant};
-use wavetank::trace::{Detail, Names, text};
+use wavetank::trace::Detail;
+
+use crate::told::{Told, tell_on_both};
 
 const SEEDS: u64 = 200;
 
@@ -138,61 +136,15 @@ fn variant(scenario: &Scenario, seed: u64) -> Arc<Variant> {
     Arc::new(variant)
 }
 
-/// All that a run leaves behind that anybody can read.
-#[derive(Debug, PartialEq)]
-struct Told {
-    trace: String,
-    history: String,
-    traffic: Traffic,
-    finals: Vec<(String, String)>,
-    idle_faults: Vec<u16>,
-    unfinished: Option<String>,
-    coverage: Vec<(String, u64)>,
-}
-
-fn tell(scenario: &Scenario, variant: &Arc<Variant>, seed: u64, backend: Backend) -> Told {
-    let report = report::run(variant, Seed(seed), backend, Detail::Trace);
-    let report = report.expect("the setup succeeds");
-    let trace = text::write(&report.trace(scenario, variant, Seed(seed)));
-    let words = Words(Arc::clone(&variant.application));
-    let run = report.run;
-    let records = json::records(&run.history.entries(), Names(&run.names), &words);
-    Told {
-        trace,
-        history: json::write(&records),
-        traffic: run.traffic,
-        finals: run.finals,
-        idle_faults: run.idle_faults,
-        unfinished: run.unfinished,
-        coverage: run.coverage.counts(),
-    }
-}
-
-fn tell_on_both(seed: u64) -> Result<Told, String> {
+fn story(seed: u64) -> Result<Told, String> {
     let scenario = Scenario::parse("storm.toml", &storm(seed), &catalogue())
         .unwrap_or_else(|error| panic!("{error}"));
-    let variant = variant(&scenario, seed);
-    let [event, turmoil] = Backend::ALL.map(|backend| tell(&scenario, &variant, seed, backend));
-    for (ours, theirs) in event.trace.lines().zip(turmoil.trace.lines()) {
-        if ours != theirs {
-            let faults = &variant.conditions.faults;
-            return Err(format!(
-                "seed {seed}\n  event:   {ours}\n  turmoil: {theirs}\n{faults:#?}"
-            ));
-        }
-    }
-    if event == turmoil {
-        Ok(event)
-    } else {
-        Err(format!(
-            "seed {seed}\n  event:   {event:?}\n  turmoil: {turmoil:?}"
-        ))
-    }
+    tell_on_both(&scenario, &variant(&scenario, seed), seed)
 }
 
 #[test]
 fn both_simulators_tell_the_same_story_whatever_hosts_fail() {
-    let told: Result<Vec<Told>, String> = (0..SEEDS).into_par_iter().map(tell_on_both).collect();
+    let told: Result<Vec<Told>, String> = (0..SEEDS).into_par_iter().map(story).collect();
     let told = told.unwrap_or_else(|difference| panic!("the simulators differ at {difference}"));
     the_storms_had_teeth(&told);
 }
