@@ -70,6 +70,51 @@ const fn operation(client: u16, number: u32) -> OperationId {
     }
 }
 
+#[test]
+fn a_check_is_made_where_it_is_listed_expected_or_described() {
+    let only = format!("{HEAD}{CLIENTS}checks = [\"effects\"]\n");
+    assert_eq!(only_variant(&only).checks, [Check::Effects]);
+
+    let described = format!("{HEAD}{CLIENTS}liveness = {{ calls = [\"ask\", \"twice x\"] }}\n");
+    let variant = only_variant(&described);
+    assert_eq!(
+        variant.checks,
+        [Check::Executions, Check::Effects, Check::Liveness]
+    );
+    let liveness = variant.liveness.as_ref().unwrap();
+    let calls = liveness.calls.iter();
+    let calls: Vec<_> = calls
+        .map(|(line, commands)| (line.as_str(), commands.len()))
+        .collect();
+    assert_eq!(calls, [("ask", 1), ("twice x", 2)]);
+    assert_eq!(
+        liveness.within,
+        Duration::from_secs(15),
+        "3 sends, 5 s each"
+    );
+
+    let bound = described.replace(" }", ", within_ms = 40 }");
+    let bound = only_variant(&bound).liveness.as_ref().unwrap().within;
+    assert_eq!(bound, Duration::from_millis(40));
+}
+
+#[test]
+fn booking_has_a_specification_and_a_call_that_changes_nothing() {
+    let text = "story = \"x\"\nservice = \"booking\"\nseed = 7\nclients.alice = []\n\
+                variants.plain = {}\nvariants.asked = {}\n\
+                [expect.asked]\nliveness = \"valid\"\nlinearizable = \"valid\"\n";
+    let scenario = Scenario::parse("x.toml", text, &catalogue());
+    let scenario = scenario.unwrap_or_else(|mistake| panic!("{mistake}"));
+    let [plain, asked] = &scenario.variants[..] else {
+        panic!("two variants");
+    };
+    assert_eq!(plain.checks, Check::USUAL);
+    assert_eq!(asked.checks, Check::ALL);
+    let calls = &asked.liveness.as_ref().unwrap().calls;
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].0, "query 'Meeting Room A' mon");
+}
+
 /// Reads every case of a file of mistakes: lines of a scenario, then `# LINE:COLUMN: message`, then an
 /// empty line. The lines of the scenario follow `before`.
 fn check(before: &str, cases: &str) {
@@ -153,7 +198,8 @@ fn a_small_file_has_one_variant_and_the_usual_values() {
     assert_eq!(variant.wire, Wire::V2);
     assert_eq!(variant.policy, Echo { volume: 5 }.policy());
     assert_eq!(variant.backends, Backend::ALL);
-    assert_eq!(variant.checks, Check::ALL);
+    assert_eq!(variant.checks, Check::USUAL);
+    assert_eq!(variant.liveness, None);
     assert_eq!(variant.max_virtual, Duration::from_secs(600));
     assert_eq!(
         variant.conditions.everywhere,

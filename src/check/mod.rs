@@ -2,18 +2,24 @@
 //!
 //! - [`executions`]: no request runs more than once, and what ended ok ran.
 //! - [`effects`]: clients were told what the first execution of each request gives.
-//! - [`linearizable`]: each call seems to take effect at one instant; [`register`] is a spec for it.
+//! - [`linearizable`]: each call seems to take effect at one instant. [`register`] is a spec for it, and
+//!   a [`sequential`] spec is what a service brings for its own runs.
+//! - [`liveness`]: once the faults have ended, calls end in time.
+//! - [`convergence`]: once everything has arrived, all replicas say the same.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
 //! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
 //! differ in little, for each.
 
-mod cite;
+pub(crate) mod cite;
+pub mod convergence;
 pub mod effects;
 pub mod executions;
 pub mod linearizable;
+pub mod liveness;
 pub mod register;
+pub mod sequential;
 
 use std::fmt;
 

@@ -12,6 +12,8 @@ use crate::sim::scenario::{Check, Expected, Scenario};
 
 /// How many operations that did not end ok are told in words, for each variant.
 const OUTCOMES_TOLD_MAX: usize = 4;
+/// How many checks have a column of their own; the verdicts of more stand below each other.
+const CHECK_COLUMNS_MAX: usize = 2;
 /// How long a line of counts may be before it is broken: `12 ok, 3 failed`.
 const CELL_MAX: usize = 18;
 
@@ -81,7 +83,11 @@ fn rows(runs: &[Judged]) -> String {
         ("resent", 8),
         ("filtered", 10),
     ];
-    columns.extend(checks.iter().map(|check| (check.name(), 10)));
+    if checks.len() > CHECK_COLUMNS_MAX {
+        columns.push(("verdicts", 21));
+    } else {
+        columns.extend(checks.iter().map(|check| (check.name(), 10)));
+    }
     columns.push(("expectations", 13));
     let mut table = table(presets::NOTHING, &columns);
     for run in runs {
@@ -93,6 +99,7 @@ fn rows(runs: &[Judged]) -> String {
 
 fn row(run: &Judged, checks: &[Check]) -> Vec<String> {
     let mut cells = vec![run.variant.name.clone()];
+    let as_lines = checks.len() > CHECK_COLUMNS_MAX;
     match &run.told {
         Some(told) => {
             let traffic = told.report.run.traffic;
@@ -101,9 +108,18 @@ fn row(run: &Judged, checks: &[Check]) -> Vec<String> {
             cells.push(traffic.lost.to_string());
             cells.push(traffic.retransmissions.to_string());
             cells.push(told.events("filter").to_string());
-            cells.extend(checks.iter().map(|&check| verdict(told, check).to_owned()));
+            let verdicts = checks.iter().map(|&check| (check, verdict(told, check)));
+            if as_lines {
+                let lines = verdicts.map(|(check, verdict)| format!("{} {verdict}", check.name()));
+                cells.push(lines.collect::<Vec<_>>().join("\n"));
+            } else {
+                cells.extend(verdicts.map(|(_, verdict)| verdict.to_owned()));
+            }
         }
-        None => cells.extend(std::iter::repeat_n("-".to_owned(), 5 + checks.len())),
+        None => {
+            let verdicts = if as_lines { 1 } else { checks.len() };
+            cells.extend(std::iter::repeat_n("-".to_owned(), 5 + verdicts));
+        }
     }
     cells.push(standing(run).to_owned());
     cells

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::check::sequential::Specification;
 use crate::history::Outcome;
 use crate::host::Task;
 use crate::id::OperationId;
@@ -110,6 +111,12 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// a service says otherwise, none: then only what a scenario asks in the end is looked at.
     fn probes(&self) -> Vec<Command> {
         Vec::new()
+    }
+
+    /// What it promises, done one request after the other, for the check `linearizable`. Unless a
+    /// service says otherwise, it has no such specification, and the check is refused.
+    fn spec(&self) -> Option<Box<dyn Specification>> {
+        None
     }
 
     /// A request in words, as its client would type it.

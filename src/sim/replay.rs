@@ -10,7 +10,7 @@ use crate::net::packet::ip;
 use crate::rpc::service::{Caller, Effect, Effects, Input, Service, Ticket};
 use crate::rpc::timers::Timers;
 use crate::services::Application;
-use crate::sim::scenario::{Step, Variant, Wire};
+use crate::sim::scenario::{Variant, Wire};
 
 /// A service without network, faults or duplicates.
 pub struct Replay {
@@ -51,12 +51,8 @@ impl Replay {
     pub fn of(variant: &Variant) -> Self {
         let speaks_v1 = variant.wire == Wire::V1;
         let mut replay = Self::fresh(variant.application.clone(), speaks_v1);
-        for (client, part) in variant.client_ids().zip(&variant.clients) {
-            for step in &part.setup {
-                if let Step::Perform(command, _) = step {
-                    replay.apply(Time::ZERO, OperationId { client, number: 0 }, &command.body);
-                }
-            }
+        for (client, command) in variant.setup_commands() {
+            replay.apply(Time::ZERO, OperationId { client, number: 0 }, &command.body);
         }
         replay
     }

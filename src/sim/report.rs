@@ -1,12 +1,13 @@
 //! What a run amounts to: verdicts, and the expectations that it broke.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::check::effects::{self, Spec};
-use crate::check::{Verdict, executions};
+use crate::check::{Verdict, cite, executions, liveness, sequential};
 use crate::clock::Time;
-use crate::history::OutcomeKind;
+use crate::history::{Outcome, OutcomeKind, Told};
 use crate::id::OperationId;
 use crate::seed::Seed;
 use crate::services::Command;
@@ -14,7 +15,8 @@ use crate::services::words::Words;
 use crate::sim::replay::Replay;
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
 use crate::sim::simulation::{self, Run, SetupError};
-use crate::trace::{Detail, Final, Header, Names, TraceFile, VerdictRow};
+use crate::trace::{Detail, Event, Final, Header, Names, TraceFile, VerdictRow};
+use crate::wire::SharedBytes;
 
 /// A run, judged.
 #[derive(Debug)]
@@ -137,7 +139,62 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
             }));
             effects::judge(&applied, &told, &asked, &mut Replay::of(variant), names)
         }
+        Check::Linearizable => linearizable(variant, run, detail),
+        Check::Liveness => {
+            let bound = variant
+                .liveness
+                .as_ref()
+                .map_or(Duration::ZERO, |asked| asked.within);
+            liveness::judge(&run.fresh_calls, bound)
+        }
     }
+}
+
+/// Whether the history is one of the service's specification.
+fn linearizable(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
+    let application = &variant.application;
+    let spec = application.spec();
+    let spec = spec.expect("a scenario asks for it only where there is one");
+    let lines = lines_of_operations(run, detail);
+    let name = |operation, request: &SharedBytes, outcome: Option<&Outcome>| {
+        let name = Names(&run.names).operation(operation);
+        let request = application.describe_request(request);
+        let told = match outcome.map(|outcome| &outcome.told) {
+            Some(Told::Reply(reply)) => format!(" -> {}", application.describe_reply(reply)),
+            Some(Told::Text(text)) => format!(" -> {text}"),
+            None => String::new(),
+        };
+        let lines = lines
+            .get(&operation)
+            .map_or(String::new(), |lines| cite::lines(lines));
+        format!("{name} {request}{told}{lines}")
+    };
+    let setup = variant.setup_commands();
+    let setup = setup.map(|(_, command)| SharedBytes::from(&command.body[..]));
+    let calls = sequential::calls(setup, &run.history.entries(), name);
+    spec.judge(&calls, sequential::STEPS_MAX)
+}
+
+/// In which lines of the trace each operation begins and ends; nothing if the trace was not kept.
+fn lines_of_operations(run: &Run, detail: Detail) -> BTreeMap<OperationId, Vec<u32>> {
+    let mut lines: BTreeMap<OperationId, Vec<u32>> = BTreeMap::new();
+    if detail == Detail::Trace {
+        for (number, line) in (1..).zip(&run.lines) {
+            match &line.event {
+                Event::Outcome { operation, .. } => {
+                    lines.entry(*operation).or_default().push(number)
+                }
+                event => {
+                    let operation = event.operation();
+                    let begins = operation.filter(|operation| operation.client == line.host);
+                    if let Some(operation) = begins {
+                        lines.entry(operation).or_insert_with(|| vec![number]);
+                    }
+                }
+            }
+        }
+    }
+    lines
 }
 
 /// What a server that has executed all this says of its state. Nobody asked it.

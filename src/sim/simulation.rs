@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::check::liveness::FreshCall;
 use crate::clock::Time;
 use crate::history::{History, Outcome, OutcomeKind, Told};
 use crate::host::{Host, Task};
@@ -30,8 +31,8 @@ use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::{halt, serve};
 use crate::rpc::server::{RestoreError, RpcServer};
 use crate::seed::Seed;
-use crate::services::Client;
 use crate::services::words::Words;
+use crate::services::{Client, Command};
 use crate::sim::course::{Act, Course, Progress};
 use crate::sim::scenario::{Backend, FinalCommand, OBSERVER, SERVER, Script, Step, Variant, Wire};
 use crate::sim::stages::Stages;
@@ -62,6 +63,8 @@ pub struct Run {
     pub coverage: Coverage,
     /// What the observer was told: each line of `final` with its text.
     pub finals: Vec<(String, String)>,
+    /// The calls that the observer then made for the check `liveness`, and how they ended.
+    pub fresh_calls: Vec<FreshCall>,
     /// Why the run came to no end, if so.
     pub unfinished: Option<String>,
 }
@@ -105,7 +108,7 @@ pub fn run(
     for (number, stage) in (0..variant.clients.len()).zip(stages.setup_stages(variant)) {
         mains.push(client_main(variant, number, stage, stages.story, &outcomes));
     }
-    if !variant.expect.finals.is_empty() {
+    if !variant.expect.finals.is_empty() || variant.liveness.is_some() {
         stages.observer = Some(HostId(u16_of(names.len())));
         names.push(OBSERVER.to_owned());
         mains.push(observer_main(variant, stages.story + 1, &outcomes));
@@ -126,6 +129,7 @@ pub fn run(
     let Outcomes {
         setup_error,
         finals,
+        fresh_calls,
     } = outcomes.take();
     if let Some(error) = setup_error {
         return Err(error);
@@ -148,6 +152,7 @@ pub fn run(
         idle_faults,
         coverage,
         finals,
+        fresh_calls,
         unfinished,
     })
 }
@@ -161,6 +166,7 @@ pub(super) fn u16_of(count: usize) -> u16 {
 pub(super) struct Outcomes {
     pub(super) setup_error: Option<SetupError>,
     finals: Vec<(String, String)>,
+    fresh_calls: Vec<FreshCall>,
 }
 
 pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
@@ -312,11 +318,7 @@ impl Player {
                 Step::Wait(span) => self.rest(*span).await,
                 Step::Pause(span) => self.pause(*span).await,
                 Step::Perform(command, line) => {
-                    let operation = OperationId {
-                        client: self.host.id(),
-                        number: 0,
-                    };
-                    let outcome = self.client.perform(operation, command).await;
+                    let outcome = self.ask(command).await;
                     if outcome.kind != OutcomeKind::Ok {
                         self.outcomes.borrow_mut().setup_error = Some(SetupError {
                             client: name.to_owned(),
@@ -373,20 +375,36 @@ impl Player {
         for FinalCommand { line, commands, .. } in &variant.expect.finals {
             let mut told = Vec::new();
             for command in commands {
-                let operation = OperationId {
-                    client: self.host.id(),
-                    number: 0,
-                };
-                told.push(in_words(
-                    &self.client.perform(operation, command).await,
-                    variant,
-                ));
+                let outcome = self.ask(command).await;
+                told.push(in_words(&outcome, variant));
             }
-            self.outcomes
-                .borrow_mut()
-                .finals
-                .push((line.clone(), told.join("; ")));
+            let mut outcomes = self.outcomes.borrow_mut();
+            outcomes.finals.push((line.clone(), told.join("; ")));
         }
+        let calls = variant.liveness.iter().flat_map(|liveness| &liveness.calls);
+        for (line, commands) in calls {
+            for command in commands {
+                let began = self.host.now();
+                let outcome = self.ask(command).await;
+                let call = FreshCall {
+                    command: line.clone(),
+                    is_answered: outcome.kind == OutcomeKind::Ok
+                        || matches!(outcome.told, Told::Reply(_)),
+                    told: in_words(&outcome, variant),
+                    took: self.host.now() - began,
+                };
+                self.outcomes.borrow_mut().fresh_calls.push(call);
+            }
+        }
+    }
+
+    /// Performs a command outside the story.
+    async fn ask(&mut self, command: &Command) -> Outcome {
+        let operation = OperationId {
+            client: self.host.id(),
+            number: 0,
+        };
+        self.client.perform(operation, command).await
     }
 }
 

@@ -11,6 +11,7 @@
 //! - [`monitor`]: who is told of changes, and until when
 //! - `records`: all of that as a server with a disk stores it
 //! - [`server`], [`client`]: the two sides
+//! - `spec`: what all of it promises, one request after the other
 //! - `command`, `describe`: the command grammar, and every message in words
 //!
 //! Deliberately absent: dates, owners of bookings, and anything that survives the week.
@@ -31,6 +32,7 @@ mod command;
 mod describe;
 mod load;
 mod records;
+mod spec;
 mod watch;
 mod words;
 
@@ -39,6 +41,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::check::sequential::Specification;
 use crate::rpc::client::RpcClient;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
@@ -181,6 +184,10 @@ impl Application for Booking {
             .flat_map(|name| days.map(|day| format!("query {name} {day}")))
             .flat_map(|line| command::parse(&line).expect("a quoted name and a day"))
             .collect()
+    }
+
+    fn spec(&self) -> Option<Box<dyn Specification>> {
+        Some(Box::new(spec::BookingSpec::new(self.facilities.clone())))
     }
 
     fn describe_request(&self, body: &[u8]) -> String {

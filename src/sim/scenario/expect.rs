@@ -18,11 +18,7 @@ pub(super) fn expectations(
     expect: &Expect,
 ) -> Result<Expectations, ScenarioError> {
     let mut expectations = Expectations::default();
-    for (check, verdict) in [
-        (Check::Executions, &expect.executions),
-        (Check::Effects, &expect.effects),
-    ] {
-        let Some(verdict) = verdict else { continue };
+    for (check, verdict) in expect.verdicts() {
         if !checks.contains(&check) {
             let name = check.name();
             let message = format!("`{name}` is not judged; expected it among the `checks`");
@@ -51,11 +47,19 @@ fn final_commands(
     application: &dyn Application,
     line: &At<String>,
 ) -> Result<Vec<crate::services::Command>, ScenarioError> {
-    if let Some(word @ ("wait" | "pause")) = line.value.split(' ').next() {
-        let message = format!("`{word}` says nothing; expected a command of the service");
-        return Err(source.error_inside(line, 0, message));
-    }
+    says_something(source, line)?;
     commands(source, application, line)
+}
+
+/// Refuses what a script may do besides the commands of its service.
+pub(super) fn says_something(source: &Source, line: &At<String>) -> Result<(), ScenarioError> {
+    match line.value.split(' ').next() {
+        Some(word @ ("wait" | "pause")) => {
+            let message = format!("`{word}` says nothing; expected a command of the service");
+            Err(source.error_inside(line, 0, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl From<OutcomeWord> for OutcomeKind {

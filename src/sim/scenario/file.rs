@@ -65,8 +65,10 @@ pub(super) struct Keys {
     /// How many virtual seconds the story may take, and each client's setup (default: 600); after
     /// that, the verdict is unknown.
     pub(super) max_virtual_s: Option<Whole<1, { RUN_MS_MAX / 1_000 }>>,
-    /// What is judged (default: executions and effects).
-    pub(super) checks: Option<Vec<At<Word<Check>>>>,
+    /// What is judged (default: executions, effects, and what is expected or described besides).
+    pub(super) checks: Option<At<Vec<At<Word<Check>>>>>,
+    /// What a fresh client does when the faults have ended, for the check `liveness`.
+    pub(super) liveness: Option<At<LivenessTable>>,
     /// Command lines by client, run on a perfect network before time zero of the trace.
     #[serde(default)]
     pub(super) setup: Entries<Vec<At<String>>>,
@@ -324,6 +326,16 @@ pub(super) struct SkewTable {
     pub(super) rate: Option<Rate>,
 }
 
+/// The calls of a fresh client.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LivenessTable {
+    /// Its command lines (default: one that changes nothing, if the service has such).
+    pub(super) calls: Option<At<Vec<At<String>>>>,
+    /// How long each call may take (default: as long as a client waits before it gives up).
+    pub(super) within_ms: Option<LengthMs>,
+}
+
 /// What must come out of a variant.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -332,12 +344,29 @@ pub(super) struct Expect {
     pub(super) executions: Option<At<Word<Expected>>>,
     /// The verdict on effects.
     pub(super) effects: Option<At<Word<Expected>>>,
+    /// The verdict on linearizable.
+    pub(super) linearizable: Option<At<Word<Expected>>>,
+    /// The verdict on liveness.
+    pub(super) liveness: Option<At<Word<Expected>>>,
     /// How operations end, by operations such as "alice#1".
     #[serde(default)]
     pub(super) outcome: Entries<Word<OutcomeWord>>,
     /// What commands say at the end, on a perfect network.
     #[serde(default, rename = "final")]
     pub(super) finals: Entries<String>,
+}
+
+impl Expect {
+    /// The verdicts that it asks for, in the order of [`Check::ALL`].
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = (Check, &At<Word<Expected>>)> {
+        let verdicts = Check::ALL.into_iter().map(|check| match check {
+            Check::Executions => (check, &self.executions),
+            Check::Effects => (check, &self.effects),
+            Check::Linearizable => (check, &self.linearizable),
+            Check::Liveness => (check, &self.liveness),
+        });
+        verdicts.filter_map(|(check, verdict)| Some((check, verdict.as_ref()?)))
+    }
 }
 
 /// How an operation ends.

@@ -24,6 +24,7 @@
 //! );
 //! ```
 
+mod checks;
 mod clients;
 mod error;
 mod expect;
@@ -118,6 +119,8 @@ pub struct Variant {
     pub conditions: Conditions,
     /// What must come out of it.
     pub expect: Expectations,
+    /// What a fresh client does in the end, for the check `liveness`; `None` without it.
+    pub liveness: Option<Liveness>,
 }
 
 impl Variant {
@@ -132,6 +135,16 @@ impl Variant {
     pub fn host_names(&self) -> Vec<String> {
         let clients = self.clients.iter().map(|client| client.name.clone());
         std::iter::once(SERVER.to_owned()).chain(clients).collect()
+    }
+
+    /// The commands of the setup, in the order in which they are performed, and whose they are.
+    pub fn setup_commands(&self) -> impl Iterator<Item = (HostId, &Command)> {
+        let steps = self.client_ids().zip(&self.clients);
+        let steps = steps.flat_map(|(id, client)| client.setup.iter().map(move |step| (id, step)));
+        steps.filter_map(|(id, step)| match step {
+            Step::Perform(command, _) => Some((id, command)),
+            Step::Wait(_) | Step::Pause(_) => None,
+        })
     }
 }
 
@@ -289,11 +302,23 @@ pub enum Check {
     Executions,
     /// Whether what clients were told agrees with what their operations did.
     Effects,
+    /// Whether each operation seems to take effect at one instant between its begin and its end.
+    Linearizable,
+    /// Whether every call of a fresh client ends in time once the faults have ended.
+    Liveness,
 }
 
 impl Check {
     /// Every check, in the order of reports.
-    pub const ALL: [Self; 2] = [Self::Executions, Self::Effects];
+    pub const ALL: [Self; 4] = [
+        Self::Executions,
+        Self::Effects,
+        Self::Linearizable,
+        Self::Liveness,
+    ];
+
+    /// Those that are made unless a scenario says otherwise.
+    pub const USUAL: [Self; 2] = [Self::Executions, Self::Effects];
 
     /// The name in scenarios and reports.
     #[must_use]
@@ -301,6 +326,8 @@ impl Check {
         match self {
             Self::Executions => "executions",
             Self::Effects => "effects",
+            Self::Linearizable => "linearizable",
+            Self::Liveness => "liveness",
         }
     }
 }
@@ -335,6 +362,15 @@ pub struct Expectations {
     pub outcomes: Vec<(OperationId, OutcomeKind)>,
     /// What commands say at the end, on a perfect network.
     pub finals: Vec<FinalCommand>,
+}
+
+/// The calls of a fresh client, once the faults have ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Liveness {
+    /// Each line with the commands that it stands for; at least one.
+    pub calls: Vec<(String, Vec<Command>)>,
+    /// How long each command may take.
+    pub within: Duration,
 }
 
 /// A command at the end of a run, and what it must say.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::de::{DeTable, ValueDeserializer};
 
+use super::checks::{checks, liveness};
 use super::clients::clients;
 use super::error::{ScenarioError, Source};
 use super::expect::expectations;
@@ -66,7 +67,8 @@ impl Resolver<'_> {
         let source = &self.source;
         let (keys, settings) = self.keys(table, &[])?;
         let application = self.configured(settings)?;
-        let checks = once_each(source, keys.checks.as_deref(), &Check::ALL, Check::name)?;
+        let asked = checks(source, &*application, &keys, expect)?;
+        let checks: Vec<Check> = asked.iter().map(|&(check, _)| check).collect();
         let clients = clients(source, &*application, &keys)?;
         let hosts = Hosts::new(*source, &clients);
         let conditions = conditions(source, &hosts, &keys)?;
@@ -77,6 +79,12 @@ impl Resolver<'_> {
         let wire = self.wire(&*application, keys.wire.as_ref())?;
         let state = self.state(&*application, keys.state.as_ref())?;
         let reply_cache = self.reply_cache(wire, state, keys.reply_cache.as_ref())?;
+        let policy = policy(&*application, &keys);
+        let mut liveness_asked = asked.iter().filter(|(check, _)| *check == Check::Liveness);
+        let liveness = liveness_asked.next().map(|&(_, at)| {
+            let table = keys.liveness.as_ref().map(|table| &table.value);
+            liveness(source, &*application, policy, (at, table))
+        });
         Ok(Variant {
             name,
             reply_cache,
@@ -85,7 +93,7 @@ impl Resolver<'_> {
             semantics: keys
                 .semantics
                 .map_or(Semantics::AtMostOnce, |word| word.0.into()),
-            policy: policy(&*application, &keys),
+            policy,
             backends: backends(source, keys.backends.as_ref())?,
             max_virtual: Duration::from_secs(u64::from(
                 keys.max_virtual_s
@@ -94,6 +102,7 @@ impl Resolver<'_> {
             checks,
             conditions,
             expect,
+            liveness: liveness.transpose()?,
             clients,
             application,
         })
@@ -202,7 +211,7 @@ fn backends(
 }
 
 /// A list in which each word may stand once; all of them if it is absent.
-fn once_each<T: Copy + PartialEq>(
+pub(super) fn once_each<T: Copy + PartialEq>(
     source: &Source,
     list: Option<&[At<Word<T>>]>,
     all: &[T],

@@ -1,0 +1,94 @@
+//! What is judged of a variant.
+
+use std::time::Duration;
+
+use super::clients::commands;
+use super::error::{ScenarioError, Source};
+use super::expect::says_something;
+use super::file::{Expect, Keys, LivenessTable};
+use super::resolve::once_each;
+use super::{Check, Liveness};
+use crate::rpc::retransmit::Policy;
+use crate::services::Application;
+
+/// The checks of a variant, each with the place in the file that asks for it: those that the file
+/// lists, or else the usual ones and what it expects or describes besides.
+pub(super) fn checks(
+    source: &Source,
+    application: &dyn Application,
+    keys: &Keys,
+    expect: Option<&Expect>,
+) -> Result<Vec<(Check, usize)>, ScenarioError> {
+    let mut asked_at: Vec<(Check, usize)> = Vec::new();
+    match &keys.checks {
+        Some(list) => {
+            let checks = once_each(source, Some(&list.value), &[], Check::name)?;
+            let places = list.value.iter().map(|word| word.span.start);
+            asked_at.extend(checks.into_iter().zip(places));
+        }
+        None => {
+            asked_at.extend(Check::USUAL.map(|check| (check, 0)));
+            let expected = expect.into_iter().flat_map(Expect::verdicts);
+            let expected = expected.map(|(check, verdict)| (check, verdict.span.start));
+            let described = keys.liveness.iter();
+            let described = described.map(|table| (Check::Liveness, table.span.start));
+            asked_at.extend(expected.chain(described));
+        }
+    }
+    asked_at.sort();
+    asked_at.dedup_by_key(|(check, _)| *check);
+    let place = |asked: Check| {
+        let found = asked_at.iter().find(|(check, _)| *check == asked);
+        found.map(|&(_, at)| at)
+    };
+    if let (Some(table), None) = (&keys.liveness, place(Check::Liveness)) {
+        let message = "`liveness` is not judged; expected it among the `checks`";
+        return Err(source.error(table.span.start, message));
+    }
+    if let (Some(at), None) = (place(Check::Linearizable), application.spec()) {
+        let name = application.name();
+        let message = format!("{name} has no sequential specification, which `linearizable` needs");
+        return Err(source.error(at, message));
+    }
+    Ok(asked_at)
+}
+
+/// The calls of a fresh client, and how long each may take. `at` is where the file asks for the check.
+pub(super) fn liveness(
+    source: &Source,
+    application: &dyn Application,
+    policy: Policy,
+    (at, table): (usize, Option<&LivenessTable>),
+) -> Result<Liveness, ScenarioError> {
+    let calls = match table.and_then(|table| table.calls.as_ref()) {
+        Some(lines) => {
+            let mut calls = Vec::new();
+            for line in &lines.value {
+                says_something(source, line)?;
+                calls.push((line.value.clone(), commands(source, application, line)?));
+            }
+            if calls.is_empty() {
+                let message = "no call; expected a command of the service";
+                return Err(source.error(lines.span.start, message));
+            }
+            calls
+        }
+        None => {
+            let Some(probe) = application.probes().into_iter().next() else {
+                let name = application.name();
+                let message = format!(
+                    "{name} has no command that is known to change nothing; expected `calls` in \
+                     [liveness]"
+                );
+                return Err(source.error(at, message));
+            };
+            vec![(application.describe_request(&probe.body), vec![probe])]
+        }
+    };
+    let patience = policy.timeout * u32::from(policy.attempts);
+    let within = table.and_then(|table| table.within_ms.as_ref());
+    Ok(Liveness {
+        calls,
+        within: within.map_or(patience, |ms| Duration::from_millis(u64::from(ms.0))),
+    })
+}
