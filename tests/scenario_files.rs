@@ -16,6 +16,7 @@ use wavetank::net::conditions::{
     Conditions, Delay, Fault, Partition, Probability, Selector, Target,
 };
 use wavetank::net::faults::{Chosen, Crash, DiskFate, Pause, Skew, Trigger, When};
+use wavetank::rpc::reply_cache::Limits;
 use wavetank::rpc::{CacheKind, Semantics, StateKind};
 use wavetank::seed::Seed;
 use wavetank::services::{Application, Command, catalogue};
@@ -194,6 +195,7 @@ fn a_small_file_has_one_variant_and_the_usual_values() {
     assert_eq!(variant.host_names(), ["server", "alice", "bob"]);
     assert_eq!(variant.semantics, Semantics::AtMostOnce);
     assert_eq!(variant.reply_cache, CacheKind::Memory);
+    assert_eq!(variant.reply_cache_limits, Limits::default());
     assert_eq!(variant.state, StateKind::Memory);
     assert_eq!(variant.wire, Wire::V2);
     assert_eq!(variant.policy, Echo { volume: 5 }.policy());

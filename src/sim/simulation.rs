@@ -173,13 +173,14 @@ pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
 
 fn server_main(variant: &Variant) -> Main {
     let (application, semantics) = (variant.application.clone(), variant.semantics);
-    let (reply_cache, state) = (variant.reply_cache, variant.state);
+    let (reply_cache, limits) = (variant.reply_cache, variant.reply_cache_limits);
+    let state = variant.state;
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
         let mut server = RpcServer::new(application.service(), application.format_v1(), semantics);
-        if reply_cache.has_sessions() {
+        if reply_cache.has_sessions() || limits != Limits::default() {
             let numbers = host.stream("sessions");
-            server = server.with_reply_cache(reply_cache, Limits::default(), numbers);
+            server = server.with_reply_cache(reply_cache, limits, numbers);
         }
         if state == StateKind::Disk {
             let opened = host.open_store().map_err(RestoreError::from);

@@ -52,6 +52,8 @@ pub(super) struct Keys {
     pub(super) semantics: Option<Word<SemanticsWord>>,
     /// What the reply cache of at-most-once survives (default: memory).
     pub(super) reply_cache: Option<At<Word<ReplyCacheWord>>>,
+    /// How long the reply cache keeps a reply, or the session of a silent client (default: 300000).
+    pub(super) reply_cache_age_ms: Option<LengthMs>,
     /// What the service's state survives (default: memory).
     pub(super) state: Option<At<Word<StateWord>>>,
     /// The format of the datagrams (default: v2).

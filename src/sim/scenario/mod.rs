@@ -52,6 +52,7 @@ pub use schema::{schema, schema_text};
 use crate::history::OutcomeKind;
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::{Conditions, Delay};
+use crate::rpc::reply_cache::Limits;
 use crate::rpc::retransmit::Policy;
 use crate::rpc::{CacheKind, Semantics, StateKind};
 use crate::seed::Seed;
@@ -100,6 +101,8 @@ pub struct Variant {
     pub semantics: Semantics,
     /// What the reply cache survives; it counts with at-most-once only.
     pub reply_cache: CacheKind,
+    /// How much that is, and for how long.
+    pub reply_cache_limits: Limits,
     /// Where the server keeps its service's state.
     pub state: StateKind,
     /// The format of the datagrams.

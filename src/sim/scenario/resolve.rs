@@ -16,6 +16,7 @@ use super::hosts::Hosts;
 use super::load::{read, toml_error};
 use super::network::conditions;
 use super::{Backend, Check, Expectations, Think, Variant, Wire};
+use crate::rpc::reply_cache::Limits;
 use crate::rpc::retransmit::Policy;
 use crate::rpc::{CacheKind, Semantics, StateKind};
 use crate::services::{Application, SettingError};
@@ -88,6 +89,7 @@ impl Resolver<'_> {
         Ok(Variant {
             name,
             reply_cache,
+            reply_cache_limits: limits(&keys),
             state,
             wire,
             semantics: keys
@@ -194,6 +196,15 @@ fn policy(application: &dyn Application, keys: &Keys) -> Policy {
         attempts: keys
             .attempts
             .map_or(usual.attempts, |n| u16::try_from(n.0).unwrap_or(u16::MAX)),
+        ..usual
+    }
+}
+
+fn limits(keys: &Keys) -> Limits {
+    let usual = Limits::default();
+    let age = keys.reply_cache_age_ms.as_ref();
+    Limits {
+        age: age.map_or(usual.age, |ms| Duration::from_millis(u64::from(ms.0))),
         ..usual
     }
 }
