@@ -326,7 +326,8 @@ fn a_pod_that_is_asked_to_end_has_not_done_its_part() {
         ("JOB_COMPLETIONS", PARTS.to_string()),
     ];
     let part = directory.join("parts/part-0");
-    let mut pod = shell(&directory, &script, &variables).stdout(Stdio::null())
+    let mut pod = shell(&directory, &script, &variables)
+        .stdout(Stdio::null())
         .spawn()
         .expect("there is a shell");
     while fs::metadata(&part).map_or(0, |file| file.len()) < 10_000 {

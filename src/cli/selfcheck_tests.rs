@@ -126,7 +126,7 @@ fn a_process_that_does_not_tell_its_runs_is_an_error() {
     let more = format!("{told}{half}");
     let failed = |second: Command| {
         let compared = compare(&plans, [shell(&told, "true"), second]);
-        compared.err().expect("an error")
+        compared.expect_err("an error")
     };
     for (second, words) in [
         (
