@@ -1,4 +1,5 @@
-//! What is said on stderr of a run whose expectations do not hold: all that its reader needs.
+//! What is said on stderr of a run whose expectations do not hold, or that went otherwise the second
+//! time: all that its reader needs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -36,6 +37,12 @@ pub(crate) fn account(plan: &Plan, run: &Judged, replay: &str) -> Option<String>
     }
     let _ = writeln!(out, "  replay  {replay}");
     Some(out)
+}
+
+/// The head of what is said of a run that told two things: which run, and who told them.
+pub(crate) fn nondeterminism(run: (&str, &str, u64), who: &str) -> String {
+    let (scenario, variant, seed) = run;
+    format!("NONDETERMINISM: {scenario}, variant {variant}, seed {seed}: {who}\n")
 }
 
 fn push_findings(out: &mut String, told: &Told) {

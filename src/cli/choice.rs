@@ -12,7 +12,7 @@ use crate::services::catalogue;
 use crate::sim::scenario::{Backend, Scenario, Variant};
 
 /// Options of every subcommand that simulates.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Choice {
     /// Run only this variant; may be given several times.
     #[arg(long = "variant", value_name = "NAME")]
@@ -66,6 +66,14 @@ fn parse_override(text: &str) -> Result<(String, String), String> {
 }
 
 impl Choice {
+    /// All variants as they stand in their files, on this simulator.
+    pub(crate) fn on(backend: Backend) -> Self {
+        Self {
+            backend: Some(backend),
+            ..Self::default()
+        }
+    }
+
     /// Finds and reads scenarios, and says what is to be run of them.
     ///
     /// # Errors

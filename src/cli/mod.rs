@@ -20,6 +20,7 @@ mod proportion;
 mod real;
 mod run;
 mod schema;
+mod selfcheck;
 mod serve;
 mod table;
 mod verdicts;
@@ -64,6 +65,8 @@ enum Command {
     Explore(explore::Arguments),
     /// Join the files of several explorations.
     Merge(merge::Arguments),
+    /// Run scenarios in two processes and on both simulators, and compare every byte.
+    Selfcheck(selfcheck::Arguments),
     /// Serve a service on a real socket.
     Serve(serve::Arguments),
     /// Call a server on a real socket: one command, or a prompt.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Explore(arguments) => explore::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Selfcheck(arguments) => selfcheck::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Client(arguments) => client::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

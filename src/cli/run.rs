@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::cli::broken;
-use crate::cli::choice::{Choice, Plan};
+use crate::cli::choice::{Choice, Plan, Plans};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::judged::{Judged, RunJson, Standing};
 use crate::cli::out;
+use crate::cli::table::counted;
 use crate::cli::verdicts;
+use crate::sim::twice::{Difference, Telling};
 use crate::trace::{TraceFile, json, text};
 
 /// What stands below the options.
@@ -21,9 +23,10 @@ Examples:
   wavetank run FILE --seed 8                     another storm
   wavetank run FILE --set network.loss=0.2       a rougher one
   wavetank run FILE --trace text                 traces on stdout, the table on stderr
+  wavetank run sims --twice                      is each run the same the second time?
 
-Exit codes: 0 all expectations held, 1 one was broken, 2 usage or a mistake in a scenario,
-4 I/O or internal error, 5 a verdict is unknown.";
+Exit codes: 0 all expectations held, 1 one was broken, 2 usage or a mistake in a scenario, 3 a run was
+not the same the second time (--twice), 4 I/O or internal error, 5 a verdict is unknown.";
 
 /// Options of `wavetank run`.
 #[derive(Debug, clap::Args)]
@@ -37,6 +40,9 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
     #[command(flatten)]
     choice: Choice,
+    /// Do each run a second time, and compare traces, verdicts and histories to the byte.
+    #[arg(long)]
+    twice: bool,
     /// Print the trace of each run on stdout, and the table on stderr.
     #[arg(long, value_name = "FORMAT")]
     trace: Option<Format>,
@@ -55,9 +61,17 @@ pub(crate) enum Format {
 /// Runs scenarios, prints what came out, and says whether it was expected.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let plans = arguments.choice.plan(&arguments.paths, arguments.seed)?;
-    let mut stdout = out::stdout();
+    run_all(arguments, &plans, &mut out::stdout(), &mut out::stderr())
+}
+
+fn run_all(
+    arguments: &Arguments,
+    plans: &Plans,
+    stdout: &mut impl Write,
+    stderr: &mut impl Write,
+) -> anyhow::Result<Exit> {
     for skipped in &plans.skipped {
-        writeln!(out::stderr(), "skipped {skipped}")?;
+        writeln!(stderr, "skipped {skipped}")?;
     }
     let mut told = Told::default();
     for plan in &plans.plans {
@@ -67,21 +81,33 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 let mut trace = done.trace.clone();
                 let overrides = arguments.choice.overrides_as_options();
                 trace.header.command.push_str(&overrides);
-                told.write_trace(&mut stdout, &trace, format)?;
+                told.write_trace(stdout, &trace, format)?;
             }
         }
         told.add(plan, &runs);
         if arguments.format == Format::Text {
             let block = format!("{}\n", verdicts::block(&plan.scenario, &runs));
-            arguments.write_verdicts(&mut stdout, &block)?;
+            arguments
+                .verdicts(stdout, stderr)
+                .write_all(block.as_bytes())?;
         }
         stdout.flush()?;
         for run in &runs {
-            let variant = &run.variant.name;
-            let seed = plan.scenario.seed.0;
-            let replay = arguments.choice.replay(&plan.path, variant, seed);
-            if let Some(account) = broken::account(plan, run, &replay) {
-                writeln!(out::stderr(), "{account}")?;
+            if let Some(account) = broken::account(plan, run, &arguments.replay(plan, run)) {
+                writeln!(stderr, "{account}")?;
+            }
+        }
+        if arguments.twice {
+            let again = judge(plan)?;
+            for (run, again) in runs.iter().zip(&again) {
+                if let Some(difference) = first_difference(plan, run, again) {
+                    told.otherwise += 1;
+                    let names = (plan.scenario.name.as_str(), run.variant.name.as_str());
+                    let which = (names.0, names.1, plan.scenario.seed.0);
+                    let head = broken::nondeterminism(which, "the second run was not the same");
+                    let replay = arguments.replay(plan, run);
+                    writeln!(stderr, "{head}{difference}\n  replay  {replay}\n")?;
+                }
             }
         }
     }
@@ -89,10 +115,34 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Format::Text => verdicts::summary(plans.plans.len(), &told.standings),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&told.json)?),
     };
-    arguments.write_verdicts(&mut stdout, &last)?;
+    arguments
+        .verdicts(stdout, stderr)
+        .write_all(last.as_bytes())?;
+    if arguments.twice {
+        match arguments.format {
+            Format::Text => arguments.verdicts(stdout, stderr),
+            Format::Json => stderr,
+        }
+        .write_all(told.twice().as_bytes())?;
+    }
     stdout.flush()?;
+    if told.otherwise > 0 {
+        return Ok(Exit::Nondeterminism);
+    }
     let worst = told.standings.iter().map(|(standing, _)| *standing).max();
     Ok(worst.unwrap_or(Standing::Held).into())
+}
+
+/// Where two runs of one variant part; a panic is told as one line.
+fn first_difference(plan: &Plan, first: &Judged, second: &Judged) -> Option<Difference> {
+    let telling = |run: &Judged| match &run.told {
+        Some(told) => {
+            let scenario = &plan.scenario;
+            Telling::of(scenario, &run.variant, scenario.seed, &told.report)
+        }
+        None => Telling::untold("the run panicked"),
+    };
+    telling(first).first_difference(&telling(second))
 }
 
 /// Runs all that is planned of a scenario.
@@ -109,12 +159,22 @@ fn judge(plan: &Plan) -> Result<Vec<Judged>, UsageError> {
 }
 
 impl Arguments {
-    /// Writes verdicts: to stdout, unless traces stand there.
-    fn write_verdicts(&self, stdout: &mut impl Write, text: &str) -> std::io::Result<()> {
+    /// Where verdicts go: to stdout, unless traces stand there.
+    fn verdicts<'a>(
+        &self,
+        stdout: &'a mut dyn Write,
+        stderr: &'a mut dyn Write,
+    ) -> &'a mut dyn Write {
         match self.trace {
-            Some(_) => out::stderr().write_all(text.as_bytes()),
-            None => stdout.write_all(text.as_bytes()),
+            Some(_) => stderr,
+            None => stdout,
         }
+    }
+
+    /// The command that repeats this run.
+    fn replay(&self, plan: &Plan, run: &Judged) -> String {
+        let seed = plan.scenario.seed.0;
+        self.choice.replay(&plan.path, &run.variant.name, seed)
     }
 }
 
@@ -124,6 +184,8 @@ struct Told {
     traces: usize,
     standings: Vec<(Standing, usize)>,
     json: Vec<RunJson>,
+    /// Runs that were not the same the second time.
+    otherwise: u64,
 }
 
 impl Told {
@@ -131,6 +193,15 @@ impl Told {
         for run in runs {
             self.standings.push((run.standing(), run.broken_count()));
             self.json.push(run.to_json(&plan.scenario));
+        }
+    }
+
+    /// What doing each run twice has shown.
+    fn twice(&self) -> String {
+        let runs = counted(self.standings.len() as u64, "run");
+        match self.otherwise {
+            0 => format!("{runs} done twice: all were the same, to the byte\n"),
+            some => format!("{runs} done twice: {some} not the same\n"),
         }
     }
 
@@ -149,5 +220,78 @@ impl Told {
             }
             Format::Json => stdout.write_all(json::write(trace).as_bytes()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::moody;
+    use crate::sim::scenario::Backend;
+
+    /// How a scenario ends that is run twice, and what is printed of it.
+    fn twice(service: &str, rest: &str) -> (Exit, String, String) {
+        let arguments = Arguments {
+            paths: Vec::new(),
+            seed: None,
+            choice: Choice::default(),
+            twice: true,
+            trace: None,
+            format: Format::Text,
+        };
+        let scenario = moody::scenario(service, rest);
+        let variants = scenario.variants.iter();
+        let runs = variants.map(|variant| (variant.clone(), Backend::Event));
+        let plan = Plan {
+            path: "x.toml".to_owned(),
+            runs: runs.collect(),
+            scenario,
+        };
+        let plans = Plans {
+            plans: vec![plan],
+            skipped: Vec::new(),
+        };
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let exit = run_all(&arguments, &plans, &mut stdout, &mut stderr).expect("it runs");
+        let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
+        (exit, stdout, stderr)
+    }
+
+    #[test]
+    fn a_run_that_is_not_the_same_the_second_time_ends_with_3() {
+        let (exit, stdout, stderr) = twice("moody", "[clients]\nalice = [\"ask\"]\n");
+        assert_eq!(exit, Exit::Nondeterminism);
+        assert!(
+            stdout.ends_with("1 run done twice: 1 not the same\n"),
+            "{stdout}"
+        );
+        let lines: Vec<&str> = stderr.lines().collect();
+        let [head, which, first, second, replay, ""] = lines[..] else {
+            panic!("{stderr}");
+        };
+        assert_eq!(
+            head,
+            "NONDETERMINISM: x, variant default, seed 7: the second run was not the same"
+        );
+        assert_eq!(which, "the first line that differs is line 6 of the trace:");
+        assert!(
+            first.contains("server  execute") && first != second,
+            "{stderr}"
+        );
+        assert_eq!(
+            replay,
+            "  replay  wavetank run x.toml --variant default --seed 7 --trace text"
+        );
+    }
+
+    #[test]
+    fn a_run_that_is_the_same_the_second_time_is_told_so() {
+        let query = "[clients]\nalice = [\"query 'Meeting Room A' mon\"]\n";
+        let (exit, stdout, stderr) = twice("booking", query);
+        assert_eq!((exit, stderr.as_str()), (Exit::Held, ""));
+        assert!(
+            stdout.ends_with("1 run done twice: all were the same, to the byte\n"),
+            "{stdout}"
+        );
     }
 }

@@ -28,7 +28,8 @@ use crate::sim::explored::{RunLine, VerdictKind, hex};
 use crate::sim::report::{self, Report};
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
 use crate::sim::simulation::SetupError;
-use crate::trace::{Coverage, Detail, text};
+use crate::sim::twice::{Difference, Telling};
+use crate::trace::{Coverage, Detail};
 
 /// How often a run that went otherwise the second time is repeated to see where its traces part.
 const REPEATS_MAX: usize = 20;
@@ -65,17 +66,8 @@ pub struct Nondeterminism {
     pub seed: u64,
     /// The two digests.
     pub digests: [String; 2],
-    /// Where two traces part, if they did so again.
+    /// Where two tellings of it part, if they did so again.
     pub difference: Option<Difference>,
-}
-
-/// Where two texts part.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Difference {
-    /// The number of the first line that differs, from 1.
-    pub line: usize,
-    /// That line in each; empty where a text has ended.
-    pub texts: [String; 2],
 }
 
 /// One run of a block.
@@ -247,7 +239,7 @@ pub fn confirm_all(
 ///
 /// # Errors
 ///
-/// If it went otherwise. It is then repeated until two traces differ, 20 times at most.
+/// If it went otherwise. It is then repeated until two tellings differ, 20 times at most.
 pub fn confirm(
     scenario: &Scenario,
     variant: &Arc<Variant>,
@@ -255,12 +247,12 @@ pub fn confirm(
     run: &RunLine,
 ) -> Result<(), Box<Nondeterminism>> {
     let repeat = || repeat(scenario, variant, backend, run.seed);
-    let (second, trace) = repeat();
+    let (second, told) = repeat();
     if second == run.digest {
         return Ok(());
     }
     let mut others = std::iter::repeat_with(repeat).take(REPEATS_MAX);
-    let difference = others.find_map(|(_, other)| first_difference(&trace(), &other()));
+    let difference = others.find_map(|(_, other)| told().first_difference(&other()));
     Err(Box::new(Nondeterminism {
         seed: run.seed,
         digests: [run.digest.clone(), second],
@@ -268,13 +260,13 @@ pub fn confirm(
     }))
 }
 
-/// The digest of a run with its trace kept, and how to tell the trace. A panic is a result too.
+/// The digest of a run with its trace kept, and how to tell the run. A panic is a result too.
 fn repeat<'a>(
     scenario: &'a Scenario,
     variant: &'a Arc<Variant>,
     backend: Backend,
     seed: u64,
-) -> (String, impl Fn() -> String + 'a) {
+) -> (String, impl Fn() -> Telling + 'a) {
     let run = || report::run(variant, Seed(seed), backend, Detail::Trace);
     let ran = catch_unwind(AssertUnwindSafe(run));
     let digest = match &ran {
@@ -283,28 +275,11 @@ fn repeat<'a>(
         Err(_) => "panicked".to_owned(),
     };
     let told = move || match &ran {
-        Ok(Ok(report)) => text::write(&report.trace(scenario, variant, Seed(seed))),
-        Ok(Err(error)) => format!("{error}\n"),
-        Err(_) => "the run panicked\n".to_owned(),
+        Ok(Ok(report)) => Telling::of(scenario, variant, Seed(seed), report),
+        Ok(Err(error)) => Telling::untold(&error.to_string()),
+        Err(_) => Telling::untold("the run panicked"),
     };
     (digest, told)
-}
-
-/// Where two texts part; `None` if they do not.
-#[must_use]
-pub fn first_difference(first: &str, second: &str) -> Option<Difference> {
-    let (mut first, mut second) = (first.lines(), second.lines());
-    for line in 1.. {
-        match (first.next(), second.next()) {
-            (None, None) => return None,
-            (own, other) if own == other => {}
-            (own, other) => {
-                let texts = [own, other].map(|text| text.unwrap_or_default().to_owned());
-                return Some(Difference { line, texts });
-            }
-        }
-    }
-    None
 }
 
 #[cfg(test)]

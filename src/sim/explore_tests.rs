@@ -1,68 +1,8 @@
 //! Exploring from inside: digests, confirmation, and what is found where a service is no function of
 //! its seed.
 
-use std::sync::atomic::AtomicU64;
-
 use super::*;
-use crate::clock::Time;
-use crate::rpc::client::RpcClient;
-use crate::rpc::service::{Effects, Input, Service};
-use crate::services::{Application, Client, PlainClient, Usage, catalogue};
-
-/// How often the moody service has been called, in all runs of this process.
-static CALLS: AtomicU64 = AtomicU64::new(0);
-
-/// Replies with the number of the call, which no seed determines; and panics when it is asked to.
-struct Moody;
-
-impl Service for Moody {
-    fn step(&mut self, _now: Time, input: Input<'_>, effects: &mut Effects) {
-        let Input::Request { ticket, body, .. } = input else {
-            return;
-        };
-        assert_ne!(body, b"fall", "a server that falls");
-        let number = CALLS.fetch_add(1, Ordering::Relaxed);
-        effects.complete(ticket, format!("call {number}").as_bytes());
-    }
-}
-
-#[derive(Debug)]
-struct MoodyApplication;
-
-impl Application for MoodyApplication {
-    fn name(&self) -> &'static str {
-        "moody"
-    }
-
-    fn usage(&self) -> &'static [Usage] {
-        &[
-            Usage {
-                form: "ask",
-                help: "Asks.",
-            },
-            Usage {
-                form: "fall",
-                help: "Makes the server panic.",
-            },
-        ]
-    }
-
-    fn service(&self) -> Box<dyn Service> {
-        Box::new(Moody)
-    }
-
-    fn client(&self, rpc: RpcClient) -> Box<dyn Client> {
-        Box::new(PlainClient::new(rpc, |_| false))
-    }
-}
-
-fn scenario(service: &str, rest: &str) -> Scenario {
-    let file = format!("story = \"x\"\nservice = \"{service}\"\nseed = 7\n{rest}");
-    let mut services = catalogue();
-    services.push(Arc::new(MoodyApplication));
-    let scenario = Scenario::parse("x.toml", &file, &services);
-    scenario.unwrap_or_else(|mistake| panic!("{mistake}"))
-}
+use crate::sim::moody::scenario;
 
 /// Two clients on a lossy network.
 const CANCEL: &str = r#"
@@ -126,14 +66,6 @@ fn a_run_that_goes_otherwise_the_second_time_is_told_with_the_first_line_that_di
     let difference = differs.difference.expect("each run has its own numbers");
     assert_ne!(difference.texts[0], difference.texts[1]);
     assert!(difference.texts[0].contains("execute"), "{difference:?}");
-}
-
-#[test]
-fn texts_part_where_one_ends() {
-    assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
-    let difference = first_difference("a\nb\n", "a\n").unwrap();
-    assert_eq!(difference.line, 2);
-    assert_eq!(difference.texts, ["b".to_owned(), String::new()]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod found;
 pub(crate) mod kept;
 mod shards;
 mod told;
-mod watch;
+pub(crate) mod watch;
 
 use std::io::Write;
 use std::ops::Range;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use comfy_table::presets;
 
+use crate::cli::broken;
 use crate::cli::choice::Choice;
 use crate::cli::coverage::coverage;
 use crate::cli::explore::Explored;
@@ -174,18 +175,10 @@ pub(crate) fn nondeterminism(
     let (scenario, variant) = explored.name();
     let [first, second] = &differs.digests;
     let seed = differs.seed;
-    let mut out = format!(
-        "NONDETERMINISM: {scenario}, variant {variant}, seed {seed}: the first run amounted to {first}, \
-         the second to {second}\n"
-    );
+    let who = format!("the first run amounted to {first}, the second to {second}");
+    let mut out = broken::nondeterminism((scenario, variant, seed), &who);
     match &differs.difference {
-        Some(difference) => {
-            let [own, other] = &difference.texts;
-            let line = difference.line;
-            out.push_str(&format!(
-                "the first line that differs is line {line} of the trace:\n  {own}\n  {other}\n"
-            ));
-        }
+        Some(difference) => out.push_str(&format!("{difference}\n")),
         None => out.push_str(
             "the trace was the same each time that it was kept; did another program write the first \
              result?\n",
