@@ -58,6 +58,9 @@ pub trait Machine: Network {
     ///
     /// If the host has no disk, or the disk fails.
     fn open_store(&self) -> Result<Store, StoreError>;
+    /// Whether the server on this host has nothing left to do that others wait for: a simulated story
+    /// goes on until then.
+    fn settle(&self, _is_settled: bool) {}
     /// The host's disk failed in the commit of this batch, and of these events with it. In simulation
     /// they are recorded when the disk is opened again, if the commit is found there.
     fn doubt(&self, _batch: &Batch, _events: Vec<Event>) {}
@@ -162,6 +165,11 @@ impl Host {
     /// If the host has no disk, or the disk fails or holds what no store has written.
     pub fn open_store(&self) -> Result<Store, StoreError> {
         self.0.open_store()
+    }
+
+    /// Says whether the server on this host has nothing left to do that others wait for.
+    pub fn settle(&self, is_settled: bool) {
+        self.0.settle(is_settled);
     }
 
     /// The host's disk failed in the commit of this batch, and so it is in doubt whether these events

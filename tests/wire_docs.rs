@@ -181,7 +181,7 @@ fn replies() -> [(&'static str, Reply); 6] {
     ]
 }
 
-fn envelopes() -> [(&'static str, Vec<u8>); 10] {
+fn envelopes() -> [(&'static str, Vec<u8>); 11] {
     let client = CLIENT;
     let sequence = 2;
     let body = &requests()[1].2.encode();
@@ -229,6 +229,10 @@ fn envelopes() -> [(&'static str, Vec<u8>); 10] {
         sequence: 3,
         session,
     };
+    let peer = Message::Peer {
+        from: 2,
+        body: &[1, 2, 3],
+    };
     [
         ("request", request(NO_SESSION, sequence, 1)),
         ("reply", reply),
@@ -242,6 +246,7 @@ fn envelopes() -> [(&'static str, Vec<u8>); 10] {
         ("refused-without-session", refused(Refused::SessionExpired)),
         ("hello", hello.encode()),
         ("welcome", welcome.encode()),
+        ("peer", peer.encode()),
         ("request-in-session", request(session, 4, 4)),
     ]
 }

@@ -23,7 +23,48 @@ pub mod sequential;
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::trace::VerdictRow;
+
+/// A property that runs are judged by.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// How often each request ran, against what the semantics promise.
+    Executions,
+    /// Whether what clients were told agrees with what their operations did.
+    Effects,
+    /// Whether each operation seems to take effect at one instant between its begin and its end.
+    Linearizable,
+    /// Whether every call of a fresh client ends in time once the faults have ended.
+    Liveness,
+}
+
+impl Check {
+    /// Every check, in the order of reports.
+    pub const ALL: [Self; 4] = [
+        Self::Executions,
+        Self::Effects,
+        Self::Linearizable,
+        Self::Liveness,
+    ];
+
+    /// Those that are made unless a scenario says otherwise.
+    pub const USUAL: [Self; 2] = [Self::Executions, Self::Effects];
+
+    /// The name in scenarios and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Executions => "executions",
+            Self::Effects => "effects",
+            Self::Linearizable => "linearizable",
+            Self::Liveness => "liveness",
+        }
+    }
+}
 
 /// What a checker says of a run.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -168,12 +168,19 @@ pub enum Selector {
     UpdateTo(OperationId),
     /// `update_to = "alice"`: any update to that client.
     UpdateToClient(HostId),
+    /// `peer_about = "alice#1", to = "dc2"`: a message between servers about that operation.
+    PeerAbout {
+        /// The operation.
+        operation: OperationId,
+        /// The server that it is for.
+        to: HostId,
+    },
 }
 
 impl Selector {
-    /// Whether a datagram of this label is meant.
+    /// Whether a datagram of this label to this host is meant.
     #[must_use]
-    pub fn matches(self, label: Label) -> bool {
+    pub fn matches(self, label: Label, receiver: HostId) -> bool {
         match self {
             Self::RequestFrom(operation) => {
                 label.kind == Kind::Request && label.operation == operation
@@ -182,6 +189,9 @@ impl Selector {
             Self::UpdateTo(operation) => label.kind == Kind::Update && label.operation == operation,
             Self::UpdateToClient(client) => {
                 label.kind == Kind::Update && label.operation.client == client
+            }
+            Self::PeerAbout { operation, to } => {
+                label.kind == Kind::Peer && label.operation == operation && receiver == to
             }
         }
     }

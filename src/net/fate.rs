@@ -194,7 +194,7 @@ impl Fates {
                 Selector::UpdateToClient(_) => nth_to_client,
                 _ => nth,
             };
-            counted == target.nth && label.is_some_and(|label| target.label.matches(label))
+            counted == target.nth && label.is_some_and(|label| target.label.matches(label, to))
         };
         // Partitions last: the others say when a datagram is due.
         let is_cut = |(_, fault): &(u16, &Fault)| matches!(fault, Fault::Partition(_));

@@ -114,7 +114,7 @@ impl StreamKey {
         match label {
             None => (Self::Unlabelled, nth.into()),
             Some(Label {
-                kind: kind @ (Kind::Update | Kind::OneWay),
+                kind: kind @ (Kind::Update | Kind::OneWay | Kind::Peer),
                 operation,
                 ..
             }) => (Self::Operation { kind, operation }, nth.into()),

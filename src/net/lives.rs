@@ -16,7 +16,7 @@ use crate::net::world::{HostState, World};
 use crate::trace::Event;
 
 /// The number of no life.
-const DOWN: u32 = 0;
+pub(super) const DOWN: u32 = 0;
 
 /// What becomes of the operation that a client waits for when it crashes.
 const CLIENT_CRASHED: &str = "the client crashed";
@@ -332,6 +332,7 @@ impl HostState {
         self.driver = None;
         self.stage_waker = None;
         self.waits_for_stage = 0;
+        self.is_busy = false;
         self.open.take()
     }
 }

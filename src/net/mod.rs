@@ -94,11 +94,13 @@ pub enum Kind {
     Hello,
     /// The answer to a hello.
     Welcome,
+    /// A message from one server of a service to another.
+    Peer,
 }
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Request,
         Self::Reply,
         Self::InProgress,
@@ -106,6 +108,7 @@ impl Kind {
         Self::OneWay,
         Self::Hello,
         Self::Welcome,
+        Self::Peer,
     ];
 
     /// The kind's name, as traces and streams write it.
@@ -119,6 +122,7 @@ impl Kind {
             Self::OneWay => "one-way",
             Self::Hello => "hello",
             Self::Welcome => "welcome",
+            Self::Peer => "peer",
         }
     }
 }

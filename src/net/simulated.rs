@@ -243,6 +243,10 @@ impl Machine for SimHost {
         }
     }
 
+    fn settle(&self, is_settled: bool) {
+        self.world.borrow_mut().settle(self.life(), is_settled);
+    }
+
     fn doubt(&self, batch: &Batch, events: Vec<Event>) {
         self.world
             .borrow_mut()

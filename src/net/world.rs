@@ -33,7 +33,7 @@ use crate::net::Label;
 use crate::net::conditions::Conditions;
 use crate::net::disks::HostDisk;
 use crate::net::fate::{Fate, Fates};
-use crate::net::lives::LifeChange;
+use crate::net::lives::{DOWN, LifeChange};
 use crate::net::packet::Packet;
 use crate::net::ports::SharedPort;
 use crate::net::script::Script;
@@ -134,6 +134,8 @@ pub(super) struct HostState {
     pub(super) driver: Option<Waker>,
     pub(super) waits_for_stage: u32,
     pub(super) stage_waker: Option<Waker>,
+    /// Whether its server has work left that others wait for.
+    pub(super) is_busy: bool,
     /// The operation that a client waits for.
     pub(super) open: Option<OperationId>,
     pub(super) disk: Option<Box<HostDisk>>,
@@ -379,6 +381,20 @@ impl World {
         false
     }
 
+    /// Whether a server has work left that others wait for. With a host down for good, some of it may
+    /// never be done, and nothing is said to be.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let is_down = |host: &HostState| host.life == DOWN;
+        !self.hosts.iter().any(is_down) && self.hosts.iter().any(|host| host.is_busy)
+    }
+
+    pub(crate) fn settle(&mut self, me: (HostId, u32), is_settled: bool) {
+        if self.is_alive(me) {
+            self.hosts[me.0.index()].is_busy = !is_settled;
+        }
+    }
+
     // ---- timers
 
     /// Gives each host a queue of timers of its own.
@@ -462,6 +478,7 @@ impl HostState {
             driver: None,
             waits_for_stage: 0,
             stage_waker: None,
+            is_busy: false,
             open: None,
             disk: None,
         }

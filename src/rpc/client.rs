@@ -63,6 +63,8 @@ pub struct RpcClient {
     pub(super) socket: Box<dyn Datagrams>,
     timer: Box<dyn Timer>,
     pub(super) server: SocketAddr,
+    /// All servers of the service by their names, where there are several.
+    servers: Vec<(String, SocketAddr)>,
     pub(super) options: CallOptions,
     id: ClientId,
     /// `None` until the server has answered a hello.
@@ -118,12 +120,36 @@ impl RpcClient {
             socket,
             timer,
             server,
+            servers: Vec::new(),
             options,
             id,
             session: None,
             numbered: 0,
             updates,
             writer: Writer::default(),
+        }
+    }
+
+    /// The same client, which knows all servers of the service by their names.
+    #[must_use]
+    pub fn with_servers(mut self, servers: Vec<(String, SocketAddr)>) -> Self {
+        self.servers = servers;
+        self
+    }
+
+    /// The names of the servers that it knows.
+    pub fn servers(&self) -> impl Iterator<Item = &str> {
+        self.servers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Calls another server from now on: its place among those that the client knows. A session is one
+    /// of a server, and stays behind. Nothing happens if there is no such server.
+    pub fn move_to(&mut self, place: usize) {
+        if let Some(&(_, server)) = self.servers.get(place)
+            && self.server != server
+        {
+            self.server = server;
+            self.session = None;
         }
     }
 

@@ -1,9 +1,10 @@
 //! What becomes of the effects of a step: replies, updates, timers.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crate::clock::Time;
-use crate::id::{ClientId, ClientKey, RequestId};
+use crate::id::{ClientId, ClientKey, OperationId, RequestId};
 use crate::net::{Kind, Label};
 use crate::rpc::message::Message;
 use crate::rpc::output::Output;
@@ -22,7 +23,17 @@ pub(super) struct Dispatch {
     /// Requests that wait.
     waiting: BTreeMap<Ticket, Pending>,
     pub(super) timers: Timers,
+    pub(super) peers: Peers,
     writer: Writer,
+}
+
+/// The servers of a service.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    /// This server's place among them, from 0.
+    pub own: u16,
+    /// Where each of them is; `None` for this one, and for those that are not known.
+    pub addresses: Vec<Option<SocketAddr>>,
 }
 
 /// A request that is not complete.
@@ -57,6 +68,13 @@ impl Pending {
     }
 }
 
+impl Peers {
+    /// Whether this is another server that can be reached.
+    pub(super) fn knows(&self, server: u16) -> bool {
+        matches!(self.addresses.get(usize::from(server)), Some(Some(_)))
+    }
+}
+
 impl Dispatch {
     pub(super) fn new(format_v1: Option<&'static dyn FormatV1>, cache: Option<ReplyCache>) -> Self {
         Self {
@@ -64,6 +82,7 @@ impl Dispatch {
             cache,
             waiting: BTreeMap::new(),
             timers: Timers::default(),
+            peers: Peers::default(),
             writer: Writer::default(),
         }
     }
@@ -130,6 +149,8 @@ impl Dispatch {
                 }
             }
             Effect::Push { to, update } => self.push_update(&to, update, out),
+            Effect::Send { to, about, body } => self.send_to_peer(to, about, body, out),
+            Effect::Commit(commit) => out.record(Event::Commit(commit.clone())),
             Effect::SetTimer(key, at) => self.timers.set(key, at),
             Effect::Tell(word, operation, text) => {
                 out.record(Event::Service {
@@ -180,6 +201,23 @@ impl Dispatch {
                 }
             }
         }
+    }
+
+    /// Sends a message to another server, if it is known where that is.
+    fn send_to_peer(
+        &mut self,
+        to: u16,
+        about: Option<OperationId>,
+        body: &[u8],
+        out: &mut dyn Output,
+    ) {
+        let Some(&Some(address)) = self.peers.addresses.get(usize::from(to)) else {
+            return;
+        };
+        let from = self.peers.own;
+        Message::Peer { from, body }.write(&mut self.writer);
+        let label = about.map(|operation| Label::new(Kind::Peer, operation));
+        out.send(address, self.writer.share(), label);
     }
 
     fn push_update(&mut self, to: &Caller, update: &[u8], out: &mut dyn Output) {

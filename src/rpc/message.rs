@@ -5,7 +5,8 @@
 //! whose message types stay clear of `W`.
 //!
 //! The envelope names requests and nothing else; what a body means is the service's. Every message
-//! carries a client id: a client drops what is not addressed to its own life.
+//! between a client and a server carries a client id: a client drops what is not addressed to its own
+//! life. One between servers carries the number of the server that sends it.
 
 use std::fmt;
 
@@ -35,6 +36,7 @@ const UPDATE: u8 = 5;
 const ONE_WAY: u8 = 6;
 const HELLO: u8 = 7;
 const WELCOME: u8 = 8;
+const PEER: u8 = 9;
 
 /// A message of format v2.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,6 +109,13 @@ pub enum Message<'a> {
         sequence: u32,
         /// The session; [`NO_SESSION`] from a server that has none.
         session: u64,
+    },
+    /// From one server of a service to another. It is no call; what becomes of it is the service's.
+    Peer {
+        /// Which server sends it: its place among the servers, from 0.
+        from: u16,
+        /// The message, in the service's own encoding.
+        body: &'a [u8],
     },
 }
 
@@ -214,6 +223,11 @@ impl<'a> Message<'a> {
                 writer.u32(sequence);
                 writer.u64(session);
             }
+            Self::Peer { from, body } => {
+                writer.raw(&[MAGIC[0], MAGIC[1], VERSION, PEER]);
+                writer.u16(from);
+                writer.bytes(body);
+            }
         }
     }
 
@@ -222,7 +236,8 @@ impl<'a> Message<'a> {
             Self::Request { body, .. }
             | Self::Reply { body, .. }
             | Self::Update { body, .. }
-            | Self::OneWay { body, .. } => body,
+            | Self::OneWay { body, .. }
+            | Self::Peer { body, .. } => body,
             Self::InProgress { .. }
             | Self::Refused { .. }
             | Self::Hello { .. }
@@ -243,12 +258,17 @@ impl<'a> Message<'a> {
         }
         let at = reader.position();
         let kind = reader.u8("message kind")?;
-        if !(REQUEST..=WELCOME).contains(&kind) {
+        if !(REQUEST..=PEER).contains(&kind) {
             return Err(WireError::UnknownType {
                 what: "message kind",
                 at,
                 value: kind,
             });
+        }
+        if kind == PEER {
+            let from = reader.u16("server")?;
+            let body = reader.bytes(BODY)?;
+            return Ok(Self::Peer { from, body });
         }
         let client = ClientId(reader.u64("client id")?);
         Ok(match kind {

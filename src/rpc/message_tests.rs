@@ -59,6 +59,11 @@ fn every_kind_comes_back() {
             session: 77,
         }
         .encode(),
+        Message::Peer {
+            from: 2,
+            body: b"write",
+        }
+        .encode(),
     ];
     for datagram in messages {
         assert!(is_v2(&datagram));

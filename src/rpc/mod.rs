@@ -25,6 +25,8 @@ pub mod v1;
 
 use std::fmt;
 
+pub use dispatch::Peers;
+
 /// What becomes of a request whose message is lost (Coulouris, Dollimore, Kindberg and Blair,
 /// Distributed Systems, 5th edition, 5.3.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

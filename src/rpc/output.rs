@@ -35,6 +35,9 @@ pub trait Output {
     /// Whether events are wanted that no checker needs.
     fn wants_all_events(&self) -> bool;
 
+    /// Says whether the service is settled, when that has changed.
+    fn settle(&mut self, _is_settled: bool) {}
+
     /// The disk failed in the commit of this batch, and with it of these events: whether it took place
     /// is found out when the disk is opened again. Nobody but a simulator can tell.
     fn doubt(&mut self, _batch: &Batch, _events: Vec<Event>) {}
@@ -87,7 +90,9 @@ impl Held {
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         let actions = self.actions.drain(..);
         let of_steps = actions.filter_map(|action| match action {
-            Action::Record(event @ (Event::Execute { .. } | Event::Complete { .. })) => Some(event),
+            Action::Record(
+                event @ (Event::Execute { .. } | Event::Complete { .. } | Event::Commit(_)),
+            ) => Some(event),
             _ => None,
         });
         of_steps.collect()
@@ -149,6 +154,10 @@ impl Output for Outlet<'_> {
 
     fn wants_all_events(&self) -> bool {
         self.wants_all_events
+    }
+
+    fn settle(&mut self, is_settled: bool) {
+        self.host.settle(is_settled);
     }
 
     fn doubt(&mut self, batch: &Batch, events: Vec<Event>) {

@@ -36,6 +36,7 @@ pub fn answer<'a>(
     server: &'a mut RpcServer,
 ) -> Answering<'a> {
     let timer = host.timer();
+    host.settle(server.is_settled());
     Answering {
         host,
         socket,

@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::disk::{Batch, Store, StoreError};
 use crate::id::{ClientId, ClientKey};
 use crate::net::Kind;
-use crate::rpc::dispatch::{Dispatch, Executed, Pending, send, tell};
+use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, send, tell};
 use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
 use crate::rpc::origin::Origin;
@@ -40,6 +40,8 @@ pub struct RpcServer {
     sessions: Option<Stream>,
     /// With state on a disk.
     disk: Option<Disk>,
+    /// What the service has last said of it; of a server that has just begun, nothing is known.
+    is_settled: bool,
 }
 
 /// The disk of a server.
@@ -90,6 +92,7 @@ impl RpcServer {
             malformed: MalformedCounts::default(),
             sessions: None,
             disk: None,
+            is_settled: true,
         }
     }
 
@@ -106,6 +109,13 @@ impl RpcServer {
             *cache = ReplyCache::new(kind, limits);
             self.sessions = kind.has_sessions().then_some(numbers);
         }
+        self
+    }
+
+    /// The same server, as one of several. What it receives in the name of a peer it believes.
+    #[must_use]
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        self.dispatch.peers = peers;
         self
     }
 
@@ -144,6 +154,12 @@ impl RpcServer {
     #[must_use]
     pub const fn malformed(&self) -> &BTreeMap<&'static str, u64> {
         self.malformed.by_kind()
+    }
+
+    /// Whether the service has nothing left to do that others wait for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.service.is_settled()
     }
 
     /// When a timer of the service runs out.
@@ -215,6 +231,20 @@ impl RpcServer {
                 let caller = &origin.caller(ClientKey::Id(client), 0);
                 tell(out, || origin.received(caller.operation));
                 self.step(now, Input::OneWay { caller, body }, out)
+            }
+            Message::Peer { from, body } => {
+                let is_known = self.dispatch.peers.knows(from);
+                if !is_known {
+                    let detail = format!("server {from} is none of this one's peers");
+                    self.count_malformed(origin, "unknown-peer", &detail, out);
+                    return Ok(());
+                }
+                let about = origin.label.map(|label| label.operation);
+                tell(out, || Event::Receive {
+                    from: origin.host,
+                    label: origin.label,
+                });
+                self.step(now, Input::Peer { from, about, body }, out)
             }
             Message::Hello { client, sequence } => {
                 let caller = origin.caller(ClientKey::Id(client), sequence);
@@ -393,6 +423,11 @@ impl RpcServer {
             }
         }
         self.effects.clear();
+        let is_settled = self.service.is_settled();
+        if is_settled != self.is_settled {
+            self.is_settled = is_settled;
+            out.settle(is_settled);
+        }
         Ok(())
     }
 

@@ -30,7 +30,7 @@ use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
-use crate::trace::Word;
+use crate::trace::{Commit, Word};
 
 /// A deterministic state machine behind a server.
 ///
@@ -38,6 +38,12 @@ use crate::trace::Word;
 pub trait Service {
     /// Takes one step. A request may be completed in this step or, if it waits, in a later one.
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects);
+
+    /// Whether nothing is left to do that others wait for without having asked here: a replica whose
+    /// writes the others do not all have is not settled. A simulated story goes on until every server is.
+    fn is_settled(&self) -> bool {
+        true
+    }
 
     /// Takes up what earlier lives of the server have stored, in order of keys, before the first step.
     /// The effects may set timers and store; they complete and push nothing. A service that stores
@@ -94,6 +100,15 @@ pub enum Input<'a> {
         /// The message, in the service's own encoding.
         body: &'a [u8],
     },
+    /// A message from another server of the service.
+    Peer {
+        /// Which one: its place among the servers, from 0.
+        from: u16,
+        /// The operation that it is about, if one: a name for traces, without meaning to a protocol.
+        about: Option<OperationId>,
+        /// The message, in the service's own encoding.
+        body: &'a [u8],
+    },
     /// A timer that the service set has run out.
     Timer(TimerKey),
 }
@@ -134,6 +149,17 @@ pub enum Effect<'a> {
         /// The message, in the service's own encoding.
         update: &'a [u8],
     },
+    /// A message goes to another server of the service. It may be lost, doubled, delayed or overtaken.
+    Send {
+        /// To which one: its place among the servers, from 0.
+        to: u16,
+        /// The operation that it is about, if one: for its fate and for the trace.
+        about: Option<OperationId>,
+        /// The message, in the service's own encoding.
+        body: &'a [u8],
+    },
+    /// A replica has made the write of an operation visible to its clients.
+    Commit(&'a Commit),
     /// The timer of this key runs out at this time; an earlier setting of it is replaced.
     SetTimer(TimerKey, Time),
     /// Something for the trace, about an operation or none.
@@ -161,6 +187,8 @@ pub struct Effects {
 enum Kept {
     Complete(Ticket, Range<usize>),
     Push(Caller, Range<usize>),
+    Send(u16, Option<OperationId>, Range<usize>),
+    Commit(Box<Commit>),
     SetTimer(TimerKey, Time),
     Tell(Word, Option<OperationId>, Rc<str>),
     Store(Range<usize>, Option<Range<usize>>),
@@ -184,6 +212,17 @@ impl Effects {
         let part = self.keep(update);
         let pushes = to.into_iter().map(|to| Kept::Push(to, part.clone()));
         self.kept.extend(pushes);
+    }
+
+    /// Sends a message to another server of the service.
+    pub fn send(&mut self, to: u16, about: Option<OperationId>, body: &[u8]) {
+        let part = self.keep(body);
+        self.kept.push(Kept::Send(to, about, part));
+    }
+
+    /// Says that a write has become visible here.
+    pub fn commit(&mut self, commit: Commit) {
+        self.kept.push(Kept::Commit(Box::new(commit)));
     }
 
     /// Sets a timer, or sets it anew.
@@ -238,6 +277,12 @@ impl Effects {
                 to: *to,
                 update: &self.bytes[part.clone()],
             },
+            Kept::Send(to, about, part) => Effect::Send {
+                to: *to,
+                about: *about,
+                body: &self.bytes[part.clone()],
+            },
+            Kept::Commit(commit) => Effect::Commit(commit),
             Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
             Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
             Kept::Store(key, value) => Effect::Store {

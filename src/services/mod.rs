@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::check::Check;
 use crate::check::sequential::Specification;
 use crate::history::Outcome;
 use crate::host::Task;
@@ -59,6 +60,22 @@ pub trait Application: fmt::Debug + Send + Sync {
 
     /// A fresh server's state machine.
     fn service(&self) -> Box<dyn Service>;
+
+    /// The names of its servers. Unless a service says otherwise there is one, `server`.
+    fn servers(&self) -> Vec<String> {
+        vec!["server".to_owned()]
+    }
+
+    /// A fresh state machine of one of several servers: its place among them from 0, and chance that
+    /// repeats in no life of it. Unless a service says otherwise, all are the same.
+    fn replica(&self, _place: u16, _chance: Stream) -> Box<dyn Service> {
+        self.service()
+    }
+
+    /// What its runs are judged by unless a scenario says otherwise.
+    fn checks(&self) -> Vec<Check> {
+        Check::USUAL.to_vec()
+    }
 
     /// Whether its service stores its state, so that a server on a disk survives a crash. Unless a
     /// service says otherwise, it does not, and scenarios refuse `state = "disk"`.
@@ -136,6 +153,11 @@ pub trait Application: fmt::Debug + Send + Sync {
 
     /// A message from a client that asks for no reply, in words.
     fn describe_one_way(&self, body: &[u8]) -> String {
+        as_text(body)
+    }
+
+    /// A message from one of its servers to another, in words.
+    fn describe_peer(&self, body: &[u8]) -> String {
         as_text(body)
     }
 

@@ -40,6 +40,7 @@ impl Words {
                 ..
             } => "needs no session".to_owned(),
             Message::Welcome { .. } => "has a session".to_owned(),
+            Message::Peer { body, .. } => self.0.describe_peer(body),
         }
     }
 

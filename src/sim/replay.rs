@@ -68,7 +68,11 @@ impl Replay {
                     }
                 }
                 Effect::SetTimer(key, at) => self.timers.set(key, at),
-                Effect::Push { .. } | Effect::Tell(..) | Effect::Store { .. } => {}
+                Effect::Push { .. }
+                | Effect::Send { .. }
+                | Effect::Commit(_)
+                | Effect::Tell(..)
+                | Effect::Store { .. } => {}
             }
         }
         self.effects.clear();

@@ -25,6 +25,7 @@ use crate::id::{HostId, OperationId};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Main, Traffic, World};
 use crate::net::{event, turmoil};
+use crate::rpc::Peers;
 use crate::rpc::StateKind;
 use crate::rpc::client::{self, CallOptions, RpcClient};
 use crate::rpc::reply_cache::Limits;
@@ -34,7 +35,7 @@ use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Client, Command};
 use crate::sim::course::{Act, Course, Progress};
-use crate::sim::scenario::{Backend, FinalCommand, OBSERVER, SERVER, Script, Step, Variant, Wire};
+use crate::sim::scenario::{Backend, FinalCommand, OBSERVER, Script, Step, Variant, Wire};
 use crate::sim::stages::Stages;
 use crate::trace::{Coverage, Detail, Line, Recorded, Recorder};
 
@@ -104,7 +105,9 @@ pub fn run(
     let mut names = variant.host_names();
     let mut stages = Stages::new(variant);
     let outcomes = Rc::new(RefCell::new(Outcomes::default()));
-    let mut mains = vec![server_main(variant)];
+    let mut mains: Vec<Main> = (0..u16_of(variant.servers.len()))
+        .map(|place| server_main(variant, place))
+        .collect();
     for (number, stage) in (0..variant.clients.len()).zip(stages.setup_stages(variant)) {
         mains.push(client_main(variant, number, stage, stages.story, &outcomes));
     }
@@ -134,7 +137,7 @@ pub fn run(
     if let Some(error) = setup_error {
         return Err(error);
     }
-    names.truncate(variant.clients.len() + 1);
+    names.truncate(variant.servers.len() + variant.clients.len());
     let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
     let coverage = world.coverage();
     let Recorded {
@@ -171,13 +174,21 @@ pub(super) struct Outcomes {
 
 pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
 
-fn server_main(variant: &Variant) -> Main {
+fn server_main(variant: &Variant, place: u16) -> Main {
+    let servers = variant.servers.clone();
     let (application, semantics) = (variant.application.clone(), variant.semantics);
     let (reply_cache, limits) = (variant.reply_cache, variant.reply_cache_limits);
     let state = variant.state;
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
-        let mut server = RpcServer::new(application.service(), application.format_v1(), semantics);
+        let service = match servers.len() {
+            1 => application.service(),
+            _ => application.replica(place, host.stream("replica")),
+        };
+        let mut server = RpcServer::new(service, application.format_v1(), semantics);
+        if servers.len() > 1 {
+            server = server.with_peers(peers(&host, &servers, place));
+        }
         if reply_cache.has_sessions() || limits != Limits::default() {
             let numbers = host.stream("sessions");
             server = server.with_reply_cache(reply_cache, limits, numbers);
@@ -193,6 +204,20 @@ fn server_main(variant: &Variant) -> Main {
             .bind(SERVER_PORT)
             .expect("a server has its host to itself");
         Box::pin(serve(host, socket, server))
+    })
+}
+
+/// Where the other servers are.
+fn peers(host: &Host, servers: &[String], own: u16) -> Peers {
+    let mut addresses: Vec<Option<SocketAddr>> = addresses(host, servers).map(Some).collect();
+    addresses[usize::from(own)] = None;
+    Peers { own, addresses }
+}
+
+fn addresses<'a>(host: &'a Host, servers: &'a [String]) -> impl Iterator<Item = SocketAddr> + 'a {
+    servers.iter().map(|server| {
+        let ip = host.lookup(server).expect("every run has its servers");
+        SocketAddr::new(ip, SERVER_PORT)
     })
 }
 
@@ -219,7 +244,7 @@ fn client_main(
         let progress = progress.clone();
         Box::pin(async move {
             let part = &variant.clients[number];
-            let mut player = Player::new(machine, &variant, progress, outcomes);
+            let mut player = Player::new(machine, &variant, part.home, progress, outcomes);
             player.wait_for_stage(setup_stage).await;
             player.set_up(&part.setup, &part.name, &variant).await;
             player.wait_for_stage(story).await;
@@ -236,7 +261,7 @@ fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &SharedOutcomes) 
         let (variant, outcomes) = (variant.clone(), outcomes.clone());
         Box::pin(async move {
             let progress = Rc::default();
-            let mut player = Player::new(machine, &variant, progress, outcomes);
+            let mut player = Player::new(machine, &variant, 0, progress, outcomes);
             player.wait_for_stage(stage).await;
             player.observe(&variant).await;
             player.wait_for_stage(stage + 1).await;
@@ -248,11 +273,12 @@ impl Player {
     fn new(
         machine: SimHost,
         variant: &Variant,
+        home: usize,
         progress: Rc<Cell<Progress>>,
         outcomes: SharedOutcomes,
     ) -> Self {
         let host = machine.host();
-        let server = host.lookup(SERVER).expect("every run has a server");
+        let servers: Vec<SocketAddr> = addresses(&host, &variant.servers).collect();
         let socket = host
             .bind(CLIENT_PORT)
             .expect("a client has its host to itself");
@@ -266,12 +292,11 @@ impl Player {
             wire,
             sessions: variant.semantics.filters_duplicates() && variant.reply_cache.has_sessions(),
         };
-        let rpc = RpcClient::new(
-            host.clone(),
-            socket,
-            SocketAddr::new(server, SERVER_PORT),
-            options,
-        );
+        let mut rpc = RpcClient::new(host.clone(), socket, servers[home], options);
+        if let [_, _, ..] = servers[..] {
+            let names = variant.servers.iter().cloned();
+            rpc = rpc.with_servers(names.zip(servers).collect());
+        }
         let client = variant.application.client(rpc);
         Self {
             machine,
@@ -374,13 +399,9 @@ impl Player {
 
     async fn observe(&mut self, variant: &Variant) {
         for FinalCommand { line, commands, .. } in &variant.expect.finals {
-            let mut told = Vec::new();
-            for command in commands {
-                let outcome = self.ask(command).await;
-                told.push(in_words(&outcome, variant));
-            }
+            let told = self.ask_servers(commands, variant).await;
             let mut outcomes = self.outcomes.borrow_mut();
-            outcomes.finals.push((line.clone(), told.join("; ")));
+            outcomes.finals.push((line.clone(), told));
         }
         let calls = variant.liveness.iter().flat_map(|liveness| &liveness.calls);
         for (line, commands) in calls {
@@ -395,6 +416,32 @@ impl Player {
                     took: self.host.now() - began,
                 };
                 self.outcomes.borrow_mut().fresh_calls.push(call);
+            }
+        }
+    }
+
+    /// What the server says to these commands; where there are several servers, what each of them says,
+    /// unless all say the same.
+    async fn ask_servers(&mut self, commands: &[Command], variant: &Variant) -> String {
+        let mut said: Vec<(&str, String)> = Vec::new();
+        for (place, server) in variant.servers.iter().enumerate() {
+            self.client.rpc().move_to(place);
+            let mut told = Vec::new();
+            for command in commands {
+                let outcome = self.ask(command).await;
+                told.push(in_words(&outcome, variant));
+            }
+            said.push((server, told.join("; ")));
+        }
+        match &said[..] {
+            [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
+                first.clone()
+            }
+            _ => {
+                let each = said
+                    .iter()
+                    .map(|(server, told)| format!("{server}: {told}"));
+                each.collect::<Vec<_>>().join(" | ")
             }
         }
     }

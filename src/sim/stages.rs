@@ -27,7 +27,8 @@ pub(super) struct Stages {
 impl Stages {
     pub(super) fn new(variant: &Variant) -> Self {
         let clients: Vec<HostId> = variant.client_ids().collect();
-        let has_setup = |host: &&HostId| !variant.clients[host.index() - 1].setup.is_empty();
+        let servers = variant.servers.len();
+        let has_setup = |host: &&HostId| !variant.clients[host.index() - servers].setup.is_empty();
         let setups: Vec<HostId> = clients.iter().filter(has_setup).copied().collect();
         Self {
             story: u32::from(u16_of(setups.len())),
@@ -68,7 +69,10 @@ impl Stages {
     /// Whether every client has done its part, or is down for good, and no host is to come back.
     fn is_story_over(&self, world: &World) -> bool {
         let is_done = |&client| world.waits_for(client, self.story + 1) || !world.is_up(client);
-        !world.calls_in_flight() && world.is_settled() && self.clients.iter().all(is_done)
+        !world.calls_in_flight()
+            && world.is_settled()
+            && !world.is_busy()
+            && self.clients.iter().all(is_done)
     }
 
     fn give_up(&mut self, what_was: &str) {
@@ -119,7 +123,7 @@ impl Director for Stages {
         if done && stage > self.story {
             return Next::Stop;
         }
-        if done && !world.datagrams_in_flight() {
+        if done && !world.datagrams_in_flight() && !world.is_busy() {
             return self.enter(stage + 1, world);
         }
         if world.now() < self.over_at {

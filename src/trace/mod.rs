@@ -83,6 +83,8 @@ pub enum Event {
         /// Whether an earlier life did it, as in [`Self::Execute`].
         recovered: bool,
     },
+    /// A replica has made a write visible to its clients.
+    Commit(Commit),
     /// A server took a request in and did not execute it: a duplicate, or one that it may not take.
     Filter {
         /// Whose request.
@@ -195,6 +197,17 @@ pub enum Event {
     },
 }
 
+/// A write that a replica has made visible to its clients.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Commit {
+    /// Whose write.
+    pub operation: OperationId,
+    /// The operations whose writes it depends on.
+    pub needs: Rc<[OperationId]>,
+    /// What was written.
+    pub text: Rc<str>,
+}
+
 /// What a server did with a duplicate instead of executing it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Filtered {
@@ -257,11 +270,13 @@ pub enum Word {
     Expire,
     /// A server stopped: its disk failed, or holds what it cannot use.
     Halt,
+    /// A write waits at a replica for others that it depends on.
+    Stall,
 }
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 26] = [
+    pub const WORDS: [(&'static str, &'static str); 29] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -273,9 +288,11 @@ impl Event {
         ("tell", "a client sent a message that asks for no reply"),
         ("hello", "a client asked the server for a session"),
         ("welcome", "a server gave a client a session"),
+        ("peer", "a server sent another server a message"),
         ("receive", "a server took a request or a message in"),
         ("execute", "a server executed a request"),
         ("complete", "a request that had waited is complete"),
+        ("commit", "a replica made a write visible to its clients"),
         (
             "filter",
             "a server took a request in and did not execute it",
@@ -300,6 +317,7 @@ impl Event {
         ("skew", "the clock of a host is wrong"),
         ("expire", "something ended by its time"),
         ("halt", "a server stopped, because its disk failed it"),
+        ("stall", "a write waits for others that it depends on"),
     ];
 
     /// Those of the words that are about no operation.
@@ -334,11 +352,13 @@ impl Event {
                 Kind::OneWay => "tell",
                 Kind::Hello => "hello",
                 Kind::Welcome => "welcome",
+                Kind::Peer => "peer",
             },
             Self::Send { label: None, .. } => "send",
             Self::Receive { .. } => "receive",
             Self::Execute { .. } => Self::EXECUTE,
             Self::Complete { .. } => "complete",
+            Self::Commit(_) => "commit",
             Self::Filter { .. } => "filter",
             Self::Ignore { .. } => "ignore",
             Self::Patience { .. } => "patience",
@@ -358,6 +378,9 @@ impl Event {
             Self::Service {
                 word: Word::Halt, ..
             } => "halt",
+            Self::Service {
+                word: Word::Stall, ..
+            } => "stall",
         }
     }
 
@@ -375,6 +398,7 @@ impl Event {
             | Self::Patience { operation, .. }
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
+            Self::Commit(commit) => Some(commit.operation),
             Self::Service { operation, .. } => *operation,
             Self::Partition { .. }
             | Self::Heal { .. }
@@ -390,7 +414,7 @@ impl Event {
     const fn is_for_checks(&self) -> bool {
         matches!(
             self,
-            Self::Execute { .. } | Self::Complete { .. } | Self::Outcome { .. }
+            Self::Execute { .. } | Self::Complete { .. } | Self::Commit(_) | Self::Outcome { .. }
         )
     }
 }

@@ -106,6 +106,9 @@ pub struct Row {
     /// For an execution or a completion: whether an earlier life did it, and its disk shows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,
+    /// For a commit: the operations whose writes it depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// How an operation ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeRow>,

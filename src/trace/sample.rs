@@ -7,7 +7,7 @@ use crate::id::{HostId, OperationId};
 use crate::net::fate::{Cause, Fate};
 use crate::net::{Attempt, Kind, Label};
 use crate::seed::Seed;
-use crate::trace::{Describe, Event, Filtered, Header, Ignored, Line, VerdictRow, Word};
+use crate::trace::{Commit, Describe, Event, Filtered, Header, Ignored, Line, VerdictRow, Word};
 use crate::wire::SharedBytes;
 
 /// A service whose bytes are its words.
@@ -196,6 +196,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         send(Kind::OneWay, "still here", Fate::once(1)),
         send(Kind::Hello, "asks for a session", Fate::once(1)),
         send(Kind::Welcome, "has a session", Fate::once(1)),
+        send(Kind::Peer, "replicate A", Fate::once(1)),
         datagram(SERVER, None, "x", Fate::once(1)),
         Event::Receive {
             from: SERVER,
@@ -212,6 +213,11 @@ pub(crate) fn every_event() -> Vec<Event> {
             reply: bytes("granted"),
             recovered: false,
         },
+        Event::Commit(Commit {
+            operation: alice(2),
+            needs: [alice(1)].into(),
+            text: "A (2,0)".into(),
+        }),
         Event::Filter {
             operation: alice(1),
             instead: Filtered::ReplyStored,
@@ -297,6 +303,11 @@ pub(crate) fn every_event() -> Vec<Event> {
             word: Word::Halt,
             operation: None,
             text: "the disk is full".into(),
+        },
+        Event::Service {
+            word: Word::Stall,
+            operation: Some(alice(2)),
+            text: "waits for A (1,0)".into(),
         },
     ]
 }

@@ -173,10 +173,12 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   tell        server  alice#1 still here
       0  alice   hello       server  alice#1 asks for a session
       0  alice   welcome     server  alice#1 has a session
+      0  alice   peer        server  alice#1 replicate A
       0  alice   send        server  unlabelled x
       0  alice   receive     server  alice#1
       0  alice   execute             alice#setup book A -> waits
       0  alice   complete            alice#1 -> granted
+      0  alice   commit              alice#2 A (2,0)
       0  alice   filter              alice#1 duplicate: stored reply sent
       0  alice   ignore      server  alice#1 reply: not waiting for it
       0  alice   ignore      server  unlabelled: malformed
@@ -198,7 +200,8 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   skew                +250 ms, rate 1.01                fault 6
       0  alice   expire              lock A of alice
       0  alice   expire              alice#3 monitor
-      0  alice   halt                the disk is full"
+      0  alice   halt                the disk is full
+      0  alice   stall               alice#2 waits for A (1,0)"
         );
     }
 

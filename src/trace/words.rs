@@ -75,6 +75,12 @@ impl Row {
                 self.say(&format!(" -> {reply}"));
                 self.reply = Some(reply);
             }
+            Event::Commit(commit) => {
+                self.name(commit.operation, names);
+                self.say(&format!(" {}", commit.text));
+                let needs = commit.needs.iter();
+                self.needs = needs.map(|&need| names.operation(need)).collect();
+            }
             Event::Filter { operation, instead } => {
                 self.name(*operation, names);
                 self.say(&format!(" {}", instead.text()));

@@ -21,7 +21,7 @@ impl Service for Counter {
                 effects.complete(ticket, &[self.count]);
             }
             Input::OneWay { caller, body } => effects.push(*caller, body),
-            Input::Timer(_) => {}
+            Input::Timer(_) | Input::Peer { .. } => {}
         }
     }
 }
@@ -35,7 +35,7 @@ impl Service for Slow {
         match input {
             Input::Request { ticket, .. } => effects.set_timer(TimerKey(ticket.0), now + self.0),
             Input::Timer(key) => effects.complete(Ticket(key.0), b"at last"),
-            Input::OneWay { .. } => {}
+            Input::OneWay { .. } | Input::Peer { .. } => {}
         }
     }
 }
@@ -116,6 +116,7 @@ impl Service for Ledger {
                 effects.push(*caller, &[self.count]);
             }
             Input::Timer(_) => effects.tell(Word::Expire, None, "a second has passed"),
+            Input::Peer { .. } => {}
         }
     }
 

@@ -259,6 +259,7 @@ impl Service for BookingServer {
                 effects.complete(ticket, self.writer.written());
                 self.writer.clear();
             }
+            Input::Peer { .. } => {} // it has none
             Input::OneWay { caller, body } => {
                 if let Ok(ask) = Ask::decode(body) {
                     self.tell_again(caller, &ask, effects);

@@ -76,6 +76,8 @@ fn words(effect: Effect) -> String {
             let host = to.operation.client.0;
             format!("to {host}: {}", describe::update(update))
         }
+        Effect::Send { to, .. } => format!("to server {to}"),
+        Effect::Commit(commit) => format!("commit {}", commit.text),
         Effect::SetTimer(_, at) => format!("timer {at}"),
         Effect::Tell(word, _, text) => format!("{word:?} {text}"),
         Effect::Store { key, value } => format!("store {} {value:?}", key.escape_ascii()),

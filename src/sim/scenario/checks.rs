@@ -27,7 +27,7 @@ pub(super) fn checks(
             asked_at.extend(checks.into_iter().zip(places));
         }
         None => {
-            asked_at.extend(Check::USUAL.map(|check| (check, 0)));
+            asked_at.extend(application.checks().into_iter().map(|check| (check, 0)));
             let expected = expect.into_iter().flat_map(Expect::verdicts);
             let expected = expected.map(|(check, verdict)| (check, verdict.span.start));
             let described = keys.liveness.iter();

@@ -6,7 +6,7 @@ use super::file::{Keys, LoadTable};
 use super::hosts::{CLIENTS_MAX, check_name};
 use super::network::spread;
 use super::reword::unknown_word;
-use super::{ClientScript, Load, OBSERVER, SERVER, Script, Step, Think};
+use super::{ClientScript, Load, OBSERVER, Script, Step, Think};
 use crate::clock::parse_span;
 use crate::services::{Application, Command};
 
@@ -14,11 +14,12 @@ use crate::services::{Application, Command};
 pub(super) fn clients(
     source: &Source,
     application: &dyn Application,
+    servers: &[String],
     keys: &Keys,
 ) -> Result<Vec<ClientScript>, ScenarioError> {
     let mut clients = Vec::new();
     for (name, lines) in &keys.clients.0 {
-        check_client_name(source, name)?;
+        check_client_name(source, servers, name)?;
         let script = Script::Steps(steps(source, application, lines)?);
         add(
             source,
@@ -28,21 +29,48 @@ pub(super) fn clients(
         )?;
     }
     for (name, table) in &keys.load.0 {
-        check_client_name(source, name)?;
+        check_client_name(source, servers, name)?;
         generate(source, application, name, table, &mut clients)?;
+        if let Some(same) = clients.iter().find(|client| servers.contains(&client.name)) {
+            let same = &same.name;
+            let message = format!("`{same}` is the host of a server; expected another name");
+            return Err(source.error(name.span.start, message));
+        }
     }
     if clients.is_empty() {
         return Err(source.error(0, "no clients; expected [clients] or [load.NAME]"));
     }
     for (name, lines) in &keys.setup.0 {
-        let known: Vec<&str> = clients.iter().map(|client| client.name.as_str()).collect();
-        let Some(index) = known.iter().position(|&known| known == name.value) else {
-            let message = unknown_word("unknown client", &name.value, &known);
-            return Err(source.error(name.span.start, message));
-        };
+        let index = position(source, &clients, name)?;
         clients[index].setup = steps(source, application, lines)?;
     }
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.home = number % servers.len().max(1);
+    }
+    for (name, home) in &keys.home.0 {
+        let index = position(source, &clients, name)?;
+        let Some(server) = servers.iter().position(|server| *server == home.value) else {
+            let known: Vec<&str> = servers.iter().map(String::as_str).collect();
+            let message = unknown_word("unknown server", &home.value, &known);
+            return Err(source.error(home.span.start, message));
+        };
+        clients[index].home = server;
+    }
     Ok(clients)
+}
+
+/// The place of the client of this name.
+fn position(
+    source: &Source,
+    clients: &[ClientScript],
+    name: &At<String>,
+) -> Result<usize, ScenarioError> {
+    let known: Vec<&str> = clients.iter().map(|client| client.name.as_str()).collect();
+    let position = known.iter().position(|&known| known == name.value);
+    position.ok_or_else(|| {
+        let message = unknown_word("unknown client", &name.value, &known);
+        source.error(name.span.start, message)
+    })
 }
 
 /// The commands in a line of the service's grammar.
@@ -59,15 +87,24 @@ pub(super) fn commands(
 fn client(name: String, script: Script) -> ClientScript {
     ClientScript {
         name,
+        home: 0,
         setup: Vec::new(),
         script,
     }
 }
 
-fn check_client_name(source: &Source, name: &At<String>) -> Result<(), ScenarioError> {
+fn check_client_name(
+    source: &Source,
+    servers: &[String],
+    name: &At<String>,
+) -> Result<(), ScenarioError> {
     let message = match name.value.as_str() {
-        SERVER => "`server` is the host of the server; expected another name for a client",
-        OBSERVER => "`observer` asks the commands of `final`; expected another name for a client",
+        OBSERVER => {
+            "`observer` asks the commands of `final`; expected another name for a client".to_owned()
+        }
+        server if servers.iter().any(|known| known == server) => {
+            format!("`{server}` is the host of the server; expected another name for a client")
+        }
         _ => return check_name(source, name),
     };
     Err(source.error(name.span.start, message))

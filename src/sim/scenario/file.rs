@@ -77,6 +77,9 @@ pub(super) struct Keys {
     /// Command lines by client: the commands of the service, and `wait 3s`.
     #[serde(default)]
     pub(super) clients: Entries<Vec<At<String>>>,
+    /// The server that a client calls, where a service has several (default: the clients take turns).
+    #[serde(default)]
+    pub(super) home: Entries<At<String>>,
     /// Generated clients NAME1, NAME2, .. with drawn operations.
     #[serde(default)]
     pub(super) load: Entries<LoadTable>,
@@ -217,6 +220,10 @@ pub(super) struct DropTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message between servers about this operation, such as "alice#1"; with `to`.
+    pub(super) peer_about: Option<At<String>>,
+    /// The server that the message between servers is for.
+    pub(super) to: Option<At<String>>,
     /// Which send of that label, from 1 (default: 1).
     pub(super) nth: Option<Whole<1, 1_000_000>>,
 }
@@ -231,6 +238,10 @@ pub(super) struct DuplicateTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message between servers about this operation, such as "alice#1"; with `to`.
+    pub(super) peer_about: Option<At<String>>,
+    /// The server that the message between servers is for.
+    pub(super) to: Option<At<String>>,
     /// Which send of that label, from 1 (default: 1).
     pub(super) nth: Option<Whole<1, 1_000_000>>,
     /// How long after the first copy the second arrives.
@@ -247,6 +258,10 @@ pub(super) struct DelayFaultTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message between servers about this operation, such as "alice#1"; with `to`.
+    pub(super) peer_about: Option<At<String>>,
+    /// The server that the message between servers is for.
+    pub(super) to: Option<At<String>>,
     /// Which send of that label, from 1 (default: 1).
     pub(super) nth: Option<Whole<1, 1_000_000>>,
     /// How long it is under way.

@@ -1,9 +1,9 @@
 //! The hosts of a variant, as the rest of its file names them.
 
+use super::ClientScript;
 use super::error::{ScenarioError, Source};
 use super::field::At;
 use super::reword::{one_of, unknown_word};
-use super::{ClientScript, SERVER};
 use crate::id::{HostId, OperationId};
 use crate::trace::Event;
 
@@ -15,16 +15,25 @@ pub(super) const CLIENTS_MAX: usize = 1_000; // far more than a trace can show
 pub(super) struct Hosts<'a> {
     source: Source<'a>,
     hosts: Vec<(&'a str, u32)>,
+    servers: usize,
 }
 
 impl<'a> Hosts<'a> {
-    /// The server and these clients.
-    pub(super) fn new(source: Source<'a>, clients: &'a [ClientScript]) -> Self {
+    /// These servers and clients.
+    pub(super) fn new(
+        source: Source<'a>,
+        servers: &'a [String],
+        clients: &'a [ClientScript],
+    ) -> Self {
+        let of_servers = servers.iter().map(|server| (server.as_str(), 0));
         let clients = clients
             .iter()
             .map(|client| (client.name.as_str(), client.operations()));
-        let hosts = std::iter::once((SERVER, 0)).chain(clients).collect();
-        Self { source, hosts }
+        Self {
+            source,
+            hosts: of_servers.chain(clients).collect(),
+            servers: servers.len(),
+        }
     }
 
     /// The host of this name.
@@ -38,21 +47,36 @@ impl<'a> Hosts<'a> {
             .map_err(|message| self.source.error(at, message))
     }
 
+    /// The server of this name.
+    pub(super) fn server(&self, name: &At<String>) -> Result<HostId, ScenarioError> {
+        let host = self.host(name)?;
+        if host.index() < self.servers {
+            return Ok(host);
+        }
+        let message = format!("`{}` is a client; expected a server", name.value);
+        Err(self.source.error(name.span.start, message))
+    }
+
     /// The client of this name.
     pub(super) fn client(&self, name: &At<String>) -> Result<HostId, ScenarioError> {
-        self.find("unknown client", &name.value, 1)
+        self.find("unknown client", &name.value, self.servers)
             .map_err(|message| self.source.error(name.span.start, message))
     }
 
     /// The host of this name, which is to have a disk.
     pub(super) fn host_with_disk(&self, name: &At<String>) -> Result<HostId, ScenarioError> {
         let host = self.host(name)?;
-        if name.value == SERVER {
+        if host.index() < self.servers {
             return Ok(host);
         }
+        let servers: Vec<&str> = self.hosts[..self.servers]
+            .iter()
+            .map(|&(name, _)| name)
+            .collect();
         let message = format!(
-            "`{}` is a client and has no disk; expected `{SERVER}`, or no `disk_operation`",
-            name.value
+            "`{}` is a client and has no disk; expected {}, or no `disk_operation`",
+            name.value,
+            one_of(&servers)
         );
         Err(self.source.error(name.span.start, message))
     }
@@ -98,7 +122,7 @@ impl<'a> Hosts<'a> {
                 "`{text}` is no operation; expected one such as alice#1"
             ));
         };
-        let client = self.find("unknown client", client, 1)?;
+        let client = self.find("unknown client", client, self.servers)?;
         let (name, operations) = self.hosts[client.index()];
         let known = number
             .parse()

@@ -8,8 +8,8 @@
 //!   `load` are merged one level deep: `network = { loss = 0.2 }` keeps the delay of the file.
 //! - What no variant may override: `story`, `service`, `seed`, `variants` and `expect`.
 //! - A file without `[variants]` has one variant, `default`.
-//! - Hosts are numbered: `server` is 0, then the clients in the order of the file, then those that
-//!   `[load]` generates.
+//! - Hosts are numbered: first the servers, mostly one, `server`; then the clients in the order of the file,
+//!   then those that `[load]` generates.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -49,6 +49,7 @@ use serde::Deserialize;
 pub use error::ScenarioError;
 pub use schema::{schema, schema_text};
 
+pub use crate::check::Check;
 use crate::history::OutcomeKind;
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::{Conditions, Delay};
@@ -58,7 +59,7 @@ use crate::rpc::{CacheKind, Semantics, StateKind};
 use crate::seed::Seed;
 use crate::services::{Application, Command};
 
-/// The name of host 0.
+/// The name of the server, where a service has one.
 pub const SERVER: &str = "server";
 
 /// The host that asks what the scenario wants to know in the end. Hosts' streams are known by names,
@@ -116,7 +117,9 @@ pub struct Variant {
     pub max_virtual: Duration,
     /// What is judged.
     pub checks: Vec<Check>,
-    /// The clients in the order of hosts: the first of them is host 1.
+    /// The names of the servers: hosts 0, 1, ..
+    pub servers: Vec<String>,
+    /// The clients in the order of hosts, which come after the servers.
     pub clients: Vec<ClientScript>,
     /// The network and the scripted faults.
     pub conditions: Conditions,
@@ -129,15 +132,15 @@ pub struct Variant {
 impl Variant {
     /// The hosts of the clients, in order.
     pub fn client_ids(&self) -> impl Iterator<Item = HostId> + use<> {
-        let clients = self.clients.len();
-        (1..=u16::MAX).map(HostId).take(clients)
+        let (servers, clients) = (self.servers.len(), self.clients.len());
+        (0..=u16::MAX).map(HostId).skip(servers).take(clients)
     }
 
-    /// The names of all hosts, in their order: `server` first.
+    /// The names of all hosts, in their order: the servers first.
     #[must_use]
     pub fn host_names(&self) -> Vec<String> {
         let clients = self.clients.iter().map(|client| client.name.clone());
-        std::iter::once(SERVER.to_owned()).chain(clients).collect()
+        self.servers.iter().cloned().chain(clients).collect()
     }
 
     /// The commands of the setup, in the order in which they are performed, and whose they are.
@@ -156,6 +159,8 @@ impl Variant {
 pub struct ClientScript {
     /// The name of its host.
     pub name: String,
+    /// The server that it calls: its place among the servers.
+    pub home: usize,
     /// Steps on a perfect network, before time zero of the trace.
     pub setup: Vec<Step>,
     /// The run itself.
@@ -293,44 +298,6 @@ impl Backend {
         match self {
             Self::Event => "event",
             Self::Turmoil => "turmoil",
-        }
-    }
-}
-
-/// A property that runs are judged by.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "kebab-case")]
-pub enum Check {
-    /// How often each request ran, against what the semantics promise.
-    Executions,
-    /// Whether what clients were told agrees with what their operations did.
-    Effects,
-    /// Whether each operation seems to take effect at one instant between its begin and its end.
-    Linearizable,
-    /// Whether every call of a fresh client ends in time once the faults have ended.
-    Liveness,
-}
-
-impl Check {
-    /// Every check, in the order of reports.
-    pub const ALL: [Self; 4] = [
-        Self::Executions,
-        Self::Effects,
-        Self::Linearizable,
-        Self::Liveness,
-    ];
-
-    /// Those that are made unless a scenario says otherwise.
-    pub const USUAL: [Self; 2] = [Self::Executions, Self::Effects];
-
-    /// The name in scenarios and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Executions => "executions",
-            Self::Effects => "effects",
-            Self::Linearizable => "linearizable",
-            Self::Liveness => "liveness",
         }
     }
 }

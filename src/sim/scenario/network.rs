@@ -126,6 +126,8 @@ macro_rules! target {
             request_from: $table.value.request_from.as_ref(),
             reply_to: $table.value.reply_to.as_ref(),
             update_to: $table.value.update_to.as_ref(),
+            peer_about: $table.value.peer_about.as_ref(),
+            to: $table.value.to.as_ref(),
         };
         Target {
             label: label.selector($source, $hosts, $table.span.start)?,
@@ -159,12 +161,17 @@ fn fault(
     })
 }
 
-/// The label of a datagram, as a fault names it: exactly one of these.
+/// The label of a datagram, as a fault names it: exactly one of these, `to` with the last of them.
 struct Label<'a> {
     request_from: Option<&'a At<String>>,
     reply_to: Option<&'a At<String>>,
     update_to: Option<&'a At<String>>,
+    peer_about: Option<&'a At<String>>,
+    to: Option<&'a At<String>>,
 }
+
+/// The keys that name a datagram.
+const NAMES: &str = "`request_from`, `reply_to`, `update_to` and `peer_about`";
 
 impl Label<'_> {
     fn selector(
@@ -173,22 +180,44 @@ impl Label<'_> {
         hosts: &Hosts,
         at: usize,
     ) -> Result<Selector, ScenarioError> {
-        match (self.request_from, self.reply_to, self.update_to) {
-            (Some(operation), None, None) => Ok(Selector::RequestFrom(hosts.operation(operation)?)),
-            (None, Some(operation), None) => Ok(Selector::ReplyTo(hosts.operation(operation)?)),
-            (None, None, Some(of)) if of.value.contains('#') => {
-                Ok(Selector::UpdateTo(hosts.operation(of)?))
+        let wrong = |message: String| Err(source.error(at, message));
+        let named = [
+            self.request_from,
+            self.reply_to,
+            self.update_to,
+            self.peer_about,
+        ];
+        match named.into_iter().flatten().count() {
+            0 => return wrong(format!("no datagram is named; expected one of {NAMES}")),
+            1 => {}
+            _ => {
+                let message = format!("several datagrams are named; expected only one of {NAMES}");
+                return wrong(message);
             }
-            (None, None, Some(client)) => Ok(Selector::UpdateToClient(hosts.client(client)?)),
-            (None, None, None) => Err(source.error(
-                at,
-                "no datagram is named; expected one of `request_from`, `reply_to` and `update_to`",
-            )),
-            _ => Err(source.error(
-                at,
-                "several datagrams are named; \
-                 expected only one of `request_from`, `reply_to` and `update_to`",
-            )),
+        }
+        if let (Some(to), None) = (self.to, self.peer_about) {
+            let message = "`to` goes with `peer_about` only: the others say who receives it";
+            return Err(source.error(to.span.start, message));
+        }
+        if let Some(operation) = self.request_from {
+            return Ok(Selector::RequestFrom(hosts.operation(operation)?));
+        }
+        if let Some(operation) = self.reply_to {
+            return Ok(Selector::ReplyTo(hosts.operation(operation)?));
+        }
+        if let Some(of) = self.update_to {
+            return Ok(if of.value.contains('#') {
+                Selector::UpdateTo(hosts.operation(of)?)
+            } else {
+                Selector::UpdateToClient(hosts.client(of)?)
+            });
+        }
+        match (self.peer_about, self.to) {
+            (Some(operation), Some(to)) => Ok(Selector::PeerAbout {
+                operation: hosts.operation(operation)?,
+                to: hosts.server(to)?,
+            }),
+            _ => wrong("to which server is missing; expected `to` beside `peer_about`".to_owned()),
         }
     }
 }

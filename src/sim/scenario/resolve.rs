@@ -70,8 +70,9 @@ impl Resolver<'_> {
         let application = self.configured(settings)?;
         let asked = checks(source, &*application, &keys, expect)?;
         let checks: Vec<Check> = asked.iter().map(|&(check, _)| check).collect();
-        let clients = clients(source, &*application, &keys)?;
-        let hosts = Hosts::new(*source, &clients);
+        let servers = application.servers();
+        let clients = clients(source, &*application, &servers, &keys)?;
+        let hosts = Hosts::new(*source, &servers, &clients);
         let conditions = conditions(source, &hosts, &keys)?;
         let expect = match expect {
             Some(expect) => expectations(source, &*application, &hosts, &checks, expect)?,
@@ -105,6 +106,7 @@ impl Resolver<'_> {
             conditions,
             expect,
             liveness: liveness.transpose()?,
+            servers,
             clients,
             application,
         })
