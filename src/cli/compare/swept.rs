@@ -74,18 +74,22 @@ impl Swept {
 /// [`UsageError`], if the key is overridden too, or if the scenario refuses a value; it is named.
 pub(super) fn plans(
     sweep: &Sweep,
-    choice: &Choice,
+    unswept: &Choice,
     plan: impl Fn(&Choice) -> anyhow::Result<Plan>,
 ) -> anyhow::Result<Vec<(Choice, Plan)>> {
     let Sweep { key, values } = sweep;
-    if choice.overrides_key(key) {
+    if unswept.overrides_key(key) {
         let message =
             format!("`{key}` is both in --set and in --sweep; expected it in one of them");
         return Err(UsageError(message).into());
     }
     let planned = |value: &Value| {
-        let choice = choice.with_override(key, &value.text);
-        let planned = plan(&choice).map_err(|error| refused(&value.text, key, error))?;
+        let choice = unswept.with_override(key, &value.text);
+        let planned = plan(&choice).map_err(|error| match plan(unswept) {
+            // It is no matter of the value.
+            Err(without) if without.to_string() == error.to_string() => without,
+            _ => refused(&value.text, key, error),
+        })?;
         Ok((choice, planned))
     };
     values.iter().map(planned).collect()
