@@ -313,7 +313,8 @@ fn a_plot_is_whole_or_as_it_was() {
     let plot = scratch.file("plot.svg", "an earlier one");
     let words = ["--seeds", "3..5", "--sweep", "loss=0,0.1", "--plot", &plot];
     let ended = compare(&[&[file.as_str()][..], &words].concat());
-    assert_fails(&ended, 2, "variant `maybe`, seed 3: setup of alice");
+    let told = format!("value 0: {file}: variant `maybe`, seed 3: setup of alice");
+    assert_fails(&ended, 2, &told);
     assert_eq!(scratch.names(), ["no-setup.toml", "plot.svg"]);
     assert_eq!(
         fs::read_to_string(&plot).expect("it is there"),
@@ -523,6 +524,45 @@ fn where_there_is_no_number_a_line_has_a_gap() {
         [0, 3, 3],
         "nobody who sends once is told how it ended"
     );
+}
+
+#[test]
+fn many_values_have_bands_and_few_markers() {
+    let scratch = Scratch::new("dense");
+    let plot = scratch.path("plot.svg");
+    let words = [
+        STORY,
+        "--seeds",
+        "40..44",
+        "--sweep",
+        "timeout_ms=0,100..2400",
+        "--plot",
+        &plot,
+    ];
+    assert_fails(&compare(&words), 2, "value 0: ");
+    for (sweep, whiskers, bands, markers) in [
+        ("timeout_ms=100,200..2400", 2 * 3, 0, 24),
+        ("timeout_ms=100,200..2500", 0, 2 * 3, 9),
+    ] {
+        let words = [
+            STORY, "--seeds", "40..44", "--sweep", sweep, "--plot", &plot,
+        ];
+        assert_eq!(compare(&words).code, 0);
+        let svg = fs::read_to_string(&plot).expect("a plot");
+        assert_well_formed(&svg);
+        assert_eq!(
+            svg.matches("class=\"whisker\"").count(),
+            whiskers,
+            "{sweep}"
+        );
+        assert_eq!(svg.matches("class=\"band\"").count(), bands, "{sweep}");
+        let panel = svg.split("<g class=\"panel\"").nth(1).expect("a panel");
+        assert_eq!(
+            panel.matches("class=\"marker\"").count(),
+            3 * markers,
+            "{sweep}"
+        );
+    }
 }
 
 #[test]

@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(range(numbers), Err(RangeError::Backwards));
         }
         assert_eq!(range(["0", "1", "101"]), Err(RangeError::TooMany));
-        let tiny = ["0", "0.000000000000000001", "99999999999999999"];
+        let tiny = ["0", "0.00000000000000001", "99999999999999999"];
         assert_eq!(range(tiny), Err(RangeError::TooMany));
         let missed = RangeError::Missed {
             step: decimal("0.3"),

@@ -159,7 +159,9 @@ fn swept(
     let seeds = &arguments.seeds;
     let mut points = Vec::new();
     for (value, (choice, plan)) in sweep.values.iter().zip(&plans) {
-        let variants = threads.install(|| measure(plan, choice, seeds, &progress))?;
+        let variants = threads
+            .install(|| measure(plan, choice, seeds, &progress))
+            .map_err(|error| swept::refused(&value.text, &sweep.key, error))?;
         points.push(Point {
             value: value.clone(),
             variants,

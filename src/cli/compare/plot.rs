@@ -38,6 +38,10 @@ const BOTTOM_TOP: [f64; 2] = [196.0, 34.0];
 const INSET: f64 = 16.0;
 /// Between markers of one value, if there is room.
 const ASIDE_MAX: f64 = 6.0;
+/// Values that have a marker and a whisker each. If there are more, whiskers become a band.
+const WHISKERS_MAX: usize = 24;
+/// Then a line has so many markers at most.
+const MARKERS_DENSE: usize = 12;
 /// Styles of lines: colours; and dashes, each with its marker.
 const STYLES: usize = 6;
 /// Markers around a point, by style: a disc, a square, triangles, a diamond, an hourglass.
@@ -63,6 +67,7 @@ text{font-family:system-ui,sans-serif;font-size:12px;fill:#1f2328}
 .line,.whisker,.grid,.axis{fill:none}
 .line{stroke-width:2;stroke-linejoin:round}
 .marker{stroke:#fff;stroke-width:.8}
+.band{stroke:none;fill-opacity:.16}
 .c0{fill:#0072b2;stroke:#0072b2}
 .c1{fill:#d55e00;stroke:#d55e00}
 .c2{fill:#00805d;stroke:#00805d}
@@ -242,7 +247,7 @@ impl<'a> Picture<'a> {
         let names: Vec<&str> = self.series.iter().map(|series| series.name).collect();
         format!(
             "Panels: {}. Each is drawn against {} = {}, with a line for each variant: {}. Whiskers \
-             are 95 % intervals.",
+             and bands are 95 % intervals.",
             headings.join("; "),
             self.swept.sweep.key,
             values.join(", "),
@@ -310,44 +315,69 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// The line of a variant, with whiskers and markers. It has a gap where there is no number.
+    /// The line of a variant, with its intervals and markers. It has a gap where there is no number.
     fn line(&self, svg: &mut Svg, figure: &Figure, series: &Series<'_>, y: &Scale, marker: &str) {
-        let mut segments = vec![Vec::new()];
+        let is_dense = series.points.len() > WHISKERS_MAX;
+        let marked_every = match is_dense {
+            true => series.points.len().div_ceil(MARKERS_DENSE),
+            false => 1,
+        };
+        let mut segments = vec![Segment::default()];
         let mut whiskers = String::new();
         let mut markers = Vec::new();
-        for point in &series.points {
-            let Some(Reading { value, interval }) = figure.of(point.statistics) else {
-                segments.push(Vec::new());
+        for (index, point) in series.points.iter().enumerate() {
+            let (Some(reading), Some(segment)) = (figure.of(point.statistics), segments.last_mut())
+            else {
+                segments.push(Segment::default());
                 continue;
             };
-            let at = [self.x.place(point.value) + series.aside, y.place(value)].map(px);
-            if let Some([low, high]) = interval.map(|ends| ends.map(|end| px(y.place(end)))) {
-                let _ = write!(whiskers, "M{} {low}m-2 0h4m-2 0V{high}m-2 0h4", at[0]);
+            let x = px(self.x.place(point.value) + series.aside);
+            let at = px(y.place(reading.value));
+            segment.line.push(format!("{x},{at}"));
+            if let Some([low, high]) = reading
+                .interval
+                .map(|ends| ends.map(|end| px(y.place(end))))
+            {
+                let _ = write!(whiskers, "M{x} {low}m-2 0h4m-2 0V{high}m-2 0h4");
+                segment.low.push(format!("{x},{low}"));
+                segment.high.push(format!("{x},{high}"));
             }
-            let title = format!(
-                "{} at {}: {}",
-                series.name,
-                point.text,
-                figure.told(point.statistics)
-            );
-            markers.push((format!("M{} {}{marker}", at[0], at[1]), title));
-            if let Some(segment) = segments.last_mut() {
-                segment.push(at.join(","));
+            if index % marked_every == 0 {
+                let told = figure.told(point.statistics);
+                let title = format!("{} at {}: {told}", series.name, point.text);
+                markers.push((format!("M{x} {at}{marker}"), title));
             }
         }
-        if !whiskers.is_empty() {
+        segments.retain(|segment| !segment.line.is_empty());
+        if is_dense {
+            for segment in segments.iter().filter(|segment| !segment.low.is_empty()) {
+                let back = segment.high.iter().rev();
+                let around: Vec<&str> =
+                    segment.low.iter().chain(back).map(String::as_str).collect();
+                svg.empty(
+                    "polygon",
+                    &[("class", &"band"), ("points", &around.join(" "))],
+                );
+            }
+        } else if !whiskers.is_empty() {
             svg.empty("path", &[("class", &"whisker"), ("d", &whiskers)]);
         }
-        for segment in segments.iter().filter(|segment| !segment.is_empty()) {
-            svg.empty(
-                "polyline",
-                &[("class", &"line"), ("points", &segment.join(" "))],
-            );
+        for segment in &segments {
+            let points = segment.line.join(" ");
+            svg.empty("polyline", &[("class", &"line"), ("points", &points)]);
         }
         for (path, title) in markers {
             svg.titled("path", &[("class", &"marker"), ("d", &path)], &title);
         }
     }
+}
+
+/// A part of a line without a gap: places, and those of the intervals' ends.
+#[derive(Default)]
+struct Segment {
+    line: Vec<String>,
+    low: Vec<String>,
+    high: Vec<String>,
 }
 
 fn legend_entry(svg: &mut Svg, index: usize, name: &str, [x, y]: [f64; 2]) {

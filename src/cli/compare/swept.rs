@@ -95,8 +95,8 @@ pub(super) fn plans(
     values.iter().map(planned).collect()
 }
 
-/// The error of a scenario that is read with a value. Where it names the override, it names the value.
-fn refused(value: &str, key: &str, error: anyhow::Error) -> anyhow::Error {
+/// A mistake that was found with a value, which it names. An error of another kind stays as it is.
+pub(super) fn refused(value: &str, key: &str, error: anyhow::Error) -> anyhow::Error {
     let text = format!("{error:#}");
     if !error.is::<UsageError>() {
         return error;
