@@ -12,7 +12,7 @@ use crate::services::catalogue;
 use crate::sim::scenario::{Backend, Scenario, Variant};
 
 /// Options of every subcommand that simulates.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Choice {
     /// Run only this variant; may be given several times.
     #[arg(long = "variant", value_name = "NAME")]
@@ -115,6 +115,20 @@ impl Choice {
             return Err(UsageError(message).into());
         }
         Ok(Plans { plans, skipped })
+    }
+
+    /// The same choice with one more override, which wins over those before it.
+    pub(crate) fn with_override(&self, key: &str, value: &str) -> Self {
+        let mut choice = self.clone();
+        choice.overrides.push((key.to_owned(), value.to_owned()));
+        choice
+    }
+
+    /// Whether this key is overridden.
+    pub(crate) fn overrides_key(&self, key: &str) -> bool {
+        self.overrides
+            .iter()
+            .any(|(overridden, _)| overridden == key)
     }
 
     /// The command that repeats one run and prints its trace.

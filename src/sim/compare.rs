@@ -43,7 +43,8 @@ pub struct Comparison {
     pub variants: Vec<(String, Statistics)>,
 }
 
-fn in_order<S: Serializer>(
+/// Writes variants as a map that keeps their order.
+pub(crate) fn in_order<S: Serializer>(
     variants: &[(String, Statistics)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

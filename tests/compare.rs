@@ -1,0 +1,640 @@
+//! `compare` from outside: sweeps, documents in Markdown, and plots that tell the same numbers.
+
+#[path = "compare/picture.rs"]
+mod picture;
+#[path = "compare/program.rs"]
+mod program;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use picture::{Panel, assert_well_formed};
+use program::{Scratch, assert_fails, compare, wavetank};
+use serde_json::{Value, json};
+
+/// One cancel while one datagram in five is lost, with the three semantics as variants.
+const LOSSY: &str = "sims/booking/lossy-cancel.toml";
+/// The reply to a cancel is lost, by a scripted fault.
+const STORY: &str = "sims/booking/lost-cancel-reply.toml";
+
+/// Two busy clients on a rough network.
+const LOAD: &str = r#"
+story = "A rough day."
+service = "booking"
+seed = 7
+[variants]
+at-most-once = { semantics = "at-most-once" }
+at-least-once = { semantics = "at-least-once" }
+[network]
+loss = 0.1
+duplication = 0.1
+[load.visitor]
+count = 2
+requests = 6
+think_ms = { uniform = [150, 450] }
+mix = { query = 4, book = 3, cancel = 2 }
+"#;
+
+fn json_of(words: &[&str]) -> Value {
+    let ended = compare(&[words, &["--format", "json"]].concat());
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{words:?}");
+    serde_json::from_str(&ended.stdout).expect("JSON")
+}
+
+// ---- sweeps
+
+#[test]
+fn each_value_meets_the_storms_of_a_comparison_with_set() {
+    let scratch = Scratch::new("storms");
+    let file = scratch.file("rough.toml", LOAD);
+    for (sweep, key, values) in [
+        ("loss=0,0.1..0.2", "network.loss", vec!["0", "0.1", "0.2"]),
+        ("duplication=0.3,0", "network.duplication", vec!["0.3", "0"]),
+        ("delay_ms=1,40", "network.delay_ms.fixed", vec!["1", "40"]),
+        (
+            "semantics=maybe,at-most-once",
+            "semantics",
+            vec!["maybe", "at-most-once"],
+        ),
+    ] {
+        let words = [file.as_str(), "--seeds", "5..15"];
+        let swept = json_of(&[&words[..], &["--sweep", sweep]].concat());
+        assert_eq!(swept["scenario"], "rough");
+        assert_eq!(swept["seeds"], json!(["5", "15"]));
+        assert_eq!(swept["sweep"]["key"], key);
+        let points = swept["points"].as_array().expect("points");
+        assert_eq!(points.len(), values.len());
+        for (point, value) in points.iter().zip(values) {
+            let set = format!("{key}={value}");
+            let alone = json_of(&[&words[..], &["--set", &set]].concat());
+            assert_eq!(point["variants"], alone["variants"], "{set}");
+            let written = &point["value"];
+            let written = written
+                .as_str()
+                .map_or_else(|| written.to_string(), str::to_owned);
+            assert_eq!(written, value);
+        }
+        let different: BTreeSet<String> =
+            points.iter().map(|p| p["variants"].to_string()).collect();
+        assert_eq!(different.len(), points.len(), "the value of {key} matters");
+    }
+}
+
+#[test]
+fn the_json_of_a_sweep_has_its_form() {
+    let words = [
+        STORY,
+        "--seeds",
+        "40..42",
+        "--variant",
+        "maybe",
+        "--format",
+        "json",
+    ];
+    let plain = compare(&words).stdout;
+    let start = "{\n  \"scenario\": \"booking/lost-cancel-reply\",\n  \"seeds\": [\n    \"40\",\n    \"42\"\n  ],\n  ";
+    let variants = plain
+        .strip_prefix(start)
+        .expect("the form of a plain comparison");
+    let variants = variants.strip_suffix("\n}\n").expect("one object");
+    assert!(variants.starts_with("\"variants\": {\n    \"maybe\": {\n      \"runs\": 2,"));
+
+    let swept = compare(&[&words[..], &["--sweep", "loss=0,0.0"]].concat());
+    assert_fails(&swept, 2, "column 8: the value 0 comes twice");
+    let swept = compare(&[&words[..], &["--sweep", "attempts=1,2"]].concat()).stdout;
+    // Of the same bytes, two levels further in: `maybe` sends once, whatever its attempts.
+    let inner = variants.replace('\n', "\n    ");
+    let point = |value| format!("    {{\n      \"value\": {value},\n      {inner}\n    }}");
+    let sweep = "\"sweep\": {\n    \"key\": \"attempts\",\n    \"values\": [\n      1,\n      2\n    ]\n  }";
+    let points = format!("{},\n{}", point(1), point(2));
+    assert_eq!(
+        swept,
+        format!("{start}{sweep},\n  \"points\": [\n{points}\n  ]\n}}\n")
+    );
+}
+
+#[test]
+fn the_table_of_a_sweep_has_a_row_for_each_value_and_variant() {
+    let words = [STORY, "--seeds", "40..60", "--sweep", "attempts=3,1"];
+    let ended = compare(&words);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    let head = "booking/lost-cancel-reply  (seeds 40..60, 20 runs of each variant at each value)\n";
+    assert!(ended.stdout.starts_with(head), "{}", ended.stdout);
+    let rows: Vec<String> = ended
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| line.starts_with("3 ") || line.starts_with("1 "))
+        .collect();
+    let [none, all] = ["0.0 (0.0 .. 16.1)", "100.0 (83.9 .. 100.0)"];
+    assert_eq!(
+        rows,
+        [
+            format!("3 maybe {none} {none} 100.0 0.00 2.00 - -"),
+            format!("3 at-least-once {all} {all} 0.0 1.00 4.00 5006 5009"),
+            format!("3 at-most-once {none} {none} 0.0 1.00 4.00 5006 5009"),
+            format!("1 maybe {none} {none} 100.0 0.00 2.00 - -"),
+            format!("1 at-least-once {none} {none} 100.0 0.00 2.00 - -"),
+            format!("1 at-most-once {none} {none} 100.0 0.00 2.00 - -"),
+        ]
+    );
+    assert!(
+        ended
+            .stdout
+            .lines()
+            .all(|line| line.starts_with("  wavetank") || line.len() <= 118)
+    );
+}
+
+#[test]
+fn a_replay_sets_the_value() {
+    let ended = compare(&[LOSSY, "--seeds", "0..40", "--sweep", "loss=0,0.1..0.3"]);
+    let (_, below) = ended
+        .stdout
+        .split_once("at-least-once: executions violated at network.loss = 0.1 in 3 runs, for example:\n  wavetank ")
+        .unwrap_or_else(|| panic!("{}", ended.stdout));
+    let replay = below.lines().next().expect("a command");
+    assert!(replay.contains(" --set network.loss=0.1 "), "{replay}");
+    let words: Vec<&str> = replay.split(' ').collect();
+    let replayed = wavetank(&words).stdout;
+    assert!(replayed.contains("alice#1 ran 2 times"), "{replayed}");
+}
+
+#[test]
+fn what_could_not_be_judged_at_a_value_is_noted() {
+    let ended = compare(&[STORY, "--seeds", "0..4", "--sweep", "max_virtual_s=600,1"]);
+    let told = "\nmaybe: effects could not be judged at max_virtual_s = 1 in 4 runs, for example:\n  \
+                wavetank run sims/booking/lost-cancel-reply.toml --variant maybe --seed 0 \
+                --set max_virtual_s=1 --trace text\n";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+}
+
+#[test]
+fn neither_threads_nor_another_run_change_a_byte() {
+    let scratch = Scratch::new("threads");
+    let file = scratch.file("rough.toml", LOAD);
+    let run = |jobs: &str, format: &str| {
+        let plot = scratch.path(&format!("{jobs}-{format}.svg"));
+        let words = [
+            file.as_str(),
+            "--seeds",
+            "0..20",
+            "--sweep",
+            "loss=0.2,0",
+            "--plot",
+            &plot,
+        ];
+        let ended = compare(&[&words[..], &["--jobs", jobs, "--format", format]].concat());
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        (ended.stdout, fs::read(plot).expect("a plot"))
+    };
+    for format in ["text", "markdown", "json"] {
+        assert_eq!(run("1", format), run("4", format));
+    }
+}
+
+// ---- mistakes
+
+#[test]
+fn a_wrong_sweep_or_plot_is_a_mistake_of_the_user() {
+    let scratch = Scratch::new("mistakes");
+    let plot = scratch.path("plot.svg");
+    let plot = plot.as_str();
+    // So many runs would never end: each mistake is found before the first.
+    let words = [LOSSY, "--seeds", "0..1000000000000"];
+    for (more, told) in [
+        (
+            &["--sweep", "loss"][..],
+            "expected KEY=VALUES, as in loss=0,0.05..0.4",
+        ),
+        (
+            &["--sweep", "loss=0.1..0.4"],
+            "column 6: the range 0.1..0.4 has no step",
+        ),
+        (
+            &["--sweep", "loss=0.3,0.2..0"],
+            "column 10: 0.3,0.2..0 does not go up",
+        ),
+        (&["--sweep", "loss=0,,1"], "column 8: a value is missing"),
+        (
+            &["--sweep", "attempts=1,2..200"],
+            "column 12: more than 100 values",
+        ),
+        (
+            &["--sweep", "seed=1,2"],
+            "`seed` is no key to sweep; --seeds says",
+        ),
+        (
+            &["--sweep", "loss=0", "--sweep", "attempts=1"],
+            "cannot be used multiple times",
+        ),
+        (
+            &["--sweep", "loss=0.9,1..1.1"],
+            "--sweep network.loss, value 1.1: 1.1 is out of range",
+        ),
+        (
+            &["--sweep", "los=1"],
+            "--sweep los, value 1: unknown key `los`",
+        ),
+        (
+            &["--sweep", "story=x"],
+            "--sweep story, value x: `story` may not be overridden",
+        ),
+        (
+            &["--sweep", "reply_cache=memory,durable"],
+            "value durable: the state is in memory",
+        ),
+        (
+            &["--sweep", "loss=0", "--set", "network.loss=1"],
+            "`network.loss` is both in --set and in",
+        ),
+        (
+            &["--sweep", "loss=0,0.1", "--variant", "x"],
+            "no scenario has the variant `x`",
+        ),
+        (
+            &["--plot", plot],
+            "--plot draws against the values of a key; expected --sweep with it",
+        ),
+        (
+            &["--plot", plot, "--sweep", "loss=0"],
+            "expected two values of --sweep network.loss",
+        ),
+        (
+            &["--plot", plot, "--sweep", "semantics=maybe,at-most-once"],
+            "--plot draws against numbers; the value maybe of --sweep semantics is none",
+        ),
+        (&["--format", "html"], "text, markdown, json"),
+    ] {
+        assert_fails(&compare(&[&words[..], more].concat()), 2, told);
+    }
+    assert_eq!(scratch.names(), [""; 0]);
+}
+
+#[test]
+fn a_mistake_in_the_file_is_not_one_of_the_sweep() {
+    let scratch = Scratch::new("file-mistake");
+    let file = scratch.file("wrong.toml", &LOAD.replace("seed = 7", "seeds = 7"));
+    let ended = compare(&[&file, "--seeds", "0..2", "--sweep", "loss=0,0.1"]);
+    let told = format!("wavetank: {file}:1:1: `seed` is missing");
+    assert_fails(&ended, 2, &told);
+}
+
+#[test]
+fn a_plot_that_cannot_be_written_is_found_before_the_work() {
+    let scratch = Scratch::new("unwritable");
+    let words = [
+        LOSSY,
+        "--seeds",
+        "0..1000000000000",
+        "--sweep",
+        "loss=0,0.1",
+        "--plot",
+    ];
+    for (file, told) in [
+        (scratch.path("none/plot.svg"), "cannot be written: "),
+        (
+            scratch.path("."),
+            "cannot be written: it is no regular file",
+        ),
+    ] {
+        let told = format!("wavetank: {file}: {told}");
+        assert_fails(&compare(&[&words[..], &[&file]].concat()), 4, &told);
+    }
+    assert_eq!(scratch.names(), [""; 0]);
+}
+
+#[test]
+fn a_plot_is_whole_or_as_it_was() {
+    let scratch = Scratch::new("whole");
+    let text = fs::read_to_string(STORY).expect("the story is part of the tree");
+    let text = text.replace("mon 10:00-11:00", "mon 10:00-11:00\", \"cancel CONF000009");
+    let file = scratch.file("no-setup.toml", &text);
+    let plot = scratch.file("plot.svg", "an earlier one");
+    let words = ["--seeds", "3..5", "--sweep", "loss=0,0.1", "--plot", &plot];
+    let ended = compare(&[&[file.as_str()][..], &words].concat());
+    let told = format!("value 0: {file}: variant `maybe`, seed 3: setup of alice");
+    assert_fails(&ended, 2, &told);
+    assert_eq!(scratch.names(), ["no-setup.toml", "plot.svg"]);
+    assert_eq!(
+        fs::read_to_string(&plot).expect("it is there"),
+        "an earlier one"
+    );
+
+    assert_eq!(compare(&[&[STORY][..], &words].concat()).code, 0);
+    assert_eq!(scratch.names(), ["no-setup.toml", "plot.svg"]);
+    assert_well_formed(&fs::read_to_string(&plot).expect("it is there"));
+}
+
+// ---- Markdown
+
+#[test]
+fn the_document_of_a_comparison_tells_the_numbers_of_the_text() {
+    let words = [LOSSY, "--seeds", "0..40"];
+    let text = compare(&words).stdout;
+    let document = compare(&[&words[..], &["--format", "markdown"]].concat()).stdout;
+    let (head, rest) = document.split_once("\n| variant |").expect("a table");
+    assert!(head.starts_with("## booking/lossy-cancel\n\nSeeds 0..40, 40 runs of each variant.\n"));
+    assert!(head.contains("\nThe story: One cancel while one datagram in five is lost."));
+    let tables: Vec<&str> = rest.lines().filter(|line| line.starts_with('|')).collect();
+    // Every cell of the text is found again, once for each time that it stands there.
+    let in_tables = tables.join(" ").replace("<br>", " ").replace('|', " ");
+    let (_, table) = text.split_once("violated\n").expect("a table");
+    let (table, _) = table.split_once("\n\nat-least-once: ").expect("notes");
+    let words_of = |text: &str| {
+        let mut words: Vec<String> = text
+            .split_whitespace()
+            .filter(|word| !word.trim_matches(['-', ':']).is_empty())
+            .map(str::to_owned)
+            .collect();
+        words.sort();
+        words
+    };
+    assert_eq!(words_of(&in_tables), words_of(table));
+    for line in text
+        .lines()
+        .filter_map(|line| line.strip_prefix("  wavetank "))
+    {
+        let block = format!(", for example:\n\n```sh\nwavetank {line}\n```\n");
+        assert!(document.contains(&block), "{block}");
+    }
+}
+
+#[test]
+fn the_document_of_a_sweep_is_as_reviewed() {
+    let scratch = Scratch::new("document");
+    let text = fs::read_to_string(STORY).expect("the story is part of the tree");
+    let story = "story = \"The reply to a cancel is lost.";
+    assert!(text.contains(story));
+    let text = text.replace(story, "story = \"A | B: <lost> *twice*, #1.");
+    let file = scratch.file("odd_one.toml", &text);
+    let words = [
+        "--seeds",
+        "40..42",
+        "--sweep",
+        "attempts=1,2",
+        "--format",
+        "markdown",
+    ];
+    let variant = ["--variant", "at-least-once"];
+    let ended = compare(&[&[file.as_str()][..], &words, &variant].concat());
+    let (head, table) = ended.stdout.split_once("\n\n|").expect("a table");
+    let (title, story) = head.split_once("The story: ").expect("a story");
+    assert_eq!(
+        title,
+        "## odd\\_one\n\nSeeds 40..42, 2 runs of each variant at each value.\n\n"
+    );
+    assert!(
+        story.starts_with(r"A \| B: &lt;lost&gt; \*twice\*, \#1."),
+        "{story}"
+    );
+    let replay = format!(
+        "```sh\nwavetank run {file} --variant at-least-once --seed 40 --set attempts=2 --trace text\n```\n"
+    );
+    assert_eq!(
+        table,
+        format!(
+            " attempts | variant | effects<br>violated % | executions<br>violated % | unknown<br>% \
+             | resent<br>per op | sent<br>per op | p50<br>ms | p99<br>ms |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n\
+             | 1 | at-least-once | 0.0 (0.0 .. 65.8) | 0.0 (0.0 .. 65.8) | 100.0 | 0.00 | 2.00 | - | - |\n\
+             | 2 | at-least-once | 100.0 (34.2 .. 100.0) | 100.0 (34.2 .. 100.0) | 0.0 | 1.00 | 4.00 | 5006 | 5009 |\n\
+             \nat-least-once: effects violated at attempts = 2 in 2 runs, for example:\n\n{replay}\
+             \nat-least-once: executions violated at attempts = 2 in 2 runs, for example:\n\n{replay}"
+        )
+    );
+}
+
+// ---- plots
+
+#[test]
+fn a_plot_shows_the_numbers_of_the_json() {
+    let scratch = Scratch::new("numbers");
+    let file = scratch.file("rough.toml", LOAD);
+    let plot = scratch.path("plot.svg");
+    // Not in their order: a line goes from left to right all the same.
+    let words = [
+        file.as_str(),
+        "--seeds",
+        "0..40",
+        "--sweep",
+        "loss=0.4,0,0.05..0.2",
+        "--plot",
+        &plot,
+    ];
+    let json = json_of(&words);
+    let svg = fs::read_to_string(&plot).expect("a plot");
+    assert_well_formed(&svg);
+    let panels = Panel::all(&svg);
+    assert_eq!(panels.len(), 6);
+    let mut points: Vec<&Value> = json["points"].as_array().expect("points").iter().collect();
+    points.sort_by(|a, b| {
+        a["value"]
+            .as_f64()
+            .unwrap()
+            .total_cmp(&b["value"].as_f64().unwrap())
+    });
+    for panel in &panels {
+        for (variant, name) in ["at-most-once", "at-least-once"].into_iter().enumerate() {
+            let drawn = &panel.lines[variant];
+            assert_eq!(drawn.len(), points.len(), "{}", panel.heading);
+            for (point, at) in points.iter().zip(drawn) {
+                let told = figure(&panel.heading, &point["variants"][name]);
+                let (x, y) = panel.numbers_at(*at);
+                let value = point["value"].as_f64().expect("a number");
+                let (wide, high) = panel.tenth();
+                // Markers of one value stand aside, by three units each.
+                assert!(
+                    (x - value).abs() <= 31.0 * wide,
+                    "{}: {x} for {value}",
+                    panel.heading
+                );
+                assert!(
+                    (y - told).abs() <= high,
+                    "{}: {y} for {told}",
+                    panel.heading
+                );
+            }
+        }
+        for (low, high, told) in &panel.whiskers {
+            let (_, tenth) = panel.tenth();
+            let ends = [told[1] - low, told[2] - high];
+            assert!(
+                ends.iter().all(|end| end.abs() <= tenth + 0.05),
+                "{told:?}: {low} {high}"
+            );
+        }
+    }
+    assert_eq!(
+        panels
+            .iter()
+            .map(|panel| panel.whiskers.len())
+            .sum::<usize>(),
+        2 * 2 * 6
+    );
+}
+
+/// The number that a panel shows of a variant.
+fn figure(heading: &str, told: &Value) -> f64 {
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let ended = told["operations"].as_object().expect("labels").values();
+    let sum = |kind: &str| ended.clone().map(|each| number(&each[kind])).sum::<f64>();
+    let operations = sum("ok") + sum("failed") + sum("unknown");
+    match heading {
+        "runs that violate effects (%)" => {
+            100.0 * number(&told["violated"]["effects"]) / number(&told["runs"])
+        }
+        "runs that violate executions (%)" => {
+            100.0 * number(&told["violated"]["executions"]) / number(&told["runs"])
+        }
+        "operations that ended unknown (%)" => 100.0 * sum("unknown") / operations,
+        "retransmissions per operation" => number(&told["retransmissions"]) / operations,
+        "latency, median (ms)" => number(&told["latency_ms"]["p50"]),
+        "latency, 99th percentile (ms)" => number(&told["latency_ms"]["p99"]),
+        other => panic!("a panel that no test knows: {other}"),
+    }
+}
+
+#[test]
+fn where_there_is_no_number_a_line_has_a_gap() {
+    let scratch = Scratch::new("gap");
+    let plot = scratch.path("plot.svg");
+    let words = [
+        STORY,
+        "--seeds",
+        "40..44",
+        "--sweep",
+        "attempts=1,2..4",
+        "--plot",
+        &plot,
+    ];
+    assert_eq!(compare(&words).code, 0);
+    let panels = Panel::all(&fs::read_to_string(&plot).expect("a plot"));
+    let latency = panels
+        .iter()
+        .find(|panel| panel.heading == "latency, median (ms)");
+    let points: Vec<usize> = latency
+        .expect("a panel")
+        .lines
+        .iter()
+        .map(Vec::len)
+        .collect();
+    assert_eq!(
+        points,
+        [0, 3, 3],
+        "nobody who sends once is told how it ended"
+    );
+}
+
+#[test]
+fn many_values_have_bands_and_few_markers() {
+    let scratch = Scratch::new("dense");
+    let plot = scratch.path("plot.svg");
+    let words = [
+        STORY,
+        "--seeds",
+        "40..44",
+        "--sweep",
+        "timeout_ms=0,100..2400",
+        "--plot",
+        &plot,
+    ];
+    assert_fails(&compare(&words), 2, "value 0: ");
+    for (sweep, whiskers, bands, markers) in [
+        ("timeout_ms=100,200..2400", 2 * 3, 0, 24),
+        ("timeout_ms=100,200..2500", 0, 2 * 3, 9),
+    ] {
+        let words = [
+            STORY, "--seeds", "40..44", "--sweep", sweep, "--plot", &plot,
+        ];
+        assert_eq!(compare(&words).code, 0);
+        let svg = fs::read_to_string(&plot).expect("a plot");
+        assert_well_formed(&svg);
+        assert_eq!(
+            svg.matches("class=\"whisker\"").count(),
+            whiskers,
+            "{sweep}"
+        );
+        assert_eq!(svg.matches("class=\"band\"").count(), bands, "{sweep}");
+        let panel = svg.split("<g class=\"panel\"").nth(1).expect("a panel");
+        assert_eq!(
+            panel.matches("class=\"marker\"").count(),
+            3 * markers,
+            "{sweep}"
+        );
+    }
+}
+
+#[test]
+fn a_plot_is_for_every_reader() {
+    let scratch = Scratch::new("a<b>&c");
+    let file = scratch.file("a<b>&\"c\".toml", LOAD);
+    let plot = scratch.path("plot.svg");
+    let words = [
+        file.as_str(),
+        "--seeds",
+        "0..2",
+        "--sweep",
+        "loss=0,0.1",
+        "--plot",
+        &plot,
+    ];
+    assert_eq!(compare(&words).code, 0);
+    let svg = fs::read_to_string(&plot).expect("a plot");
+    assert_well_formed(&svg);
+    let title = "a&lt;b&gt;&amp;&quot;c&quot;, seeds 0..2 (2 runs for each point)";
+    for part in [
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 ",
+        "role=\"img\" aria-labelledby=\"title desc\"",
+        &format!("<title id=\"title\">{title}</title>"),
+        "<desc id=\"desc\">Panels: runs that violate effects (%); ",
+        "@media (prefers-color-scheme:dark){",
+        "font-family:system-ui,sans-serif",
+        ">network.loss (share of datagrams)</text>",
+    ] {
+        assert!(svg.contains(part), "{part}\n{svg}");
+    }
+    for absent in ["<script", "<image", "href", "url(", "onload"] {
+        assert!(!svg.contains(absent), "{absent}");
+    }
+}
+
+// ---- the documents
+
+#[test]
+fn the_document_about_comparing_shows_what_is_printed_and_drawn() {
+    let scratch = Scratch::new("docs");
+    let document = fs::read_to_string("docs/comparing.md").expect("a document");
+    let mut count = 0;
+    for block in document.split("```console\n$ wavetank ").skip(1) {
+        let (command, rest) = block.split_once('\n').expect("a command");
+        let (shown, _) = rest.split_once("```").expect("the end of a block");
+        let drawn = scratch.path("comparing.svg");
+        let words: Vec<&str> = command
+            .split(' ')
+            .map(|word| {
+                if word == "comparing.svg" {
+                    &drawn
+                } else {
+                    word
+                }
+            })
+            .collect();
+        let printed = wavetank(&words).stdout;
+        assert!(
+            printed.contains(shown),
+            "{command} printed\n{printed}\nand not\n{shown}"
+        );
+        if command.contains("comparing.svg") {
+            count += 1;
+            let drawn = fs::read(&drawn).expect("a plot");
+            let checked_in = fs::read("docs/comparing.svg").expect("a plot");
+            assert!(drawn.len() < 40_000, "{} bytes", drawn.len());
+            assert!(
+                drawn == checked_in,
+                "`wavetank {command}` draws another picture"
+            );
+        }
+    }
+    assert_eq!(count, 1);
+}
