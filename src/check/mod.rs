@@ -3,12 +3,14 @@
 //! - [`executions`]: no request runs more than once, and what ended ok ran.
 //! - [`effects`]: clients were told what the first execution of each request gives.
 //! - [`linearizable`]: each call seems to take effect at one instant; [`register`] is a spec for it.
+//! - [`causal`]: effects are never seen without their causes; and the session guarantees.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
 //! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
 //! differ in little, for each.
 
+pub mod causal;
 mod cite;
 pub mod effects;
 pub mod executions;
