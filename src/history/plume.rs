@@ -40,21 +40,22 @@ pub fn read(text: &str) -> Result<SessionHistory, ReadError> {
             text,
             at: 0,
         };
-        let (session, transaction, access) = line.access()?;
-        if let Some((transaction, column)) = transaction
+        let operation = line.operation()?;
+        if let Some(transaction) = operation.transaction
             && let Some(first) = transactions.insert(transaction, number)
         {
             let message = format!(
                 "transaction {transaction} has several operations, the first in line {first}: only \
                  operations that are transactions of their own can be judged"
             );
-            return Err(line.error(column, message));
+            return Err(line.error(operation.transaction_at, message));
         }
-        let session = *sessions.entry(session).or_insert(history.sessions.len());
+        let next = history.sessions.len();
+        let session = *sessions.entry(operation.session).or_insert(next);
         if session == history.sessions.len() {
             history.sessions.push(Vec::new());
         }
-        history.sessions[session].push(access);
+        history.sessions[session].push(operation.access);
     }
     Ok(history)
 }
@@ -122,6 +123,16 @@ impl<'a> Numbers<'a> {
     }
 }
 
+/// What a line says.
+struct Operation {
+    session: u64,
+    /// `None` if it was aborted.
+    transaction: Option<u64>,
+    /// Where in the line the transaction stands.
+    transaction_at: usize,
+    access: Access,
+}
+
 /// A line that is being read.
 struct Line<'a> {
     number: usize,
@@ -131,8 +142,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The session, the transaction with its column unless it was aborted, and what was done.
-    fn access(&mut self) -> Result<(u64, Option<(u64, usize)>, Access), ReadError> {
+    fn operation(&mut self) -> Result<Operation, ReadError> {
         let kind = match self.text.as_bytes()[self.at] {
             b'r' => AccessKind::Read,
             b'w' => AccessKind::Write,
@@ -146,10 +156,10 @@ impl Line<'_> {
         self.take(",")?;
         let session = self.number()?;
         self.take(",")?;
-        let column = self.at;
+        let transaction_at = self.at;
         let transaction = match self.take(ABORTED) {
             Ok(()) => None,
-            Err(_) => Some((self.number()?, column)),
+            Err(_) => Some(self.number()?),
         };
         self.take(")")?;
         if !self.rest().trim().is_empty() {
@@ -165,7 +175,12 @@ impl Line<'_> {
             },
             place: format!("line {}", self.number),
         };
-        Ok((session, transaction, access))
+        Ok(Operation {
+            session,
+            transaction,
+            transaction_at,
+            access,
+        })
     }
 
     fn take(&mut self, word: &str) -> Result<(), ReadError> {

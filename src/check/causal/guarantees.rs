@@ -35,8 +35,11 @@ pub(super) const NAMES: [&str; 4] = [
     "writes-follow-reads",
 ];
 
-/// What each guarantee asks of a read.
-const CHECKS: [fn(&Sessions<'_>, usize, &[u32]) -> Option<String>; 4] = [
+/// What a guarantee says against a read, whose session knows so much of each session's operations.
+type Check = fn(&Sessions<'_>, usize, &[u32]) -> Option<String>;
+
+/// The guarantees, in the order of their names.
+const CHECKS: [Check; 4] = [
     |sessions, read, _| sessions.read_your_writes(read),
     |sessions, read, _| sessions.monotonic_reads(read),
     |sessions, read, known| sessions.monotonic_writes(read, known),

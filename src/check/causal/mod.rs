@@ -23,10 +23,11 @@
 //!                                                ── up to here: not CC ──
 //! CyclicCF         alice  w(x,1) r(x,2)          each saw the other's write come second:
 //!                  bob    w(x,2) r(x,1)          not CCv
-//! WriteHBInitRead  alice  w(y,1) w(x,1)          bob reads 2 last: so x,1 and y,1 came before it,
-//!                  bob    w(x,2) r(y,initial) r(x,1) r(x,2)   and y was written: not CM
-//! CyclicHB         alice  w(x,1)                 bob went from 2 to 1 and back:
-//!                  bob    w(x,2) r(x,1) r(x,2)   not CM
+//! WriteHBInitRead  alice  w(z,1) w(x,1) w(y,1)  bob reads x,2 with x,1 in his past:
+//!                  bob    w(x,2) r(z,initial) r(y,1) r(x,2)   x,1 was first, so z,1 was: not CM
+//! CyclicHB         alice  w(y,1) w(x,1) w(z,1)  carol reads x,2 with x,1 in her past,
+//!                  bob    w(y,5) w(x,2)          so all of alice's came first:
+//!                  carol  r(x,2) r(y,5) r(z,1) r(x,2) r(y,1)  but y,1 came last: not CM
 //! ```
 //!
 //! Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency", POPL 2017: the patterns
