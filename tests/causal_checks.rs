@@ -193,6 +193,27 @@ fn causal_memory_is_unknown_beyond_its_budget() {
 }
 
 #[test]
+fn each_session_of_causal_memory_costs_a_join_for_each_operation() {
+    let text = "w(1,1,0,0)\nw(1,2,1,1)\nw(1,3,2,2)\n";
+    let history = History::new(&sessions::read(text).unwrap());
+    let judged = |joins_max| causal::judge_all(&history, joins_max)[2].1.name();
+    assert_eq!([judged(8), judged(9)], ["unknown", "valid"]);
+}
+
+#[test]
+fn a_history_whose_clocks_would_fill_the_memory_is_unknown() {
+    // As many sessions as operations: the least whose square is more than 2^27.
+    let text: String = (0..11_586)
+        .map(|op| format!("w(1,{},{op},{op})\n", op + 1))
+        .collect();
+    for (name, verdict) in judge(&text) {
+        let reason =
+            "11586 operations in 11586 sessions are too many: their product may be 134217728";
+        assert_eq!(verdict, Verdict::Unknown(reason.to_owned()), "{name}");
+    }
+}
+
+#[test]
 fn a_client_goes_on_as_a_new_session_after_an_unknown_call() {
     let file = |end: &str| {
         let call = |kind: &str, f: &str, value: &str| {

@@ -7,15 +7,16 @@ use crate::history::sessions::{AccessKind, SessionHistory};
 
 /// One operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Op {
-    /// Whether it reads or writes.
-    pub kind: AccessKind,
+pub(super) struct Op {
+    kind: AccessKind,
     /// The number of its key, in the order of appearance.
-    pub key: u32,
-    /// The number of its value, from 1 in the order of appearance; [`History::INITIAL`] is the value of
-    /// a key that nobody has written.
-    pub value: u32,
+    pub(super) key: u32,
+    /// The number of its value, from 1 in the order of appearance, or [`INITIAL`].
+    value: u32,
 }
+
+/// The number of the value that keys have in the beginning.
+const INITIAL: u32 = 0;
 
 /// What a read goes back to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,9 +49,6 @@ pub struct History {
 }
 
 impl History {
-    /// The number of the value that keys have in the beginning.
-    pub const INITIAL: u32 = 0;
-
     /// What is certain of a history: see [`SessionHistory::settled`].
     #[must_use]
     pub fn new(history: &SessionHistory) -> Self {
@@ -68,7 +66,7 @@ impl History {
                 ops.push(Op {
                     kind: access.kind,
                     key: keys.number(&access.key),
-                    value: value.map_or(Self::INITIAL, |value| values.number(value) + 1),
+                    value: value.map_or(INITIAL, |value| values.number(value) + 1),
                 });
                 places.push(access.place.clone());
                 session_of.push(session);
@@ -105,11 +103,6 @@ impl History {
         self.ops.is_empty()
     }
 
-    /// The operations of each session, in its order.
-    pub fn sessions(&self) -> impl Iterator<Item = &[Op]> {
-        self.sessions.iter().map(|range| &self.ops[range.clone()])
-    }
-
     /// Finds the write of each read's value; or that two writes of a key have one value, or that one
     /// writes the initial value, so that reads do not tell which write they saw.
     fn find_sources(&mut self) {
@@ -118,7 +111,7 @@ impl History {
             if op.kind == AccessKind::Read || self.repeated.is_some() {
                 continue;
             }
-            if op.value == Self::INITIAL {
+            if op.value == INITIAL {
                 let name = self.name(place);
                 self.repeated = Some(format!(
                     "{name} writes the value that keys have before any write"
@@ -135,7 +128,7 @@ impl History {
                 continue;
             }
             self.sources[place] = match writers.get(&(op.key, op.value)) {
-                _ if op.value == Self::INITIAL => Source::Initial,
+                _ if op.value == INITIAL => Source::Initial,
                 None => Source::Nobody,
                 Some(&write) => {
                     self.readers[write].push(small(place));

@@ -17,14 +17,20 @@ use crate::check::Verdict;
 use crate::check::causal::history::{History, Source, last_before, small};
 use crate::check::causal::order::{Clocks, Edge, Graph, Order};
 
-/// Judges the two patterns, within so many joins of clocks for all sessions together.
+/// Judges the two patterns, within so many joins of clocks for all sessions together; a clock that is
+/// copied counts as one that is joined.
 pub(super) fn judge(history: &History, order: &Order, joins_max: u64) -> Verdict {
+    let undecided = || Verdict::Unknown(format!("not decided after {joins_max} joins of clocks"));
     let mut joins_left = joins_max;
     for session in 0..history.sessions.len() {
+        // A session's clocks begin as a copy of all.
+        let Some(left) = joins_left.checked_sub(history.len() as u64) else {
+            return undecided();
+        };
+        joins_left = left;
         let mut view = View::new(history, order, session);
         if !view.saturate(&mut joins_left) {
-            let reason = format!("not decided after {joins_max} joins of clocks");
-            return Verdict::Unknown(reason);
+            return undecided();
         }
         if let Some(evidence) = view.write_before_initial_read().or_else(|| view.cycle()) {
             return Verdict::Violated(evidence);

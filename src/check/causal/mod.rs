@@ -45,14 +45,14 @@ mod order;
 
 use crate::check::Verdict;
 
-pub use history::{History, Op};
+pub use history::History;
 
 use history::{Source, last_before, small};
 use order::{ENTRIES_MAX, Edge, Graph, Order};
 
 /// Judges all properties, in this order: `CC`, `CCv`, `CM`, `read-your-writes`, `monotonic-reads`,
 /// `monotonic-writes`, `writes-follow-reads`; `CM` within so many joins of clocks, each of them a step
-/// per session.
+/// per session. It takes one per operation and session at least.
 ///
 /// # Determinism
 ///

@@ -9,8 +9,9 @@ use std::fmt;
 
 use crate::check::causal::history::{History, Source, small};
 
-/// Entries of all clocks together, of four bytes each: beyond it a history is not judged.
-pub(super) const ENTRIES_MAX: usize = 1 << 28;
+/// Entries of all clocks together, of four bytes each: beyond it a history is not judged. Session
+/// guarantees and CM take as much again, so this is one gigabyte.
+pub(super) const ENTRIES_MAX: usize = 1 << 27;
 
 /// Why one operation comes before another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
