@@ -1,6 +1,6 @@
 //! Deciders straight from the definitions: all orders are tried. For histories of a few operations.
 //!
-//! Bouajjani, Enea, Guerraoui and Hamza, POPL 2017, section 3. `co` is a strict partial order that
+//! Bouajjani, Enea, Guerraoui and Hamza, POPL 2017. `co` is a strict partial order that
 //! contains the sessions' own; an order of operations *explains* a read if the last write of its key
 //! before it, or else the initial value, is what it saw. There is
 //!

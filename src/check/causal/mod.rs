@@ -23,20 +23,20 @@
 //!                                                ── up to here: not CC ──
 //! CyclicCF         alice  w(x,1) r(x,2)          each saw the other's write come second:
 //!                  bob    w(x,2) r(x,1)          not CCv
-//! WriteHBInitRead  alice  w(z,1) w(x,1) w(y,1)  bob reads x,2 with x,1 in his past:
+//! WriteHBInitRead  alice  w(z,1) w(x,1) w(y,1)   bob reads x,2 with x,1 in his past:
 //!                  bob    w(x,2) r(z,initial) r(y,1) r(x,2)   x,1 was first, so z,1 was: not CM
-//! CyclicHB         alice  w(y,1) w(x,1) w(z,1)  carol reads x,2 with x,1 in her past,
+//! CyclicHB         alice  w(y,1) w(x,1) w(z,1)   carol reads x,2 with x,1 in her past,
 //!                  bob    w(y,5) w(x,2)          so all of alice's came first:
 //!                  carol  r(x,2) r(y,5) r(z,1) r(x,2) r(y,1)  but y,1 came last: not CM
 //! ```
 //!
-//! Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency", POPL 2017: the patterns
-//! are those of its tables 3 and 4, its *cf* and *hb* are described where they are computed, and that
-//! the patterns are exactly the definitions is its theorem. Here too: `tests/causal_checks.rs` compares
-//! both on every history of up to five operations.
+//! Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency", POPL 2017, which
+//! proves that the patterns are exactly the definitions. *cf* and *hb* are described where they are
+//! computed. `tests/causal_checks.rs` compares patterns and definitions on every history of up to five
+//! operations.
 //!
 //! [`judge_all`] also judges the four session guarantees, each by its name. CC, CCv and the guarantees
-//! take time in proportion to operations times sessions; CM has a budget, beyond which it is unknown.
+//! take time in proportion to operations times sessions, but for a logarithm; CM has a budget, beyond which it is unknown.
 
 mod guarantees;
 mod history;
