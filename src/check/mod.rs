@@ -6,12 +6,14 @@
 //!   a [`sequential`] spec is what a service brings for its own runs.
 //! - [`liveness`]: once the faults have ended, calls end in time.
 //! - [`convergence`]: once everything has arrived, all replicas say the same.
+//! - [`causal`]: effects are never seen without their causes; and the session guarantees.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
 //! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
 //! differ in little, for each.
 
+pub mod causal;
 pub(crate) mod cite;
 pub mod convergence;
 pub mod effects;

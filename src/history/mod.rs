@@ -5,6 +5,8 @@
 
 pub mod json;
 mod kept;
+pub mod plume;
+pub mod sessions;
 
 use std::borrow::Cow;
 
