@@ -64,3 +64,30 @@ pub struct OperationId {
     /// The operation's number in the client's script, from 1.
     pub number: u32,
 }
+/// One write of a replicated service: a Lamport timestamp, and who gave it. Versions are ordered; of two
+/// writes of one key the greater wins.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Version {
+    /// The Lamport timestamp, from 1.
+    pub timestamp: u64,
+    /// The replica that gave it, from 0.
+    pub replica: u16,
+    /// 0, or a number that is another one for each life of a replica that forgets its own writes in a
+    /// crash: so no version is ever given twice.
+    pub life: u32,
+}
+
+/// `(2,0)`: the timestamp and the replica; with a life, `(2,0/9f3c)`.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            timestamp,
+            replica,
+            life,
+        } = self;
+        match life {
+            0 => write!(f, "({timestamp},{replica})"),
+            _ => write!(f, "({timestamp},{replica}/{life:x})"),
+        }
+    }
+}

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::Outcome;
-use crate::id::{HostId, OperationId};
+use crate::id::{HostId, OperationId, Version};
 use crate::net::fate::Fate;
 use crate::net::{Kind, Label};
 use crate::wire::SharedBytes;
@@ -200,11 +200,13 @@ pub enum Event {
 /// A write that a replica has made visible to its clients.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Commit {
-    /// Whose write.
-    pub operation: OperationId,
-    /// The operations whose writes it depends on.
-    pub needs: Rc<[OperationId]>,
-    /// What was written.
+    /// Whose write, where it is known.
+    pub operation: Option<OperationId>,
+    /// Which write.
+    pub version: Version,
+    /// The writes that it depends on.
+    pub needs: Rc<[Version]>,
+    /// What was written, and which version it is.
     pub text: Rc<str>,
 }
 
@@ -398,7 +400,7 @@ impl Event {
             | Self::Patience { operation, .. }
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
-            Self::Commit(commit) => Some(commit.operation),
+            Self::Commit(commit) => commit.operation,
             Self::Service { operation, .. } => *operation,
             Self::Partition { .. }
             | Self::Heal { .. }

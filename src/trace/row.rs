@@ -106,7 +106,10 @@ pub struct Row {
     /// For an execution or a completion: whether an earlier life did it, and its disk shows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,
-    /// For a commit: the operations whose writes it depends on.
+    /// For a commit: the version that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// For a commit: the versions that it depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
     /// How an operation ended.

@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::{Outcome, OutcomeKind, Told};
-use crate::id::{HostId, OperationId};
+use crate::id::{HostId, OperationId, Version};
 use crate::net::fate::{Cause, Fate};
 use crate::net::{Attempt, Kind, Label};
 use crate::seed::Seed;
@@ -214,8 +214,9 @@ pub(crate) fn every_event() -> Vec<Event> {
             recovered: false,
         },
         Event::Commit(Commit {
-            operation: alice(2),
-            needs: [alice(1)].into(),
+            operation: Some(alice(2)),
+            version: version(2),
+            needs: [version(1)].into(),
             text: "A (2,0)".into(),
         }),
         Event::Filter {
@@ -310,4 +311,12 @@ pub(crate) fn every_event() -> Vec<Event> {
             text: "waits for A (1,0)".into(),
         },
     ]
+}
+
+fn version(timestamp: u64) -> Version {
+    Version {
+        timestamp,
+        replica: 0,
+        life: 0,
+    }
 }

@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::{Outcome, Told};
-use crate::id::OperationId;
+use crate::id::{OperationId, Version};
 use crate::net::fate::{Cause, Fate};
 use crate::net::{Kind, Label};
 use crate::trace::{
@@ -76,10 +76,15 @@ impl Row {
                 self.reply = Some(reply);
             }
             Event::Commit(commit) => {
-                self.name(commit.operation, names);
-                self.say(&format!(" {}", commit.text));
-                let needs = commit.needs.iter();
-                self.needs = needs.map(|&need| names.operation(need)).collect();
+                match commit.operation {
+                    Some(operation) => {
+                        self.name(operation, names);
+                        self.say(&format!(" {}", commit.text));
+                    }
+                    None => self.say(&commit.text),
+                }
+                self.version = Some(commit.version.to_string());
+                self.needs = commit.needs.iter().map(Version::to_string).collect();
             }
             Event::Filter { operation, instead } => {
                 self.name(*operation, names);
