@@ -217,13 +217,28 @@ impl dyn Client {
 pub struct PlainClient {
     rpc: RpcClient,
     is_refusal: fn(&[u8]) -> bool,
+    generate: Generate,
 }
+
+/// Makes up a command with this verb; `None` if it cannot.
+type Generate = fn(&str, &mut Stream) -> Option<Command>;
 
 impl PlainClient {
     /// A client that calls through `rpc`; `is_refusal` says of a reply whether the service refused.
     #[must_use]
     pub const fn new(rpc: RpcClient, is_refusal: fn(&[u8]) -> bool) -> Self {
-        Self { rpc, is_refusal }
+        Self {
+            rpc,
+            is_refusal,
+            generate: |_, _| None,
+        }
+    }
+
+    /// The same client, which makes up commands with these verbs for generated load.
+    #[must_use]
+    pub const fn with_load(mut self, generate: fn(&str, &mut Stream) -> Option<Command>) -> Self {
+        self.generate = generate;
+        self
     }
 }
 
@@ -236,8 +251,8 @@ impl Client for PlainClient {
         called.into_outcome(self.is_refusal)
     }
 
-    fn generate(&mut self, verb: &str, _chance: &mut Stream) -> Result<Command, CommandError> {
-        Err(CommandError {
+    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
+        (self.generate)(verb, chance).ok_or_else(|| CommandError {
             message: format!("`{verb}` cannot be generated"),
             at: 0,
         })
@@ -273,6 +288,14 @@ pub struct Usage {
     pub form: &'static str,
     /// What it does, in one sentence.
     pub help: &'static str,
+}
+
+impl Usage {
+    /// This form, with this help.
+    #[must_use]
+    pub const fn new(form: &'static str, help: &'static str) -> Self {
+        Self { form, help }
+    }
 }
 
 /// A line is no command.
