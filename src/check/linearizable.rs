@@ -20,18 +20,28 @@
 //! "Faster linearizability checking via P-compositionality", FORTE 2015.
 //!
 //! Calls are taken in the order in which they ended. What has taken effect is then a place in that
-//! order, up to which everything has, and a mask of those calls beyond it that were under way at that
-//! end: never more than there are clients, and unknown calls.
+//! order, up to which everything has; a mask of those calls beyond it that were under way at that end,
+//! never more than there are clients; and of the unknown calls, how many of each class have, where
+//! calls that do the same are a class. Where the search has failed, it also fails with more of the
+//! unknown calls spent: so it remembers the fewest, and looks no further from there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::check::Verdict;
 
-/// Calls that may be under way at once in one part, unknown ones included: the bits of a mask.
+/// Calls with a known end that may be under way at once in one part: the bits of a mask.
 const UNDER_WAY_MAX: usize = u128::BITS as usize;
 
 /// Steps of each part's first turn; every round doubles them.
 const TURN_STEPS: u64 = 1024;
+
+/// What all parts together remember of places from which the search has failed. A full memory is
+/// emptied: nothing but time is lost, and the budget ends that.
+const REMEMBERED_MAX: usize = 2_000_000;
+
+/// Calls that evidence names beside the one that fits nowhere.
+const NAMED_MAX: usize = 8;
 
 /// What a service promises, done one call after the other.
 pub trait Sequential {
@@ -45,6 +55,12 @@ pub trait Sequential {
 
     /// The state after a call, or `None` if it cannot give here what the client was told.
     fn step(&self, state: &Self::State, call: &Self::Call) -> Option<Self::State>;
+
+    /// Whether two calls do the same in every state. It need not find all that do: the search is exact
+    /// without it, and much faster with it where many calls are unknown.
+    fn alike(&self, _: &Self::Call, _: &Self::Call) -> bool {
+        false
+    }
 }
 
 /// One call of a history.
@@ -79,14 +95,16 @@ pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: 
     let mut left = steps_max;
     let mut turn = TURN_STEPS;
     while !searches.is_empty() {
+        let remembered_max = REMEMBERED_MAX / searches.len();
         let mut open = Vec::new();
         for mut search in searches {
+            search.failed.entries_max = remembered_max;
             let granted = turn.min(left);
             let (found, used) = search.run(granted);
-            left -= used;
+            left = left.saturating_sub(used);
             match found {
                 Some(true) => {}
-                Some(false) => return Verdict::Violated(search.evidence()),
+                Some(false) => return Verdict::Violated(search.part.evidence(search.furthest)),
                 None if left == 0 => {
                     let reason = format!("not decided after {steps_max} steps of the search");
                     return Verdict::Unknown(reason);
@@ -101,71 +119,79 @@ pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: 
 }
 
 /// What has taken effect, and what came of it.
-#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone)]
 struct Reached<State> {
     /// All calls before this one, in the order of ends, have taken effect.
     place: usize,
     /// Of those beyond, the slots of the ones that have.
     beyond: u128,
     state: State,
+    /// Of each class of unknown calls, how many have: those that began first.
+    spent: Rc<[u32]>,
+}
+
+/// A point of the path that is being tried.
+struct Tried<State> {
+    reached: Reached<State>,
+    /// Which of the calls that could come next is to be tried next.
+    next: usize,
+}
+
+/// Unknown calls that do the same.
+struct Class<'a, C> {
+    call: &'a C,
+    /// In their order.
+    begins: Vec<u64>,
+}
+
+/// What comes of trying a call.
+enum Next<State> {
+    /// It can come next, and this is what it gives.
+    Fits(Reached<State>),
+    /// It cannot.
+    DoesNot,
+    /// There is no such call: all have been tried.
+    NoMore,
+}
+
+/// The calls of one part.
+struct Part<'a, S: Sequential> {
+    spec: &'a S,
+    /// Those whose end is known, in the order of ends.
+    calls: Vec<&'a Timed<S::Call>>,
+    /// A bit of each call's own while it is under way.
+    slots: Vec<u8>,
+    /// The calls under way at the end of each, itself the first, one list behind the other.
+    under_way: Vec<usize>,
+    /// Where each of the lists begins, and where the last one ends.
+    starts: Vec<usize>,
+    /// The class whose first call began first comes first.
+    unknown: Vec<Class<'a, S::Call>>,
+    /// How evidence names the unknown calls, with their begins, in that order.
+    unknown_names: Vec<(u64, &'a str)>,
 }
 
 /// The search through one part.
 struct Search<'a, S: Sequential> {
-    spec: &'a S,
-    /// In the order of ends; the unknown ones last.
-    calls: Vec<&'a Timed<S::Call>>,
-    /// A bit of each call's own while it is under way.
-    slots: Vec<usize>,
-    /// For each call that ended, those under way at its end, itself the last.
-    under_way: Vec<Vec<usize>>,
-    seen: BTreeSet<Reached<S::State>>,
-    open: Vec<Reached<S::State>>,
+    part: Part<'a, S>,
+    failed: Failed<S::State>,
+    path: Vec<Tried<S::State>>,
     furthest: usize,
 }
 
 impl<'a, S: Sequential> Search<'a, S> {
     fn new(spec: &'a S, part: &'a [Timed<S::Call>]) -> Result<Self, String> {
-        let mut calls: Vec<&Timed<S::Call>> = part.iter().collect();
-        calls.sort_by_key(|call| (call.ended.unwrap_or(u64::MAX), call.began));
-        let mut begins: Vec<usize> = (0..calls.len()).collect();
-        begins.sort_by_key(|&call| calls[call].began);
-
-        let mut slots = vec![0; calls.len()];
-        let mut under_way = Vec::new();
-        let mut now: Vec<usize> = Vec::new();
-        let mut taken = 0_u128;
-        let mut begins = begins.into_iter().peekable();
-        for (place, call) in calls.iter().enumerate() {
-            let Some(ended) = call.ended else { break };
-            while let Some(begun) = begins.next_if(|&begun| calls[begun].began < ended) {
-                let slot = taken.trailing_ones() as usize;
-                if slot == UNDER_WAY_MAX {
-                    return Err(format!(
-                        "more than {UNDER_WAY_MAX} calls are under way at once, at {}",
-                        calls[begun].name
-                    ));
-                }
-                taken |= 1 << slot;
-                slots[begun] = slot;
-                now.push(begun);
-            }
-            now.retain(|&other| other != place);
-            under_way.push(now.iter().copied().chain([place]).collect());
-            taken &= !(1 << slots[place]);
-        }
-        let start = Reached {
+        let part = Part::new(spec, part)?;
+        let reached = Reached {
             place: 0,
             beyond: 0,
             state: spec.initial(),
+            spent: vec![0; part.unknown.len()].into(),
         };
         Ok(Self {
-            spec,
-            calls,
-            slots,
-            under_way,
-            seen: BTreeSet::new(),
-            open: vec![start],
+            part,
+            failed: Failed::default(),
+            path: vec![Tried { reached, next: 0 }],
             furthest: 0,
         })
     }
@@ -173,59 +199,266 @@ impl<'a, S: Sequential> Search<'a, S> {
     /// Goes on for so many steps: whether there is an order, if that is known by then, and how many
     /// steps it took.
     fn run(&mut self, steps: u64) -> (Option<bool>, u64) {
-        for used in 0..steps {
-            let Some(mut reached) = self.open.pop() else {
+        if self.part.calls.is_empty() {
+            return (Some(true), 0);
+        }
+        let mut used = 0;
+        while used < steps {
+            let Some(tried) = self.path.last_mut() else {
                 return (Some(false), used);
             };
-            while let Some(&slot) = self.slots.get(reached.place)
-                && reached.place < self.under_way.len()
-                && reached.beyond & (1 << slot) != 0
-            {
-                reached.beyond &= !(1 << slot);
-                reached.place += 1;
-            }
-            self.furthest = self.furthest.max(reached.place);
-            let Some(under_way) = self.under_way.get(reached.place) else {
-                return (Some(true), used);
-            };
-            if !self.seen.insert(reached.clone()) {
-                continue;
-            }
-            for &call in under_way {
-                let bit = 1 << self.slots[call];
-                if reached.beyond & bit != 0 {
-                    continue;
+            used += 1;
+            let next = tried.next;
+            tried.next += 1;
+            match self.part.after(&tried.reached, next) {
+                Next::DoesNot => {}
+                Next::NoMore => {
+                    let failed = self.path.pop().expect("it is the last one");
+                    self.failed.insert(failed.reached);
                 }
-                if let Some(state) = self.spec.step(&reached.state, &self.calls[call].call) {
-                    self.open.push(Reached {
-                        place: reached.place,
-                        beyond: reached.beyond | bit,
-                        state,
-                    });
+                Next::Fits(reached) => {
+                    self.furthest = self.furthest.max(reached.place);
+                    if reached.place == self.part.calls.len() {
+                        return (Some(true), used);
+                    }
+                    let (has_failed, compared) = self.failed.contains(&reached);
+                    used += compared;
+                    if !has_failed {
+                        self.path.push(Tried { reached, next: 0 });
+                    }
                 }
             }
         }
-        (None, steps)
+        (None, used)
+    }
+}
+
+impl<'a, S: Sequential> Part<'a, S> {
+    fn new(spec: &'a S, part: &'a [Timed<S::Call>]) -> Result<Self, String> {
+        let mut calls: Vec<&Timed<S::Call>> = part.iter().collect();
+        calls.sort_by_key(|call| (call.ended.unwrap_or(u64::MAX), call.began));
+        let unknown = calls.split_off(calls.partition_point(|call| call.ended.is_some()));
+        let names = unknown.iter().map(|call| (call.began, call.name.as_str()));
+        let mut part = Self {
+            spec,
+            slots: vec![0; calls.len()],
+            calls,
+            under_way: Vec::new(),
+            starts: vec![0],
+            unknown_names: names.collect(),
+            unknown: classes(spec, &unknown),
+        };
+        part.note_under_way()?;
+        Ok(part)
+    }
+
+    /// Finds out what is under way at each end, and gives each call a bit.
+    fn note_under_way(&mut self) -> Result<(), String> {
+        let calls = &self.calls;
+        let mut begins: Vec<usize> = (0..calls.len()).collect();
+        begins.sort_by_key(|&call| calls[call].began);
+        let mut begins = begins.into_iter().peekable();
+        let mut now: Vec<usize> = Vec::new();
+        let mut taken = 0_u128;
+        for (place, call) in calls.iter().enumerate() {
+            while let Some(begun) = begins.next_if(|&begun| Some(calls[begun].began) < call.ended) {
+                let slot = taken.trailing_ones();
+                if slot as usize == UNDER_WAY_MAX {
+                    return Err(format!(
+                        "more than {UNDER_WAY_MAX} calls are under way at once, at {}",
+                        calls[begun].name
+                    ));
+                }
+                taken |= 1 << slot;
+                self.slots[begun] = u8::try_from(slot).expect("a mask has 128 bits");
+                now.push(begun);
+            }
+            now.retain(|&other| other != place);
+            self.under_way.push(place);
+            self.under_way.extend(&now);
+            self.starts.push(self.under_way.len());
+            taken &= !(1 << self.slots[place]);
+        }
+        Ok(())
+    }
+
+    /// The calls under way at an end, itself the first.
+    fn under_way(&self, place: usize) -> &[usize] {
+        &self.under_way[self.starts[place]..self.starts[place + 1]]
+    }
+
+    /// What comes of trying one of the calls that could come next. Unknown ones are the last resort.
+    fn after(&self, reached: &Reached<S::State>, next: usize) -> Next<S::State> {
+        let known = self.under_way(reached.place);
+        let after = match known.get(next) {
+            Some(&call) => self.after_known(reached, call),
+            None => match self.unknown.get(next - known.len()) {
+                Some(class) if Some(class.begins[0]) < self.calls[reached.place].ended => {
+                    self.after_unknown(reached, next - known.len())
+                }
+                _ => return Next::NoMore,
+            },
+        };
+        after.map_or(Next::DoesNot, Next::Fits)
+    }
+
+    /// What a call that is under way at this place gives, if it fits.
+    fn after_known(&self, reached: &Reached<S::State>, call: usize) -> Option<Reached<S::State>> {
+        let bit = 1 << self.slots[call];
+        if reached.beyond & bit != 0 {
+            return None;
+        }
+        let mut after = Reached {
+            state: self.spec.step(&reached.state, &self.calls[call].call)?,
+            spent: reached.spent.clone(),
+            ..*reached
+        };
+        if call > reached.place {
+            after.beyond |= bit;
+            return Some(after);
+        }
+        after.place += 1;
+        while let Some(&slot) = self.slots.get(after.place)
+            && after.beyond & (1 << slot) != 0
+        {
+            after.beyond &= !(1 << slot);
+            after.place += 1;
+        }
+        Some(after)
+    }
+
+    /// What the next call of a class gives, if one is left, if it fits, and if it changes anything:
+    /// one that does not may as well never take effect.
+    fn after_unknown(
+        &self,
+        reached: &Reached<S::State>,
+        class: usize,
+    ) -> Option<Reached<S::State>> {
+        let Class { call, begins } = &self.unknown[class];
+        let spent = reached.spent[class] as usize;
+        let began = begins.get(spent).copied()?;
+        if Some(began) > self.calls[reached.place].ended {
+            return None;
+        }
+        let state = self.spec.step(&reached.state, call)?;
+        if state == reached.state {
+            return None;
+        }
+        let mut spent: Vec<u32> = reached.spent.to_vec();
+        spent[class] += 1;
+        Some(Reached {
+            state,
+            spent: spent.into(),
+            ..*reached
+        })
     }
 
     /// No order has got past one end: the history up to it is the shortest that has none.
-    fn evidence(&self) -> String {
-        let name = |&call: &usize| self.calls[call].name.as_str();
-        let last = &self.calls[self.furthest].name;
-        let others = &self.under_way[self.furthest];
-        let others: Vec<&str> = others[..others.len() - 1].iter().map(name).collect();
-        let others = match others[..] {
-            [] => "nothing else was under way".to_owned(),
-            _ => format!("under way at its end: {}", others.join(", ")),
+    fn evidence(&self, place: usize) -> String {
+        let name = |call: usize| self.calls[call].name.as_str();
+        let last = name(place);
+        let ended = self.calls[place].ended;
+        let begun = self.unknown_names.iter();
+        let begun = begun.take_while(|(began, _)| Some(*began) < ended);
+        let known = self.under_way(place).iter().skip(1);
+        let others = known.map(|&call| name(call));
+        let others: Vec<&str> = others.chain(begun.map(|(_, name)| *name)).collect();
+        let others = match others.len() {
+            0 => "nothing else was under way".to_owned(),
+            1..=NAMED_MAX => format!("under way at its end: {}", others.join(", ")),
+            count => {
+                let named = others[..NAMED_MAX].join(", ");
+                let more = count - NAMED_MAX;
+                format!("under way at its end: {named}, and {more} more")
+            }
         };
-        let before = match self.furthest.checked_sub(1) {
+        let before = match place.checked_sub(1) {
             None => String::new(),
-            Some(before) => format!("; the last to end before it: {}", name(&before)),
+            Some(before) => format!("; the last to end before it: {}", name(before)),
         };
         format!(
             "{last} fits nowhere: up to its end, no order of the calls explains what clients were told ({others}{before})"
         )
     }
+}
+
+/// The classes of unknown calls that come in the order of their begins.
+fn classes<'a, S: Sequential>(spec: &S, unknown: &[&'a Timed<S::Call>]) -> Vec<Class<'a, S::Call>> {
+    let mut classes: Vec<Class<'a, S::Call>> = Vec::new();
+    for Timed { call, began, .. } in unknown {
+        let mut known = classes.iter_mut();
+        match known.find(|class| spec.alike(class.call, call)) {
+            Some(class) => class.begins.push(*began),
+            None => classes.push(Class {
+                call,
+                begins: vec![*began],
+            }),
+        }
+    }
+    classes
+}
+
+/// From where the search has failed.
+struct Failed<State> {
+    /// For each place, mask and state, the fewest unknown calls that were spent.
+    fewest: BTreeMap<(usize, u128, State), Vec<Rc<[u32]>>>,
+    entries: usize,
+    entries_max: usize,
+}
+
+impl<State> Default for Failed<State> {
+    fn default() -> Self {
+        Self {
+            fewest: BTreeMap::new(),
+            entries: 0,
+            entries_max: REMEMBERED_MAX,
+        }
+    }
+}
+
+impl<State: Ord> Failed<State> {
+    /// Whether nothing can come of it, and how many comparisons it took to know.
+    fn contains(&self, reached: &Reached<State>) -> (bool, u64)
+    where
+        State: Clone,
+    {
+        if self.entries == 0 {
+            return (false, 0);
+        }
+        let key = (reached.place, reached.beyond, reached.state.clone());
+        let Some(fewest) = self.fewest.get(&key) else {
+            return (false, 0);
+        };
+        let found = fewest
+            .iter()
+            .position(|spent| is_within(spent, &reached.spent));
+        let compared = found.unwrap_or(fewest.len());
+        (found.is_some(), compared as u64)
+    }
+
+    fn insert(&mut self, reached: Reached<State>) {
+        if self.entries >= self.entries_max {
+            self.fewest.clear();
+            self.entries = 0;
+        }
+        let Reached {
+            place,
+            beyond,
+            state,
+            spent,
+        } = reached;
+        let fewest = self.fewest.entry((place, beyond, state)).or_default();
+        let before = fewest.len();
+        fewest.retain(|other| !is_within(&spent, other));
+        fewest.push(spent);
+        self.entries += 1;
+        self.entries -= before + 1 - fewest.len();
+    }
+}
+
+/// Whether no class has more calls spent.
+fn is_within(spent: &[u32], other: &[u32]) -> bool {
+    spent.iter().zip(other).all(|(spent, other)| spent <= other)
 }
 
 #[cfg(test)]

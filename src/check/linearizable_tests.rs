@@ -65,10 +65,17 @@ fn a_budget_ends_the_search_and_a_refuted_part_ends_it_at_once() {
 
 #[test]
 fn too_many_calls_at_once_are_unknown() {
-    let mut calls: Vec<_> = (0..129).map(|n| call(Write(1), n, None)).collect();
-    assert_eq!(verdict(&calls), Verdict::Valid);
-    calls.push(call(Read(1), 200, Some(201)));
-    assert_eq!(verdict(&calls).name(), "unknown");
+    let at_once = |count| -> Vec<_> {
+        (0..count)
+            .map(|n| call(Write(1), n, Some(1000 + n)))
+            .collect()
+    };
+    assert_eq!(verdict(&at_once(128)), Verdict::Valid);
+    let calls = at_once(129);
+    assert_eq!(
+        verdict(&calls).evidence(),
+        "more than 128 calls are under way at once, at Write(1)"
+    );
     let bad = vec![call(Read(1), 0, Some(1))];
     let verdict = judge(&Register, &[calls, bad], STEPS);
     assert_eq!(verdict.name(), "violated", "another part is refuted");

@@ -42,4 +42,8 @@ impl Sequential for Register {
             RegisterCall::CompareAndSet(old, new) => (old == value).then_some(new),
         }
     }
+
+    fn alike(&self, one: &RegisterCall, other: &RegisterCall) -> bool {
+        one == other
+    }
 }
