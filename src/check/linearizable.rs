@@ -25,7 +25,7 @@
 //! calls that do the same are a class. Where the search has failed, it also fails with more of the
 //! unknown calls spent: so it remembers the fewest, and looks no further from there.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::check::Verdict;
@@ -84,6 +84,16 @@ pub struct Timed<C> {
 /// The verdict and its evidence are a function of the arguments.
 #[must_use]
 pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: u64) -> Verdict {
+    judge_counting(spec, parts, steps_max).0
+}
+
+/// The same, and how many steps it took.
+#[must_use]
+pub fn judge_counting<S: Sequential>(
+    spec: &S,
+    parts: &[Vec<Timed<S::Call>>],
+    steps_max: u64,
+) -> (Verdict, u64) {
     let mut searches = Vec::new();
     let mut otherwise = Verdict::Valid;
     for part in parts {
@@ -98,16 +108,19 @@ pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: 
         let remembered_max = REMEMBERED_MAX / searches.len();
         let mut open = Vec::new();
         for mut search in searches {
-            search.failed.entries_max = remembered_max;
+            search.failed.count_max = remembered_max;
             let granted = turn.min(left);
             let (found, used) = search.run(granted);
             left = left.saturating_sub(used);
             match found {
                 Some(true) => {}
-                Some(false) => return Verdict::Violated(search.part.evidence(search.furthest)),
+                Some(false) => {
+                    let evidence = search.part.evidence(search.furthest);
+                    return (Verdict::Violated(evidence), steps_max - left);
+                }
                 None if left == 0 => {
                     let reason = format!("not decided after {steps_max} steps of the search");
-                    return Verdict::Unknown(reason);
+                    return (Verdict::Unknown(reason), steps_max);
                 }
                 None => open.push(search),
             }
@@ -115,11 +128,11 @@ pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: 
         searches = open;
         turn = turn.saturating_mul(2);
     }
-    otherwise
+    (otherwise, steps_max - left)
 }
 
 /// What has taken effect, and what came of it.
-#[derive(Clone)]
+#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
 struct Reached<State> {
     /// All calls before this one, in the order of ends, have taken effect.
     place: usize,
@@ -133,6 +146,8 @@ struct Reached<State> {
 /// A point of the path that is being tried.
 struct Tried<State> {
     reached: Reached<State>,
+    /// Whether an unknown call has brought the search here, from the point before.
+    by_unknown: bool,
     /// Which of the calls that could come next is to be tried next.
     next: usize,
 }
@@ -146,8 +161,8 @@ struct Class<'a, C> {
 
 /// What comes of trying a call.
 enum Next<State> {
-    /// It can come next, and this is what it gives.
-    Fits(Reached<State>),
+    /// It can come next, and this is what it gives; and whether it is an unknown one.
+    Fits(Reached<State>, bool),
     /// It cannot.
     DoesNot,
     /// There is no such call: all have been tried.
@@ -190,8 +205,15 @@ impl<'a, S: Sequential> Search<'a, S> {
         };
         Ok(Self {
             part,
-            failed: Failed::default(),
-            path: vec![Tried { reached, next: 0 }],
+            failed: Failed {
+                reached: BTreeSet::new(),
+                count_max: REMEMBERED_MAX,
+            },
+            path: vec![Tried {
+                reached,
+                by_unknown: false,
+                next: 0,
+            }],
             furthest: 0,
         })
     }
@@ -204,19 +226,21 @@ impl<'a, S: Sequential> Search<'a, S> {
         }
         let mut used = 0;
         while used < steps {
-            let Some(tried) = self.path.last_mut() else {
+            let Some((tried, before)) = self.path.split_last_mut() else {
                 return (Some(false), used);
             };
             used += 1;
             let next = tried.next;
             tried.next += 1;
-            match self.part.after(&tried.reached, next) {
+            let skipped = before.last().filter(|_| tried.by_unknown);
+            let skipped = skipped.map(|before| &before.reached.state);
+            match self.part.after(&tried.reached, skipped, next) {
                 Next::DoesNot => {}
                 Next::NoMore => {
                     let failed = self.path.pop().expect("it is the last one");
                     self.failed.insert(failed.reached);
                 }
-                Next::Fits(reached) => {
+                Next::Fits(reached, by_unknown) => {
                     self.furthest = self.furthest.max(reached.place);
                     if reached.place == self.part.calls.len() {
                         return (Some(true), used);
@@ -224,7 +248,11 @@ impl<'a, S: Sequential> Search<'a, S> {
                     let (has_failed, compared) = self.failed.contains(&reached);
                     used += compared;
                     if !has_failed {
-                        self.path.push(Tried { reached, next: 0 });
+                        self.path.push(Tried {
+                            reached,
+                            by_unknown,
+                            next: 0,
+                        });
                     }
                 }
             }
@@ -288,28 +316,50 @@ impl<'a, S: Sequential> Part<'a, S> {
     }
 
     /// What comes of trying one of the calls that could come next. Unknown ones are the last resort.
-    fn after(&self, reached: &Reached<S::State>, next: usize) -> Next<S::State> {
-        let known = self.under_way(reached.place);
-        let after = match known.get(next) {
-            Some(&call) => self.after_known(reached, call),
-            None => match self.unknown.get(next - known.len()) {
-                Some(class) if Some(class.begins[0]) < self.calls[reached.place].ended => {
-                    self.after_unknown(reached, next - known.len())
-                }
-                _ => return Next::NoMore,
-            },
+    ///
+    /// `skipped` is the state before the last call, if that was an unknown one. A call that gives the
+    /// same from there need not be tried here: the search tries it there, with one more unknown call
+    /// left to spend.
+    fn after(
+        &self,
+        reached: &Reached<S::State>,
+        skipped: Option<&S::State>,
+        next: usize,
+    ) -> Next<S::State> {
+        let step = |call: &S::Call| {
+            let state = self.spec.step(&reached.state, call)?;
+            let same = |skipped| self.spec.step(skipped, call).as_ref() == Some(&state);
+            (!skipped.is_some_and(same)).then_some(state)
         };
-        after.map_or(Next::DoesNot, Next::Fits)
+        let known = self.under_way(reached.place);
+        if let Some(&call) = known.get(next) {
+            let after = self.after_known(reached, call, step);
+            return after.map_or(Next::DoesNot, |after| Next::Fits(after, false));
+        }
+        let class = next - known.len();
+        let ended = self.calls[reached.place].ended;
+        match self.unknown.get(class) {
+            Some(unknown) if Some(unknown.begins[0]) < ended => {
+                let after = self.after_unknown(reached, class, step);
+                after.map_or(Next::DoesNot, |after| Next::Fits(after, true))
+            }
+            _ => Next::NoMore,
+        }
     }
 
     /// What a call that is under way at this place gives, if it fits.
-    fn after_known(&self, reached: &Reached<S::State>, call: usize) -> Option<Reached<S::State>> {
+    fn after_known(
+        &self,
+        reached: &Reached<S::State>,
+        call: usize,
+        step: impl Fn(&S::Call) -> Option<S::State>,
+    ) -> Option<Reached<S::State>> {
         let bit = 1 << self.slots[call];
         if reached.beyond & bit != 0 {
             return None;
         }
         let mut after = Reached {
-            state: self.spec.step(&reached.state, &self.calls[call].call)?,
+            state: step(&self.calls[call].call)?,
             spent: reached.spent.clone(),
             ..*reached
         };
@@ -333,6 +383,7 @@ impl<'a, S: Sequential> Part<'a, S> {
         &self,
         reached: &Reached<S::State>,
         class: usize,
+        step: impl Fn(&S::Call) -> Option<S::State>,
     ) -> Option<Reached<S::State>> {
         let Class { call, begins } = &self.unknown[class];
         let spent = reached.spent[class] as usize;
@@ -340,10 +391,7 @@ impl<'a, S: Sequential> Part<'a, S> {
         if Some(began) > self.calls[reached.place].ended {
             return None;
         }
-        let state = self.spec.step(&reached.state, call)?;
-        if state == reached.state {
-            return None;
-        }
+        let state = step(call).filter(|state| *state != reached.state)?;
         let mut spent: Vec<u32> = reached.spent.to_vec();
         spent[class] += 1;
         Some(Reached {
@@ -400,65 +448,38 @@ fn classes<'a, S: Sequential>(spec: &S, unknown: &[&'a Timed<S::Call>]) -> Vec<C
 
 /// From where the search has failed.
 struct Failed<State> {
-    /// For each place, mask and state, the fewest unknown calls that were spent.
-    fewest: BTreeMap<(usize, u128, State), Vec<Rc<[u32]>>>,
-    entries: usize,
-    entries_max: usize,
-}
-
-impl<State> Default for Failed<State> {
-    fn default() -> Self {
-        Self {
-            fewest: BTreeMap::new(),
-            entries: 0,
-            entries_max: REMEMBERED_MAX,
-        }
-    }
+    reached: BTreeSet<Reached<State>>,
+    count_max: usize,
 }
 
 impl<State: Ord> Failed<State> {
-    /// Whether nothing can come of it, and how many comparisons it took to know.
-    fn contains(&self, reached: &Reached<State>) -> (bool, u64)
-    where
-        State: Clone,
-    {
-        if self.entries == 0 {
-            return (false, 0);
+    /// Whether the search has failed from here with the same or fewer unknown calls spent, and how many
+    /// comparisons it took to know.
+    fn contains(&self, reached: &Reached<State>) -> (bool, u64) {
+        let mut compared = 0;
+        // Fewer in every class is before in the order, too.
+        for failed in self.reached.range(..=reached).rev() {
+            let is_here = failed.place == reached.place
+                && failed.beyond == reached.beyond
+                && failed.state == reached.state;
+            if !is_here {
+                break;
+            }
+            let mut spent = failed.spent.iter().zip(&reached.spent[..]);
+            if spent.all(|(failed, spent)| failed <= spent) {
+                return (true, compared);
+            }
+            compared += 1;
         }
-        let key = (reached.place, reached.beyond, reached.state.clone());
-        let Some(fewest) = self.fewest.get(&key) else {
-            return (false, 0);
-        };
-        let found = fewest
-            .iter()
-            .position(|spent| is_within(spent, &reached.spent));
-        let compared = found.unwrap_or(fewest.len());
-        (found.is_some(), compared as u64)
+        (false, compared)
     }
 
     fn insert(&mut self, reached: Reached<State>) {
-        if self.entries >= self.entries_max {
-            self.fewest.clear();
-            self.entries = 0;
+        if self.reached.len() >= self.count_max {
+            self.reached.clear();
         }
-        let Reached {
-            place,
-            beyond,
-            state,
-            spent,
-        } = reached;
-        let fewest = self.fewest.entry((place, beyond, state)).or_default();
-        let before = fewest.len();
-        fewest.retain(|other| !is_within(&spent, other));
-        fewest.push(spent);
-        self.entries += 1;
-        self.entries -= before + 1 - fewest.len();
+        self.reached.insert(reached);
     }
-}
-
-/// Whether no class has more calls spent.
-fn is_within(spent: &[u32], other: &[u32]) -> bool {
-    spent.iter().zip(other).all(|(spent, other)| spent <= other)
 }
 
 #[cfg(test)]
