@@ -2,7 +2,8 @@
 //!
 //! - [`executions`]: no request runs more than once, and what ended ok ran.
 //! - [`effects`]: clients were told what the first execution of each request gives.
-//! - [`linearizable`]: each call seems to take effect at one instant; [`register`] is a spec for it.
+//! - [`linearizable`]: each call seems to take effect at one instant; [`register`] and [`kv`]
+//!   are specs for it.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
@@ -12,8 +13,11 @@
 mod cite;
 pub mod effects;
 pub mod executions;
+pub mod kv;
 pub mod linearizable;
+mod linearizable_part;
 pub mod register;
+mod register_calls;
 
 use std::fmt;
 

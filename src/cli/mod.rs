@@ -4,6 +4,7 @@
 //! (`exit::Exit`) or an error; errors are printed here, in one line, and give the exit code.
 
 mod broken;
+mod check;
 mod choice;
 mod client;
 mod compare;
@@ -38,6 +39,7 @@ Examples:
   wavetank run FILE --trace text                 read what happened, line by line
   wavetank compare FILE --seeds 0..2000          the same variants in 2000 storms
   wavetank explore sims --time 10m               find seeds that break an expectation
+  wavetank check register HISTORY                judge what some register's clients recorded
   wavetank demo booking semantics                the same on real sockets, narrated
 
 A scenario is a TOML file; `wavetank help COMMAND` says more about each command.";
@@ -64,6 +66,8 @@ enum Command {
     Explore(explore::Arguments),
     /// Join the files of several explorations.
     Merge(merge::Arguments),
+    /// Judge a recorded history, also one of somebody else's system.
+    Check(check::Arguments),
     /// Serve a service on a real socket.
     Serve(serve::Arguments),
     /// Call a server on a real socket: one command, or a prompt.
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Explore(arguments) => explore::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Client(arguments) => client::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

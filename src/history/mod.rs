@@ -3,8 +3,12 @@
 //! A history knows nothing of datagrams, attempts or servers; it is what an outside observer of the
 //! clients could write down, and all that checkers such as linearizability may look at.
 
+mod jepsen_edn;
+mod jepsen_log;
 pub mod json;
 mod kept;
+pub mod recorded;
+mod scan;
 
 use std::borrow::Cow;
 

@@ -1,0 +1,306 @@
+//! What the calls of a recorded history mean to a register or a store of registers.
+//!
+//! Names are those of Jepsen: `read`, `write` and `cas`, whose value is `[old new]`; `get`, `put` and
+//! `append` are those of others. Calls that failed and reads whose outcome is unknown mean nothing, and
+//! are left out.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::check::Verdict;
+use crate::check::linearizable::Timed;
+use crate::history::OutcomeKind;
+use crate::history::recorded::{Call, Mistake, Recorded};
+
+/// How many characters of a value evidence shows.
+const SHOWN_MAX: usize = 40;
+
+/// What a call asks of one value, or was told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Asked<'a> {
+    /// The client was told this value.
+    Read(&'a Value),
+    Write(&'a Value),
+    /// Sets the second value where the first one was.
+    CompareAndSet(&'a Value, &'a Value),
+    /// Puts a text behind the one that is there.
+    Append(&'a str),
+}
+
+/// A call that matters, and what it means.
+#[derive(Debug)]
+pub(crate) struct Meant<'a> {
+    pub(crate) asked: Asked<'a>,
+    call: &'a Call,
+    /// How evidence names it.
+    name: String,
+    began: u64,
+    /// By when it must have taken effect, if that is known.
+    ended: Option<u64>,
+}
+
+/// Calls of one register, or of one key of a store.
+pub(crate) type Meanings<'a> = Vec<Meant<'a>>;
+
+/// The calls of one register.
+pub(crate) fn of_register<'a>(recorded: &'a Recorded<'_>) -> Result<Meanings<'a>, Mistake> {
+    let mut meanings = Vec::new();
+    for call in &recorded.calls {
+        let asked = meaning(call, &call.asked, &call.told, false);
+        let asked = asked.map_err(|message| recorded.mistake(call, message))?;
+        meanings.extend(asked.map(|asked| Meant::new(call, asked, None)));
+    }
+    Ok(simplified(meanings))
+}
+
+/// The calls of a store, for each key.
+pub(crate) fn of_store<'a>(recorded: &'a Recorded<'_>) -> Result<Vec<Meanings<'a>>, Mistake> {
+    let mut keys: BTreeMap<String, Meanings<'_>> = BTreeMap::new();
+    for call in &recorded.calls {
+        let mistake = |message| recorded.mistake(call, message);
+        let (key, asked) = pair(&call.asked).ok_or_else(|| {
+            let (f, found) = (&call.f, shown(&call.asked));
+            mistake(format!(
+                "the value of a `{f}` is [key value], or a field `key` stands beside it; found {found}"
+            ))
+        })?;
+        // A read that ends without its key, or not at all, was told what stands there.
+        let told = match pair(&call.told) {
+            Some((told_key, told)) if told_key == key => told,
+            _ => &call.told,
+        };
+        if let Some(asked) = meaning(call, asked, told, true).map_err(mistake)? {
+            let meant = Meant::new(call, asked, Some(key));
+            keys.entry(key.to_string()).or_default().push(meant);
+        }
+    }
+    Ok(keys.into_values().map(simplified).collect())
+}
+
+/// What a call means, if anything.
+fn meaning<'a>(
+    call: &'a Call,
+    asked: &'a Value,
+    told: &'a Value,
+    is_store: bool,
+) -> Result<Option<Asked<'a>>, String> {
+    let meaning =
+        match call.f.as_str() {
+            "read" | "get" => match call.outcome {
+                OutcomeKind::Ok => Asked::Read(told),
+                OutcomeKind::Failed | OutcomeKind::Unknown => return Ok(None),
+            },
+            "write" | "put" => Asked::Write(asked),
+            "cas" => {
+                let (old, new) = pair(asked).ok_or_else(|| {
+                    format!("the value of a `cas` is [old new], not {}", shown(asked))
+                })?;
+                Asked::CompareAndSet(old, new)
+            }
+            "append" if is_store => Asked::Append(asked.as_str().ok_or_else(|| {
+                format!("the value of an `append` is a text, not {}", shown(asked))
+            })?),
+            f => {
+                let (model, knows) = match is_store {
+                    true => ("kv", "read (get), write (put), cas, append"),
+                    false => ("register", "read (get), write (put), cas"),
+                };
+                return Err(format!("the model {model} has no `{f}`; it knows {knows}"));
+            }
+        };
+    Ok((call.outcome != OutcomeKind::Failed).then_some(meaning))
+}
+
+/// The two values of an array of two.
+fn pair(value: &Value) -> Option<(&Value, &Value)> {
+    match value.as_array().map(Vec::as_slice) {
+        Some([first, second]) => Some((first, second)),
+        _ => None,
+    }
+}
+
+impl<'a> Meant<'a> {
+    fn new(call: &'a Call, asked: Asked<'a>, key: Option<&Value>) -> Self {
+        let (process, f) = (call.process, &call.f);
+        let what = match asked {
+            Asked::Read(told) => format!("{f} -> {}", shown(told)),
+            Asked::Write(new) => format!("{f} {}", shown(new)),
+            Asked::CompareAndSet(old, new) => format!("{f} [{} {}]", shown(old), shown(new)),
+            Asked::Append(text) => format!("{f} {}", shown(&Value::from(text))),
+        };
+        let of_key = key.map(|key| format!(" of key {}", shown(key)));
+        let of_key = of_key.unwrap_or_default();
+        let lines = match call.lines {
+            (begin, Some(end)) => format!("lines {begin}..{end}"),
+            (begin, None) => format!("line {begin}, no end"),
+        };
+        let unknown = match (call.outcome, call.ended) {
+            (OutcomeKind::Unknown, Some(_)) => ", unknown",
+            _ => "",
+        };
+        let is_known = call.outcome != OutcomeKind::Unknown;
+        Self {
+            name: format!("process {process}'s {what}{of_key} ({lines}{unknown})"),
+            // Room between two records, for ends that follow from others.
+            began: 2 * call.began,
+            ended: call.ended.filter(|_| is_known).map(|ended| 2 * ended),
+            call,
+            asked,
+        }
+    }
+
+    /// The value that this call sees, if it sees one.
+    fn sees(&self) -> Option<&'a Value> {
+        match self.asked {
+            Asked::Read(seen) | Asked::CompareAndSet(seen, _) => Some(seen),
+            Asked::Write(_) | Asked::Append(_) => None,
+        }
+    }
+
+    /// The value that this call leaves there, if that is known without what was there.
+    fn leaves(&self) -> Option<&'a Value> {
+        match self.asked {
+            Asked::Write(new) | Asked::CompareAndSet(_, new) => Some(new),
+            Asked::Read(_) | Asked::Append(_) => None,
+        }
+    }
+
+    /// The call as the search wants it.
+    pub(crate) fn timed<C>(self, call: C) -> Timed<C> {
+        Timed {
+            call,
+            began: self.began,
+            ended: self.ended,
+            name: self.name,
+        }
+    }
+}
+
+/// What is known of a value of one register.
+#[derive(Default)]
+struct Seen {
+    /// How many calls leave it there.
+    writers: usize,
+    /// The first begin of one of them.
+    began: Option<u64>,
+    /// Whether any call sees it, an unknown one included.
+    is_seen: bool,
+    /// The first end of a call that certainly saw it.
+    seen_by: Option<u64>,
+}
+
+fn known<'a>(meanings: &Meanings<'a>) -> BTreeMap<String, Seen> {
+    let mut known: BTreeMap<String, Seen> = BTreeMap::new();
+    let earlier = |one: Option<u64>, other| Some(one.map_or(other, |one: u64| one.min(other)));
+    for meant in meanings {
+        if let Some(value) = meant.leaves() {
+            let seen = known.entry(value.to_string()).or_default();
+            seen.writers += 1;
+            seen.began = earlier(seen.began, meant.began);
+        }
+        if let Some(value) = meant.sees() {
+            let seen = known.entry(value.to_string()).or_default();
+            seen.is_seen = true;
+            if let Some(ended) = meant.ended {
+                seen.seen_by = earlier(seen.seen_by, ended);
+            }
+        }
+    }
+    known
+}
+
+/// Without unknown calls that leave a value which no call sees: taken out of an order that explains a
+/// history, they leave one that does, since nothing but a write can follow them there. And where only
+/// one call leaves a value there, and somebody has seen it, that call had taken effect by then.
+///
+/// With appends a value is seen in what comes of it, and all stays as it is.
+fn simplified(mut meanings: Meanings<'_>) -> Meanings<'_> {
+    if meanings
+        .iter()
+        .any(|meant| matches!(meant.asked, Asked::Append(_)))
+    {
+        return meanings;
+    }
+    let known = known(&meanings);
+    let seen = |meant: &Meant<'_>| {
+        let value = meant.leaves()?;
+        known.get(&value.to_string())
+    };
+    meanings.retain(|meant| meant.ended.is_some() || seen(meant).is_none_or(|seen| seen.is_seen));
+    for meant in &mut meanings {
+        let is_nil = meant.leaves().is_some_and(is_nothing);
+        if meant.ended.is_none()
+            && !is_nil
+            && let Some(seen) = seen(meant)
+            && seen.writers == 1
+            && let Some(ended) = seen.seen_by
+            && ended > meant.began
+        {
+            meant.ended = Some(ended - 1);
+            meant.name.truncate(meant.name.len() - 1);
+            meant.name.push_str(", but its value was seen)");
+        }
+    }
+    meanings
+}
+
+/// Whether a value may be there in the beginning.
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+/// The first call that saw a value which nobody had begun to write by then.
+pub(crate) fn out_of_thin_air<'a>(
+    parts: impl Iterator<Item = &'a Meanings<'a>>,
+) -> Option<Verdict> {
+    let mut first: Option<(u64, String)> = None;
+    for part in parts {
+        if part
+            .iter()
+            .any(|meant| matches!(meant.asked, Asked::Append(_)))
+        {
+            continue;
+        }
+        let known = known(part);
+        for meant in part {
+            let (Some(value), Some(ended)) = (meant.sees(), meant.ended) else {
+                continue;
+            };
+            let seen = known.get(&value.to_string());
+            let began = seen.and_then(|seen| seen.began);
+            let is_first = first.as_ref().is_none_or(|(other, _)| ended < *other);
+            if is_first
+                && meant.call.outcome == OutcomeKind::Ok
+                && !is_nothing(value)
+                && began.is_none_or(|began| began > ended)
+            {
+                let (name, value) = (&meant.name, shown(value));
+                let told =
+                    format!("{name} fits nowhere: nobody had begun to write {value} by its end");
+                first = Some((ended, told));
+            }
+        }
+    }
+    first.map(|(_, told)| Verdict::Violated(told))
+}
+
+/// A value as Jepsen writes it, cut if it is long.
+fn shown(value: &Value) -> String {
+    let text = edn(value);
+    match text.char_indices().nth(SHOWN_MAX) {
+        None => text,
+        Some((end, _)) => format!("{}..", &text[..end]),
+    }
+}
+
+fn edn(value: &Value) -> String {
+    match value {
+        Value::Null => "nil".to_owned(),
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(edn).collect();
+            format!("[{}]", values.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
