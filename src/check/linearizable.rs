@@ -33,9 +33,10 @@ use crate::check::linearizable_part::{Next, Part, Reached};
 /// Steps of each part's first turn; every round doubles them.
 const TURN_STEPS: u64 = 1024;
 
-/// What all parts together remember of places from which the search has failed. A full memory is
-/// emptied: nothing but time is lost, and the budget ends that.
-const REMEMBERED_MAX: usize = 2_000_000;
+/// How many bytes all parts together take to remember from where the search has failed, a state being
+/// no larger than it looks. A full memory is emptied: nothing but time is lost, and the budget ends
+/// that.
+const REMEMBERED_BYTES_MAX: usize = 512 << 20;
 
 /// What a service promises, done one call after the other.
 pub trait Sequential {
@@ -105,10 +106,10 @@ pub fn judge_counting<S: Sequential>(
     let mut left = steps_max;
     let mut turn = TURN_STEPS;
     while !searches.is_empty() {
-        let remembered_max = REMEMBERED_MAX / searches.len();
+        let bytes_max = REMEMBERED_BYTES_MAX / searches.len();
         let mut open = Vec::new();
         for mut search in searches {
-            search.failed.count_max = remembered_max;
+            search.failed.count_max = bytes_max / search.bytes_each();
             let granted = turn.min(left);
             let (found, used) = search.run(granted);
             left = left.saturating_sub(used);
@@ -163,7 +164,7 @@ impl<'a, S: Sequential> Search<'a, S> {
             part,
             failed: Failed {
                 reached: BTreeSet::new(),
-                count_max: REMEMBERED_MAX,
+                count_max: 0,
             },
             path: vec![Tried {
                 reached,
@@ -172,6 +173,11 @@ impl<'a, S: Sequential> Search<'a, S> {
             }],
             furthest: reached_place,
         })
+    }
+
+    /// What it takes to remember one place, with room that a tree leaves.
+    fn bytes_each(&self) -> usize {
+        2 * size_of::<Reached<S::State>>() + size_of::<u32>() * self.part.unknown.len()
     }
 
     /// Goes on for so many steps: whether there is an order, if that is known by then, and how many

@@ -98,6 +98,8 @@ impl<'a, S: Sequential> Part<'a, S> {
                 now.push(begun);
             }
             now.retain(|&other| other != place);
+            // Those that end soon are the likeliest to come next.
+            now.sort_unstable();
             self.under_way.push(place);
             self.under_way.extend(&now);
             self.starts.push(self.under_way.len());
