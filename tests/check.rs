@@ -212,7 +212,7 @@ fn what_cannot_be_understood_is_named_with_line_and_column() {
             "register",
             "type.jsonl",
             r#"{"process":0,"type":"begin","f":"read"}"#.to_owned(),
-            "1:22: a type is `invoke`, `ok`, `fail` or `info`, not \"begin\"",
+            "1:21: a type is `invoke`, `ok`, `fail` or `info`, not \"begin\"",
         ),
         (
             "register",

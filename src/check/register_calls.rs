@@ -304,3 +304,7 @@ fn edn(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "register_calls_tests.rs"]
+mod tests;
