@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use crate::check::Verdict;
 use crate::check::linearizable::{Sequential, Timed, judge_counting};
-use crate::check::register::{Numbers, Register};
-use crate::check::register_calls::{Asked, Meanings, Meant, of_store, out_of_thin_air};
+use crate::check::register_calls::{Asked, Meant, NIL, of_store};
 use crate::history::recorded::{Mistake, Recorded};
 
 /// What stands at a key.
@@ -48,42 +47,45 @@ struct Kv(Vec<String>);
 ///
 /// Says which call the store does not have, or cannot understand.
 pub fn judge(recorded: &Recorded<'_>, steps_max: u64) -> Result<(Verdict, u64), Mistake> {
-    let keys = of_store(recorded)?;
-    if let Some(violated) = out_of_thin_air(keys.iter()) {
+    let meaning = of_store(recorded)?;
+    if let Some(violated) = meaning.out_of_thin_air {
         return Ok((violated, 0));
     }
-    let texts = keys.iter().flatten().filter_map(|meant| match meant.asked {
-        Asked::Read(Value::String(seen)) | Asked::CompareAndSet(Value::String(seen), _) => {
-            Some(seen.clone())
-        }
-        _ => None,
-    });
+    let texts = meaning
+        .parts
+        .iter()
+        .flatten()
+        .filter_map(|meant| match meant.asked {
+            Asked::Read(Value::String(seen)) | Asked::CompareAndSet(Value::String(seen), _) => {
+                Some(seen.clone())
+            }
+            _ => None,
+        });
     let texts: BTreeSet<String> = texts.chain([String::new()]).collect();
     let kv = Kv(texts.into_iter().collect());
-    let mut numbers = Numbers::default();
-    let parts: Vec<Vec<Timed<KvCall>>> = keys
-        .into_iter()
-        .map(|key| kv.calls(key, &mut numbers))
+    let parts = meaning.parts.into_iter();
+    let parts: Vec<Vec<Timed<KvCall>>> = parts
+        .map(|key| key.into_iter().map(|meant| kv.call(meant)).collect())
         .collect();
     Ok(judge_counting(&kv, &parts, steps_max))
 }
 
 impl Kv {
-    fn calls(&self, key: Meanings<'_>, numbers: &mut Numbers) -> Vec<Timed<KvCall>> {
-        let mut content = |value: &Value| match value {
+    fn call(&self, meant: Meant<'_>) -> Timed<KvCall> {
+        let content = |value: &Value, number: Option<u32>| match value {
             Value::String(text) => self.beginning(text),
-            other => Content::Value(numbers.of(other)),
+            _ => Content::Value(number.unwrap_or(NIL)),
         };
-        let mut timed = |meant: Meant<'_>| {
-            let call = match meant.asked {
-                Asked::Read(told) => KvCall::Read(content(told)),
-                Asked::Write(new) => KvCall::Write(content(new)),
-                Asked::CompareAndSet(old, new) => KvCall::CompareAndSet(content(old), content(new)),
-                Asked::Append(text) => KvCall::Append(text.to_owned()),
-            };
-            meant.timed(call)
+        let (seen, left) = (meant.seen, meant.left);
+        let call = match meant.asked {
+            Asked::Read(told) => KvCall::Read(content(told, seen)),
+            Asked::Write(new) => KvCall::Write(content(new, left)),
+            Asked::CompareAndSet(old, new) => {
+                KvCall::CompareAndSet(content(old, seen), content(new, left))
+            }
+            Asked::Append(text) => KvCall::Append(text.to_owned()),
         };
-        key.into_iter().map(&mut timed).collect()
+        meant.timed(call)
     }
 
     fn beginning(&self, text: &str) -> Content {
@@ -100,7 +102,7 @@ impl Kv {
     /// Whether a client that finds this content sees the other.
     fn is_seen(found: Content, seen: Content) -> bool {
         let empty = Content::Beginning { text: 0, bytes: 0 };
-        let nil = Content::Value(Register::NIL);
+        let nil = Content::Value(NIL);
         found == seen || found == Content::Nothing && (seen == nil || seen == empty)
     }
 }
@@ -119,7 +121,7 @@ impl Sequential for Kv {
             KvCall::Write(new) => Some(*new),
             KvCall::CompareAndSet(old, new) => Self::is_seen(found, *old).then_some(*new),
             KvCall::Append(more) => Some(match found {
-                Content::Nothing | Content::Value(Register::NIL) => self.beginning(more),
+                Content::Nothing | Content::Value(NIL) => self.beginning(more),
                 Content::Beginning { text, bytes } => {
                     self.beginning(&format!("{}{more}", &self.0[text][..bytes]))
                 }

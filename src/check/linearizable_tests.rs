@@ -150,7 +150,7 @@ fn small_histories_are_judged_as_by_trying_all_orders() {
         let found = verdict(&calls);
         assert_eq!(found == Verdict::Valid, expected, "{found}\n{calls:#?}");
         assert_ne!(found.name(), "unknown");
-        let by_each = judge(&Terse, &[calls.clone()], STEPS);
+        let by_each = judge(&Terse, std::slice::from_ref(&calls), STEPS);
         assert_eq!(
             by_each, found,
             "whether calls are alike matters\n{calls:#?}"

@@ -5,13 +5,9 @@
 //!
 //! [`linearizable`]: crate::check::linearizable
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use crate::check::Verdict;
 use crate::check::linearizable::{Sequential, Timed, judge_counting};
-use crate::check::register_calls::{Asked, of_register, out_of_thin_air};
+use crate::check::register_calls::{NIL, of_register};
 use crate::history::recorded::{Mistake, Recorded};
 
 /// One value that is written, read, and changed if it is what a client thinks.
@@ -31,7 +27,7 @@ pub enum RegisterCall {
 
 impl Register {
     /// The value in the beginning.
-    pub const NIL: u32 = 0;
+    pub const NIL: u32 = NIL;
 }
 
 impl Sequential for Register {
@@ -59,41 +55,25 @@ impl Sequential for Register {
     }
 }
 
-/// The numbers of values, by their JSON text; nil has [`Register::NIL`].
-#[derive(Default)]
-pub(crate) struct Numbers(BTreeMap<String, u32>);
-
-impl Numbers {
-    pub(crate) fn of(&mut self, value: &Value) -> u32 {
-        if value.is_null() {
-            return Register::NIL;
-        }
-        let next = u32::try_from(self.0.len() + 1).expect("a history has fewer than 2^32 values");
-        *self.0.entry(value.to_string()).or_insert(next)
-    }
-}
-
 /// Judges the history of one register, within so many steps of the search; says how many it took.
 ///
 /// # Errors
 ///
 /// Says which call a register does not have, or cannot understand.
 pub fn judge(recorded: &Recorded<'_>, steps_max: u64) -> Result<(Verdict, u64), Mistake> {
-    let meanings = of_register(recorded)?;
-    if let Some(violated) = out_of_thin_air([&meanings].into_iter()) {
+    let meaning = of_register(recorded)?;
+    if let Some(violated) = meaning.out_of_thin_air {
         return Ok((violated, 0));
     }
-    let mut numbers = Numbers::default();
-    let calls = meanings.into_iter().map(|meant| {
-        let call = match meant.asked {
-            Asked::Read(told) => RegisterCall::Read(numbers.of(told)),
-            Asked::Write(new) => RegisterCall::Write(numbers.of(new)),
-            Asked::CompareAndSet(old, new) => {
-                RegisterCall::CompareAndSet(numbers.of(old), numbers.of(new))
-            }
-            Asked::Append(_) => unreachable!("a register has no append"),
+    let calls = meaning.parts.into_iter().flatten().filter_map(|meant| {
+        let call = match (meant.seen, meant.left) {
+            (Some(told), None) => RegisterCall::Read(told),
+            (None, Some(new)) => RegisterCall::Write(new),
+            (Some(old), Some(new)) => RegisterCall::CompareAndSet(old, new),
+            // A register has no append, and nothing else leaves and sees no value.
+            (None, None) => return None,
         };
-        meant.timed(call)
+        Some(meant.timed(call))
     });
     let part: Vec<Timed<RegisterCall>> = calls.collect();
     Ok(judge_counting(&Register, &[part], steps_max))

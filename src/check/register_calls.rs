@@ -32,7 +32,10 @@ pub(crate) enum Asked<'a> {
 #[derive(Debug)]
 pub(crate) struct Meant<'a> {
     pub(crate) asked: Asked<'a>,
-    call: &'a Call,
+    /// The number of the value that it sees, if it sees one.
+    pub(crate) seen: Option<u32>,
+    /// The number of the value that it leaves there, if that is known without what was there.
+    pub(crate) left: Option<u32>,
     /// How evidence names it.
     name: String,
     began: u64,
@@ -43,19 +46,57 @@ pub(crate) struct Meant<'a> {
 /// Calls of one register, or of one key of a store.
 pub(crate) type Meanings<'a> = Vec<Meant<'a>>;
 
-/// The calls of one register.
-pub(crate) fn of_register<'a>(recorded: &'a Recorded<'_>) -> Result<Meanings<'a>, Mistake> {
+/// What a history means.
+#[derive(Debug)]
+pub(crate) struct Meaning<'a> {
+    /// For the register or for each key, the calls that matter.
+    pub(crate) parts: Vec<Meanings<'a>>,
+    /// The first call that saw a value which nobody had begun to write by then.
+    pub(crate) out_of_thin_air: Option<Verdict>,
+}
+
+/// The number of nil.
+pub(crate) const NIL: u32 = 0;
+
+/// The numbers of values.
+#[derive(Default)]
+struct Numbers(BTreeMap<Number, u32>);
+
+/// A value, so that it can be found again.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+enum Number {
+    Whole(i64),
+    /// Any other, as JSON.
+    Text(String),
+}
+
+impl Numbers {
+    fn of(&mut self, value: &Value) -> u32 {
+        if value.is_null() {
+            return NIL;
+        }
+        let whole = value.as_i64().map(Number::Whole);
+        let key = whole.unwrap_or_else(|| Number::Text(value.to_string()));
+        let next = u32::try_from(self.0.len() + 1).expect("a history has fewer than 2^32 values");
+        *self.0.entry(key).or_insert(next)
+    }
+}
+
+/// What a history means to one register.
+pub(crate) fn of_register<'a>(recorded: &'a Recorded<'_>) -> Result<Meaning<'a>, Mistake> {
+    let mut numbers = Numbers::default();
     let mut meanings = Vec::new();
     for call in &recorded.calls {
         let asked = meaning(call, &call.asked, &call.told, false);
         let asked = asked.map_err(|message| recorded.mistake(call, message))?;
-        meanings.extend(asked.map(|asked| Meant::new(call, asked, None)));
+        meanings.extend(asked.map(|asked| Meant::new(call, asked, None, &mut numbers)));
     }
-    Ok(simplified(meanings))
+    Ok(Meaning::of(vec![meanings]))
 }
 
-/// The calls of a store, for each key.
-pub(crate) fn of_store<'a>(recorded: &'a Recorded<'_>) -> Result<Vec<Meanings<'a>>, Mistake> {
+/// What a history means to a store.
+pub(crate) fn of_store<'a>(recorded: &'a Recorded<'_>) -> Result<Meaning<'a>, Mistake> {
+    let mut numbers = Numbers::default();
     let mut keys: BTreeMap<String, Meanings<'_>> = BTreeMap::new();
     for call in &recorded.calls {
         let mistake = |message| recorded.mistake(call, message);
@@ -65,17 +106,50 @@ pub(crate) fn of_store<'a>(recorded: &'a Recorded<'_>) -> Result<Vec<Meanings<'a
                 "the value of a `{f}` is [key value], or a field `key` stands beside it; found {found}"
             ))
         })?;
-        // A read that ends without its key, or not at all, was told what stands there.
+        // A read that ends without its key was told what stands there.
         let told = match pair(&call.told) {
             Some((told_key, told)) if told_key == key => told,
             _ => &call.told,
         };
         if let Some(asked) = meaning(call, asked, told, true).map_err(mistake)? {
-            let meant = Meant::new(call, asked, Some(key));
+            let meant = Meant::new(call, asked, Some(key), &mut numbers);
             keys.entry(key.to_string()).or_default().push(meant);
         }
     }
-    Ok(keys.into_values().map(simplified).collect())
+    Ok(Meaning::of(keys.into_values().collect()))
+}
+
+impl<'a> Meaning<'a> {
+    fn of(mut parts: Vec<Meanings<'a>>) -> Self {
+        let mut first: Option<(u64, String)> = None;
+        for part in &mut parts {
+            // With appends a value is seen in what comes of it, and all stays as it is.
+            if part
+                .iter()
+                .any(|meant| matches!(meant.asked, Asked::Append(_)))
+            {
+                continue;
+            }
+            let known = known(part);
+            for meant in part.iter() {
+                if let Some(ended) = meant.is_out_of_thin_air(&known)
+                    && first.as_ref().is_none_or(|(other, _)| ended < *other)
+                {
+                    first = Some((ended, meant.name.clone()));
+                }
+            }
+            simplify(part, &known);
+        }
+        let violated = |(_, name)| {
+            Verdict::Violated(format!(
+                "{name} fits nowhere: nobody had begun to write what it saw by its end"
+            ))
+        };
+        Self {
+            parts,
+            out_of_thin_air: first.map(violated),
+        }
+    }
 }
 
 /// What a call means, if anything.
@@ -121,7 +195,7 @@ fn pair(value: &Value) -> Option<(&Value, &Value)> {
 }
 
 impl<'a> Meant<'a> {
-    fn new(call: &'a Call, asked: Asked<'a>, key: Option<&Value>) -> Self {
+    fn new(call: &'a Call, asked: Asked<'a>, key: Option<&Value>, numbers: &mut Numbers) -> Self {
         let (process, f) = (call.process, &call.f);
         let what = match asked {
             Asked::Read(told) => format!("{f} -> {}", shown(told)),
@@ -140,30 +214,33 @@ impl<'a> Meant<'a> {
             _ => "",
         };
         let is_known = call.outcome != OutcomeKind::Unknown;
+        let (seen, left) = match asked {
+            Asked::Read(seen) => (Some(seen), None),
+            Asked::Write(left) => (None, Some(left)),
+            Asked::CompareAndSet(seen, left) => (Some(seen), Some(left)),
+            Asked::Append(_) => (None, None),
+        };
+        let mut number = |value: Option<&Value>| value.map(|value| numbers.of(value));
         Self {
             name: format!("process {process}'s {what}{of_key} ({lines}{unknown})"),
             // Room between two records, for ends that follow from others.
             began: 2 * call.began,
             ended: call.ended.filter(|_| is_known).map(|ended| 2 * ended),
-            call,
+            seen: number(seen),
+            left: number(left),
             asked,
         }
     }
 
-    /// The value that this call sees, if it sees one.
-    fn sees(&self) -> Option<&'a Value> {
-        match self.asked {
-            Asked::Read(seen) | Asked::CompareAndSet(seen, _) => Some(seen),
-            Asked::Write(_) | Asked::Append(_) => None,
-        }
-    }
-
-    /// The value that this call leaves there, if that is known without what was there.
-    fn leaves(&self) -> Option<&'a Value> {
-        match self.asked {
-            Asked::Write(new) | Asked::CompareAndSet(_, new) => Some(new),
-            Asked::Read(_) | Asked::Append(_) => None,
-        }
+    /// Its end, if it saw a value that nobody had begun to write by then.
+    fn is_out_of_thin_air(&self, known: &BTreeMap<u32, Seen>) -> Option<u64> {
+        let began = known.get(&self.seen?).and_then(|seen| seen.began);
+        let ended = self.ended?;
+        let may_be_there = match self.asked {
+            Asked::Read(seen) | Asked::CompareAndSet(seen, _) => is_nothing(seen),
+            Asked::Write(_) | Asked::Append(_) => true,
+        };
+        (!may_be_there && began.is_none_or(|began| began > ended)).then_some(ended)
     }
 
     /// The call as the search wants it.
@@ -190,17 +267,17 @@ struct Seen {
     seen_by: Option<u64>,
 }
 
-fn known<'a>(meanings: &Meanings<'a>) -> BTreeMap<String, Seen> {
-    let mut known: BTreeMap<String, Seen> = BTreeMap::new();
+fn known(part: &Meanings<'_>) -> BTreeMap<u32, Seen> {
+    let mut known: BTreeMap<u32, Seen> = BTreeMap::new();
     let earlier = |one: Option<u64>, other| Some(one.map_or(other, |one: u64| one.min(other)));
-    for meant in meanings {
-        if let Some(value) = meant.leaves() {
-            let seen = known.entry(value.to_string()).or_default();
+    for meant in part {
+        if let Some(left) = meant.left {
+            let seen = known.entry(left).or_default();
             seen.writers += 1;
             seen.began = earlier(seen.began, meant.began);
         }
-        if let Some(value) = meant.sees() {
-            let seen = known.entry(value.to_string()).or_default();
+        if let Some(value) = meant.seen {
+            let seen = known.entry(value).or_default();
             seen.is_seen = true;
             if let Some(ended) = meant.ended {
                 seen.seen_by = earlier(seen.seen_by, ended);
@@ -210,28 +287,19 @@ fn known<'a>(meanings: &Meanings<'a>) -> BTreeMap<String, Seen> {
     known
 }
 
-/// Without unknown calls that leave a value which no call sees: taken out of an order that explains a
-/// history, they leave one that does, since nothing but a write can follow them there. And where only
+/// Leaves out unknown calls that leave a value which no call sees: taken out of an order that explains
+/// a history, they leave one that does, since nothing but a write can follow them there. And where only
 /// one call leaves a value there, and somebody has seen it, that call had taken effect by then.
-///
-/// With appends a value is seen in what comes of it, and all stays as it is.
-fn simplified(mut meanings: Meanings<'_>) -> Meanings<'_> {
-    if meanings
-        .iter()
-        .any(|meant| matches!(meant.asked, Asked::Append(_)))
-    {
-        return meanings;
-    }
-    let known = known(&meanings);
-    let seen = |meant: &Meant<'_>| {
-        let value = meant.leaves()?;
-        known.get(&value.to_string())
-    };
-    meanings.retain(|meant| meant.ended.is_some() || seen(meant).is_none_or(|seen| seen.is_seen));
-    for meant in &mut meanings {
-        let is_nil = meant.leaves().is_some_and(is_nothing);
+fn simplify(part: &mut Meanings<'_>, known: &BTreeMap<u32, Seen>) {
+    let seen = |meant: &Meant<'_>| known.get(&meant.left?);
+    part.retain(|meant| meant.ended.is_some() || seen(meant).is_none_or(|seen| seen.is_seen));
+    for meant in part {
+        let may_be_there = match meant.asked {
+            Asked::Write(left) | Asked::CompareAndSet(_, left) => is_nothing(left),
+            Asked::Read(_) | Asked::Append(_) => true,
+        };
         if meant.ended.is_none()
-            && !is_nil
+            && !may_be_there
             && let Some(seen) = seen(meant)
             && seen.writers == 1
             && let Some(ended) = seen.seen_by
@@ -242,47 +310,11 @@ fn simplified(mut meanings: Meanings<'_>) -> Meanings<'_> {
             meant.name.push_str(", but its value was seen)");
         }
     }
-    meanings
 }
 
 /// Whether a value may be there in the beginning.
 fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
-}
-
-/// The first call that saw a value which nobody had begun to write by then.
-pub(crate) fn out_of_thin_air<'a>(
-    parts: impl Iterator<Item = &'a Meanings<'a>>,
-) -> Option<Verdict> {
-    let mut first: Option<(u64, String)> = None;
-    for part in parts {
-        if part
-            .iter()
-            .any(|meant| matches!(meant.asked, Asked::Append(_)))
-        {
-            continue;
-        }
-        let known = known(part);
-        for meant in part {
-            let (Some(value), Some(ended)) = (meant.sees(), meant.ended) else {
-                continue;
-            };
-            let seen = known.get(&value.to_string());
-            let began = seen.and_then(|seen| seen.began);
-            let is_first = first.as_ref().is_none_or(|(other, _)| ended < *other);
-            if is_first
-                && meant.call.outcome == OutcomeKind::Ok
-                && !is_nothing(value)
-                && began.is_none_or(|began| began > ended)
-            {
-                let (name, value) = (&meant.name, shown(value));
-                let told =
-                    format!("{name} fits nowhere: nobody had begun to write {value} by its end");
-                first = Some((ended, told));
-            }
-        }
-    }
-    first.map(|(_, told)| Verdict::Violated(told))
 }
 
 /// A value as Jepsen writes it, cut if it is long.

@@ -168,7 +168,7 @@ fn what_cannot_have_been_there_is_refuted_without_a_search() {
     let (verdict, steps) = register::judge(&recorded, STEPS).unwrap();
     assert_eq!(
         verdict.evidence(),
-        "process 0's read -> 3 (lines 1..2) fits nowhere: nobody had begun to write 3 by its end"
+        "process 0's read -> 3 (lines 1..2) fits nowhere: nobody had begun to write what it saw by its end"
     );
     assert_eq!(steps, 0);
 }
