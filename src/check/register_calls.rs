@@ -261,8 +261,8 @@ struct Seen {
     writers: usize,
     /// The first begin of one of them.
     began: Option<u64>,
-    /// Whether any call sees it, an unknown one included.
-    is_seen: bool,
+    /// The last end of a call that sees it; an unknown one never ends.
+    seen_until: Option<u64>,
     /// The first end of a call that certainly saw it.
     seen_by: Option<u64>,
 }
@@ -278,7 +278,8 @@ fn known(part: &Meanings<'_>) -> BTreeMap<u32, Seen> {
         }
         if let Some(value) = meant.seen {
             let seen = known.entry(value).or_default();
-            seen.is_seen = true;
+            let until = meant.ended.unwrap_or(u64::MAX);
+            seen.seen_until = seen.seen_until.max(Some(until));
             if let Some(ended) = meant.ended {
                 seen.seen_by = earlier(seen.seen_by, ended);
             }
@@ -287,12 +288,15 @@ fn known(part: &Meanings<'_>) -> BTreeMap<u32, Seen> {
     known
 }
 
-/// Leaves out unknown calls that leave a value which no call sees: taken out of an order that explains
+/// Leaves out unknown calls that leave a value which no call sees later: taken out of an order that explains
 /// a history, they leave one that does, since nothing but a write can follow them there. And where only
 /// one call leaves a value there, and somebody has seen it, that call had taken effect by then.
 fn simplify(part: &mut Meanings<'_>, known: &BTreeMap<u32, Seen>) {
     let seen = |meant: &Meant<'_>| known.get(&meant.left?);
-    part.retain(|meant| meant.ended.is_some() || seen(meant).is_none_or(|seen| seen.is_seen));
+    part.retain(|meant| {
+        let is_seen = |seen: &Seen| seen.seen_until > Some(meant.began);
+        meant.ended.is_some() || seen(meant).is_none_or(is_seen)
+    });
     for meant in part {
         let may_be_there = match meant.asked {
             Asked::Write(left) | Asked::CompareAndSet(_, left) => is_nothing(left),

@@ -112,16 +112,10 @@ enum Format {
 /// The format that a text shows.
 fn format(text: &str) -> Option<Format> {
     let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with(';');
-    let mut lines = text.lines().skip_while(is_comment);
-    let first = lines.next().unwrap_or_default().trim_start();
-    let rest = match first.strip_prefix(['[', '(']) {
-        // The first map of a vector may stand in the next line.
-        Some("") => lines.next().unwrap_or_default(),
-        Some(rest) => rest,
-        None => first,
-    };
-    let rest = rest.trim_start();
-    if let Some(inside) = rest.strip_prefix('{') {
+    let comments = text.split_inclusive('\n').take_while(is_comment);
+    let first = text[comments.map(str::len).sum()..].trim_start();
+    let inside = first.strip_prefix(['[', '(']).unwrap_or(first).trim_start();
+    if let Some(inside) = inside.strip_prefix('{') {
         let is_json = inside.trim_start().starts_with('"');
         let notation = if is_json {
             Notation::Json
@@ -133,7 +127,9 @@ fn format(text: &str) -> Option<Format> {
     if jepsen_log::is_log(text) {
         return Some(Format::Log);
     }
-    rest.starts_with('#').then_some(Format::Maps(Notation::Edn))
+    inside
+        .starts_with('#')
+        .then_some(Format::Maps(Notation::Edn))
 }
 
 /// Joins begins and ends.

@@ -78,6 +78,9 @@ fn all_formats_give_the_same_calls() {
     let objects: Vec<&str> = JSON.split_whitespace().collect();
     let array = format!("[{}]", objects.join(",\n"));
     assert_eq!(without_places(read(&array)), expected);
+    let values: Value = serde_json::from_str(&array).unwrap();
+    let pretty = serde_json::to_string_pretty(&values).unwrap();
+    assert_eq!(without_places(read(&pretty)), expected);
 }
 
 #[test]
