@@ -20,18 +20,23 @@
 //! "Faster linearizability checking via P-compositionality", FORTE 2015.
 //!
 //! Calls are taken in the order in which they ended. What has taken effect is then a place in that
-//! order, up to which everything has, and a mask of those calls beyond it that were under way at that
-//! end: never more than there are clients, and unknown calls.
+//! order, up to which everything has; a mask of those calls beyond it that were under way at that end,
+//! never more than there are clients; and of the unknown calls, how many of each class have, where
+//! calls that do the same are a class. Where the search has failed, it also fails with more of the
+//! unknown calls spent: so it remembers the fewest, and looks no further from there.
 
 use std::collections::BTreeSet;
 
 use crate::check::Verdict;
-
-/// Calls that may be under way at once in one part, unknown ones included: the bits of a mask.
-const UNDER_WAY_MAX: usize = u128::BITS as usize;
+use crate::check::linearizable_part::{Next, Part, Reached};
 
 /// Steps of each part's first turn; every round doubles them.
 const TURN_STEPS: u64 = 1024;
+
+/// How many bytes all parts together take to remember from where the search has failed, a state being
+/// no larger than it looks. A full memory is emptied: nothing but time is lost, and the budget ends
+/// that.
+const REMEMBERED_BYTES_MAX: usize = 512 << 20;
 
 /// What a service promises, done one call after the other.
 pub trait Sequential {
@@ -45,6 +50,18 @@ pub trait Sequential {
 
     /// The state after a call, or `None` if it cannot give here what the client was told.
     fn step(&self, state: &Self::State, call: &Self::Call) -> Option<Self::State>;
+
+    /// Whether two calls do the same in every state. It need not find all that do: the search is exact
+    /// without it, and much faster with it where many calls are unknown.
+    fn alike(&self, _: &Self::Call, _: &Self::Call) -> bool {
+        false
+    }
+
+    /// Whether a call changes no state in which it fits. Such a call may as well come as soon as it
+    /// fits; again, the search is exact without this, and faster with it.
+    fn only_reads(&self, _: &Self::Call) -> bool {
+        false
+    }
 }
 
 /// One call of a history.
@@ -68,6 +85,16 @@ pub struct Timed<C> {
 /// The verdict and its evidence are a function of the arguments.
 #[must_use]
 pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: u64) -> Verdict {
+    judge_counting(spec, parts, steps_max).0
+}
+
+/// The same, and how many steps it took.
+#[must_use]
+pub fn judge_counting<S: Sequential>(
+    spec: &S,
+    parts: &[Vec<Timed<S::Call>>],
+    steps_max: u64,
+) -> (Verdict, u64) {
     let mut searches = Vec::new();
     let mut otherwise = Verdict::Valid;
     for part in parts {
@@ -79,17 +106,22 @@ pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: 
     let mut left = steps_max;
     let mut turn = TURN_STEPS;
     while !searches.is_empty() {
+        let bytes_max = REMEMBERED_BYTES_MAX / searches.len();
         let mut open = Vec::new();
         for mut search in searches {
+            search.failed.count_max = bytes_max / search.bytes_each();
             let granted = turn.min(left);
             let (found, used) = search.run(granted);
-            left -= used;
+            left = left.saturating_sub(used);
             match found {
                 Some(true) => {}
-                Some(false) => return Verdict::Violated(search.evidence()),
+                Some(false) => {
+                    let evidence = search.part.evidence(search.furthest);
+                    return (Verdict::Violated(evidence), steps_max - left);
+                }
                 None if left == 0 => {
                     let reason = format!("not decided after {steps_max} steps of the search");
-                    return Verdict::Unknown(reason);
+                    return (Verdict::Unknown(reason), steps_max);
                 }
                 None => open.push(search),
             }
@@ -97,134 +129,133 @@ pub fn judge<S: Sequential>(spec: &S, parts: &[Vec<Timed<S::Call>>], steps_max: 
         searches = open;
         turn = turn.saturating_mul(2);
     }
-    otherwise
+    (otherwise, steps_max - left)
 }
 
-/// What has taken effect, and what came of it.
-#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
-struct Reached<State> {
-    /// All calls before this one, in the order of ends, have taken effect.
-    place: usize,
-    /// Of those beyond, the slots of the ones that have.
-    beyond: u128,
-    state: State,
+/// A point of the path that is being tried.
+struct Tried<State> {
+    reached: Reached<State>,
+    /// Whether an unknown call that explains nothing by itself led here from the point before.
+    by_unknown: bool,
+    /// Which of the calls that could come next is to be tried next.
+    next: usize,
 }
 
 /// The search through one part.
 struct Search<'a, S: Sequential> {
-    spec: &'a S,
-    /// In the order of ends; the unknown ones last.
-    calls: Vec<&'a Timed<S::Call>>,
-    /// A bit of each call's own while it is under way.
-    slots: Vec<usize>,
-    /// For each call that ended, those under way at its end, itself the last.
-    under_way: Vec<Vec<usize>>,
-    seen: BTreeSet<Reached<S::State>>,
-    open: Vec<Reached<S::State>>,
+    part: Part<'a, S>,
+    failed: Failed<S::State>,
+    path: Vec<Tried<S::State>>,
     furthest: usize,
 }
 
 impl<'a, S: Sequential> Search<'a, S> {
     fn new(spec: &'a S, part: &'a [Timed<S::Call>]) -> Result<Self, String> {
-        let mut calls: Vec<&Timed<S::Call>> = part.iter().collect();
-        calls.sort_by_key(|call| (call.ended.unwrap_or(u64::MAX), call.began));
-        let mut begins: Vec<usize> = (0..calls.len()).collect();
-        begins.sort_by_key(|&call| calls[call].began);
-
-        let mut slots = vec![0; calls.len()];
-        let mut under_way = Vec::new();
-        let mut now: Vec<usize> = Vec::new();
-        let mut taken = 0_u128;
-        let mut begins = begins.into_iter().peekable();
-        for (place, call) in calls.iter().enumerate() {
-            let Some(ended) = call.ended else { break };
-            while let Some(begun) = begins.next_if(|&begun| calls[begun].began < ended) {
-                let slot = taken.trailing_ones() as usize;
-                if slot == UNDER_WAY_MAX {
-                    return Err(format!(
-                        "more than {UNDER_WAY_MAX} calls are under way at once, at {}",
-                        calls[begun].name
-                    ));
-                }
-                taken |= 1 << slot;
-                slots[begun] = slot;
-                now.push(begun);
-            }
-            now.retain(|&other| other != place);
-            under_way.push(now.iter().copied().chain([place]).collect());
-            taken &= !(1 << slots[place]);
-        }
-        let start = Reached {
+        let part = Part::new(spec, part)?;
+        let mut reached = Reached {
             place: 0,
             beyond: 0,
             state: spec.initial(),
+            spent: vec![0; part.unknown.len()].into(),
         };
+        part.settle(&mut reached);
+        let reached_place = reached.place;
         Ok(Self {
-            spec,
-            calls,
-            slots,
-            under_way,
-            seen: BTreeSet::new(),
-            open: vec![start],
-            furthest: 0,
+            part,
+            failed: Failed {
+                reached: BTreeSet::new(),
+                count_max: 0,
+            },
+            path: vec![Tried {
+                reached,
+                by_unknown: false,
+                next: 0,
+            }],
+            furthest: reached_place,
         })
+    }
+
+    /// What it takes to remember one place, with room that a tree leaves.
+    fn bytes_each(&self) -> usize {
+        2 * size_of::<Reached<S::State>>() + size_of::<u32>() * self.part.unknown.len()
     }
 
     /// Goes on for so many steps: whether there is an order, if that is known by then, and how many
     /// steps it took.
     fn run(&mut self, steps: u64) -> (Option<bool>, u64) {
-        for used in 0..steps {
-            let Some(mut reached) = self.open.pop() else {
+        if self.furthest == self.part.calls.len() {
+            return (Some(true), 0);
+        }
+        let mut used = 0;
+        while used < steps {
+            let Some((tried, before)) = self.path.split_last_mut() else {
                 return (Some(false), used);
             };
-            while let Some(&slot) = self.slots.get(reached.place)
-                && reached.place < self.under_way.len()
-                && reached.beyond & (1 << slot) != 0
-            {
-                reached.beyond &= !(1 << slot);
-                reached.place += 1;
-            }
-            self.furthest = self.furthest.max(reached.place);
-            let Some(under_way) = self.under_way.get(reached.place) else {
-                return (Some(true), used);
-            };
-            if !self.seen.insert(reached.clone()) {
-                continue;
-            }
-            for &call in under_way {
-                let bit = 1 << self.slots[call];
-                if reached.beyond & bit != 0 {
-                    continue;
+            used += 1;
+            let next = tried.next;
+            tried.next += 1;
+            let skipped = before.last().filter(|_| tried.by_unknown);
+            let skipped = skipped.map(|before| &before.reached.state);
+            match self.part.after(&tried.reached, skipped, next) {
+                Next::DoesNot => {}
+                Next::NoMore => {
+                    let failed = self.path.pop().expect("it is the last one");
+                    self.failed.insert(failed.reached);
                 }
-                if let Some(state) = self.spec.step(&reached.state, &self.calls[call].call) {
-                    self.open.push(Reached {
-                        place: reached.place,
-                        beyond: reached.beyond | bit,
-                        state,
-                    });
+                Next::Fits(reached, by_unknown) => {
+                    self.furthest = self.furthest.max(reached.place);
+                    if reached.place == self.part.calls.len() {
+                        return (Some(true), used);
+                    }
+                    let (has_failed, compared) = self.failed.contains(&reached);
+                    used += compared;
+                    if !has_failed {
+                        self.path.push(Tried {
+                            reached,
+                            by_unknown,
+                            next: 0,
+                        });
+                    }
                 }
             }
         }
-        (None, steps)
+        (None, used)
+    }
+}
+
+/// From where the search has failed.
+struct Failed<State> {
+    reached: BTreeSet<Reached<State>>,
+    count_max: usize,
+}
+
+impl<State: Ord> Failed<State> {
+    /// Whether the search has failed from here with the same or fewer unknown calls spent, and how many
+    /// comparisons it took to know.
+    fn contains(&self, reached: &Reached<State>) -> (bool, u64) {
+        let mut compared = 0;
+        // Fewer in every class is before in the order, too.
+        for failed in self.reached.range(..=reached).rev() {
+            let is_here = failed.place == reached.place
+                && failed.beyond == reached.beyond
+                && failed.state == reached.state;
+            if !is_here {
+                break;
+            }
+            let mut spent = failed.spent.iter().zip(&reached.spent[..]);
+            if spent.all(|(failed, spent)| failed <= spent) {
+                return (true, compared);
+            }
+            compared += 1;
+        }
+        (false, compared)
     }
 
-    /// No order has got past one end: the history up to it is the shortest that has none.
-    fn evidence(&self) -> String {
-        let name = |&call: &usize| self.calls[call].name.as_str();
-        let last = &self.calls[self.furthest].name;
-        let others = &self.under_way[self.furthest];
-        let others: Vec<&str> = others[..others.len() - 1].iter().map(name).collect();
-        let others = match others[..] {
-            [] => "nothing else was under way".to_owned(),
-            _ => format!("under way at its end: {}", others.join(", ")),
-        };
-        let before = match self.furthest.checked_sub(1) {
-            None => String::new(),
-            Some(before) => format!("; the last to end before it: {}", name(&before)),
-        };
-        format!(
-            "{last} fits nowhere: up to its end, no order of the calls explains what clients were told ({others}{before})"
-        )
+    fn insert(&mut self, reached: Reached<State>) {
+        if self.reached.len() >= self.count_max {
+            self.reached.clear();
+        }
+        self.reached.insert(reached);
     }
 }
 

@@ -65,10 +65,17 @@ fn a_budget_ends_the_search_and_a_refuted_part_ends_it_at_once() {
 
 #[test]
 fn too_many_calls_at_once_are_unknown() {
-    let mut calls: Vec<_> = (0..129).map(|n| call(Write(1), n, None)).collect();
-    assert_eq!(verdict(&calls), Verdict::Valid);
-    calls.push(call(Read(1), 200, Some(201)));
-    assert_eq!(verdict(&calls).name(), "unknown");
+    let at_once = |count| -> Vec<_> {
+        (0..count)
+            .map(|n| call(Write(1), n, Some(1000 + n)))
+            .collect()
+    };
+    assert_eq!(verdict(&at_once(128)), Verdict::Valid);
+    let calls = at_once(129);
+    assert_eq!(
+        verdict(&calls).evidence(),
+        "more than 128 calls are under way at once, at Write(1)"
+    );
     let bad = vec![call(Read(1), 0, Some(1))];
     let verdict = judge(&Register, &[calls, bad], STEPS);
     assert_eq!(verdict.name(), "violated", "another part is refuted");
@@ -110,6 +117,22 @@ fn small(draw: &mut dyn FnMut(u64) -> u64) -> Vec<Timed<RegisterCall>> {
     calls
 }
 
+/// A register that does not say which calls are alike.
+struct Terse;
+
+impl Sequential for Terse {
+    type Call = RegisterCall;
+    type State = u32;
+
+    fn initial(&self) -> u32 {
+        Register.initial()
+    }
+
+    fn step(&self, state: &u32, call: &RegisterCall) -> Option<u32> {
+        Register.step(state, call)
+    }
+}
+
 #[test]
 fn small_histories_are_judged_as_by_trying_all_orders() {
     let mut state = 7_u64;
@@ -127,9 +150,97 @@ fn small_histories_are_judged_as_by_trying_all_orders() {
         let found = verdict(&calls);
         assert_eq!(found == Verdict::Valid, expected, "{found}\n{calls:#?}");
         assert_ne!(found.name(), "unknown");
+        let by_each = judge(&Terse, std::slice::from_ref(&calls), STEPS);
+        assert_eq!(
+            by_each, found,
+            "whether calls are alike matters\n{calls:#?}"
+        );
     }
     assert!(
         (2_000..18_000).contains(&valid),
         "{valid} of 20000 are valid"
     );
+}
+
+/// Steps that it takes to refute a read of 99 after these.
+fn steps_to_refute(mut calls: Vec<Timed<RegisterCall>>) -> u64 {
+    calls.push(call(Read(99), 10_000, Some(10_001)));
+    let (verdict, steps) = judge_counting(&Register, &[calls], STEPS);
+    assert_eq!(verdict.name(), "violated");
+    steps
+}
+
+#[test]
+fn the_memory_keeps_the_search_from_trying_everything_twice() {
+    // Pairs of writes that overlap: 2^100 orders, but only two ways to leave each pair.
+    let pairs = (0..100).flat_map(|n| {
+        let write = |value, at| call(Write(value), at, Some(at + 2));
+        [write(1, 10 * n), write(2, 10 * n + 1)]
+    });
+    let steps = steps_to_refute(pairs.collect());
+    assert!(steps < 2_000, "{steps}");
+}
+
+#[test]
+fn unknown_calls_that_explain_nothing_cost_little() {
+    // Each of 60 writes may have taken effect at many places: 2^60 choices, none of which matters.
+    let calls = (0..60_u32).flat_map(|n| {
+        let at = 10 * u64::from(n);
+        let told = [Write(n + 200), Read(n + 200)][(n % 2) as usize];
+        let known = if n % 2 == 0 { told } else { Read(n + 199) };
+        [
+            call(Write(n + 1), at, None),
+            call(known, at + 1, Some(at + 2)),
+        ]
+    });
+    let steps = steps_to_refute(calls.collect());
+    assert!(steps < 200_000, "{steps}");
+    // The same write each time: a class.
+    let alike = (0..1000).map(|n| call(Write(1), n, None));
+    let steps = steps_to_refute(alike.collect());
+    assert!(steps < 10, "{steps}");
+}
+
+#[test]
+fn parts_are_searched_by_themselves() {
+    // 12 writes that overlap, and a read of what none wrote, in each part: together, the masks of one
+    // part would be tried with those of every other.
+    let part = |wrong| {
+        let mut calls: Vec<_> = (0..6_u32)
+            .map(|n| call(Write(n + 1), n.into(), Some(100 + u64::from(n))))
+            .collect();
+        calls.push(call(Read(wrong), 200, Some(201)));
+        calls
+    };
+    let parts: Vec<_> = (0..50)
+        .map(|n| part(if n == 49 { 99 } else { 1 }))
+        .collect();
+    let (verdict, steps) = judge_counting(&Register, &parts, STEPS);
+    assert_eq!(verdict.name(), "violated");
+    assert!(steps < 60_000, "{steps}");
+}
+
+#[test]
+fn a_full_memory_is_emptied_and_the_verdict_stays() {
+    let mut failed = Failed {
+        reached: BTreeSet::new(),
+        count_max: 2,
+    };
+    let reached = |place| Reached {
+        place,
+        beyond: 0,
+        state: 0,
+        spent: vec![1].into(),
+    };
+    for place in 0..3 {
+        failed.insert(reached(place));
+    }
+    assert_eq!(failed.reached.len(), 1, "the first two are forgotten");
+    assert!(failed.contains(&reached(2)).0);
+    let with_spent = |spent: u32| Reached {
+        spent: vec![spent].into(),
+        ..reached(2)
+    };
+    assert!(failed.contains(&with_spent(2)).0, "more spent is no better");
+    assert!(!failed.contains(&with_spent(0)).0, "fewer spent may be");
 }

@@ -2,8 +2,8 @@
 //!
 //! - [`executions`]: no request runs more than once, and what ended ok ran.
 //! - [`effects`]: clients were told what the first execution of each request gives.
-//! - [`linearizable`]: each call seems to take effect at one instant. [`register`] is a spec for it, and
-//!   a [`sequential`] spec is what a service brings for its own runs.
+//! - [`linearizable`]: each call seems to take effect at one instant. [`register`] and [`kv`] are specs for
+//!   it, and a [`sequential`] spec is what a service brings for its own runs.
 //! - [`liveness`]: once the faults have ended, calls end in time.
 //! - [`convergence`]: once everything has arrived, all replicas say the same.
 //! - [`causal`]: effects are never seen without their causes; and the session guarantees.
@@ -18,9 +18,12 @@ pub(crate) mod cite;
 pub mod convergence;
 pub mod effects;
 pub mod executions;
+pub mod kv;
 pub mod linearizable;
+mod linearizable_part;
 pub mod liveness;
 pub mod register;
+mod register_calls;
 pub mod sequential;
 
 use std::fmt;

@@ -5,7 +5,10 @@
 //!
 //! [`linearizable`]: crate::check::linearizable
 
-use crate::check::linearizable::Sequential;
+use crate::check::Verdict;
+use crate::check::linearizable::{Sequential, Timed, judge_counting};
+use crate::check::register_calls::{NIL, of_register};
+use crate::history::recorded::{Mistake, Recorded};
 
 /// One value that is written, read, and changed if it is what a client thinks.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,7 @@ pub enum RegisterCall {
 
 impl Register {
     /// The value in the beginning.
-    pub const NIL: u32 = 0;
+    pub const NIL: u32 = NIL;
 }
 
 impl Sequential for Register {
@@ -42,4 +45,36 @@ impl Sequential for Register {
             RegisterCall::CompareAndSet(old, new) => (old == value).then_some(new),
         }
     }
+
+    fn alike(&self, one: &RegisterCall, other: &RegisterCall) -> bool {
+        one == other
+    }
+
+    fn only_reads(&self, call: &RegisterCall) -> bool {
+        matches!(call, RegisterCall::Read(_))
+    }
+}
+
+/// Judges the history of one register, within so many steps of the search; says how many it took.
+///
+/// # Errors
+///
+/// Says which call a register does not have, or cannot understand.
+pub fn judge(recorded: &Recorded<'_>, steps_max: u64) -> Result<(Verdict, u64), Mistake> {
+    let meaning = of_register(recorded)?;
+    if let Some(violated) = meaning.out_of_thin_air {
+        return Ok((violated, 0));
+    }
+    let calls = meaning.parts.into_iter().flatten().filter_map(|meant| {
+        let call = match (meant.seen, meant.left) {
+            (Some(told), None) => RegisterCall::Read(told),
+            (None, Some(new)) => RegisterCall::Write(new),
+            (Some(old), Some(new)) => RegisterCall::CompareAndSet(old, new),
+            // A register has no append, and nothing else leaves and sees no value.
+            (None, None) => return None,
+        };
+        Some(meant.timed(call))
+    });
+    let part: Vec<Timed<RegisterCall>> = calls.collect();
+    Ok(judge_counting(&Register, &[part], steps_max))
 }

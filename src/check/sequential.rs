@@ -117,6 +117,14 @@ impl<S: SequentialSpec> Sequential for OfBytes<'_, S> {
     fn step(&self, state: &S::State, call: &Call) -> Option<S::State> {
         self.0.step(state, &call.request, call.told.as_deref())
     }
+
+    fn alike(&self, one: &Call, other: &Call) -> bool {
+        one == other
+    }
+
+    fn only_reads(&self, call: &Call) -> bool {
+        self.0.only_reads(&call.request)
+    }
 }
 
 /// The calls of a run: first the requests of the setup, then those of the history's entries. `name`

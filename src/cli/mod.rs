@@ -4,6 +4,7 @@
 //! (`exit::Exit`) or an error; errors are printed here, in one line, and give the exit code.
 
 mod broken;
+mod check;
 mod choice;
 mod client;
 mod compare;
@@ -39,6 +40,7 @@ Examples:
   wavetank run FILE --trace text                 read what happened, line by line
   wavetank compare FILE --seeds 0..2000          the same variants in 2000 storms
   wavetank explore sims --time 10m               find seeds that break an expectation
+  wavetank check register HISTORY                judge what some register's clients recorded
   wavetank demo booking semantics                the same on real sockets, narrated
 
 A scenario is a TOML file; `wavetank help COMMAND` says more about each command.";
@@ -67,6 +69,8 @@ enum Command {
     Merge(merge::Arguments),
     /// Run scenarios in two processes and on both simulators, and compare every byte.
     Selfcheck(selfcheck::Arguments),
+    /// Judge a recorded history, also one of somebody else's system.
+    Check(check::Arguments),
     /// Serve a service on a real socket.
     Serve(serve::Arguments),
     /// Call a server on a real socket: one command, or a prompt.
@@ -90,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Explore(arguments) => explore::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Selfcheck(arguments) => selfcheck::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Client(arguments) => client::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

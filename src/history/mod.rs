@@ -3,9 +3,13 @@
 //! A history knows nothing of datagrams, attempts or servers; it is what an outside observer of the
 //! clients could write down, and all that checkers such as linearizability may look at.
 
+mod jepsen_edn;
+mod jepsen_log;
 pub mod json;
 mod kept;
 pub mod plume;
+pub mod recorded;
+mod scan;
 pub mod sessions;
 
 use std::borrow::Cow;
