@@ -199,3 +199,28 @@ fn the_scenario_files_that_are_named_exist() {
     }
     assert!(count > 0, "no document names a scenario");
 }
+
+#[test]
+fn the_walk_through_the_bank_shows_its_files() {
+    let document = text("docs/your-own-service.md");
+    let bank = text("examples/bank.rs");
+    let parts = [
+        (bank.clone(), blocks_of_kind(&document, "rust")),
+        (
+            text("examples/bank.toml"),
+            blocks_of_kind(&document, "scenario"),
+        ),
+    ];
+    let mut shown = 0;
+    for (file, blocks) in parts {
+        for (_, body) in blocks {
+            assert!(file.contains(&body), "not in the example:\n{body}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 5, "{shown} excerpts");
+    assert!(
+        bank.lines().count() < 150,
+        "the page promises less than 150 lines"
+    );
+}
