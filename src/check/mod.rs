@@ -6,6 +6,7 @@
 //!   it, and a [`sequential`] spec is what a service brings for its own runs.
 //! - [`liveness`]: once the faults have ended, calls end in time.
 //! - [`convergence`]: once everything has arrived, all replicas say the same.
+//! - [`commits`]: no replica makes a write visible before those that it depends on.
 //! - [`causal`]: effects are never seen without their causes; and the session guarantees.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
@@ -15,6 +16,7 @@
 
 pub mod causal;
 pub(crate) mod cite;
+pub mod commits;
 pub mod convergence;
 pub mod effects;
 pub mod executions;
@@ -43,21 +45,51 @@ pub enum Check {
     Effects,
     /// Whether each operation seems to take effect at one instant between its begin and its end.
     Linearizable,
+    /// Whether no replica, and no client, sees an effect before its cause, and all agree in the end on the
+    /// order of the writes of a key.
+    Causal,
+    /// Causal memory, which is told of a run and promised by no service here.
+    CausalMemory,
+    /// Whether a session sees what it has written.
+    ReadYourWrites,
+    /// Whether a session never sees something older than it has seen.
+    MonotonicReads,
+    /// Whether whoever sees a write of a session sees its earlier ones.
+    MonotonicWrites,
+    /// Whether whoever sees a write sees what its session had read before.
+    WritesFollowReads,
+    /// Whether all servers say the same in the end.
+    Convergence,
     /// Whether every call of a fresh client ends in time once the faults have ended.
     Liveness,
 }
 
 impl Check {
     /// Every check, in the order of reports.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 11] = [
         Self::Executions,
         Self::Effects,
         Self::Linearizable,
+        Self::Causal,
+        Self::CausalMemory,
+        Self::ReadYourWrites,
+        Self::MonotonicReads,
+        Self::MonotonicWrites,
+        Self::WritesFollowReads,
+        Self::Convergence,
         Self::Liveness,
     ];
 
-    /// Those that are made unless a scenario says otherwise.
+    /// Those that are made unless a service or a scenario says otherwise.
     pub const USUAL: [Self; 2] = [Self::Executions, Self::Effects];
+
+    /// The session guarantees.
+    pub const OF_SESSIONS: [Self; 4] = [
+        Self::ReadYourWrites,
+        Self::MonotonicReads,
+        Self::MonotonicWrites,
+        Self::WritesFollowReads,
+    ];
 
     /// The name in scenarios and reports.
     #[must_use]
@@ -66,6 +98,13 @@ impl Check {
             Self::Executions => "executions",
             Self::Effects => "effects",
             Self::Linearizable => "linearizable",
+            Self::Causal => "causal",
+            Self::CausalMemory => "causal-memory",
+            Self::ReadYourWrites => "read-your-writes",
+            Self::MonotonicReads => "monotonic-reads",
+            Self::MonotonicWrites => "monotonic-writes",
+            Self::WritesFollowReads => "writes-follow-reads",
+            Self::Convergence => "convergence",
             Self::Liveness => "liveness",
         }
     }

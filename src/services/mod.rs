@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::check::Check;
 use crate::check::sequential::Specification;
 use crate::history::Outcome;
+use crate::history::sessions::AccessKind;
 use crate::host::Task;
 use crate::id::OperationId;
 use crate::rpc::called::Called;
@@ -133,6 +134,22 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// What it promises, done one request after the other, for the check `linearizable`. Unless a
     /// service says otherwise, it has no such specification, and the check is refused.
     fn spec(&self) -> Option<Box<dyn Specification>> {
+        None
+    }
+
+    /// Whether it is a store of values by keys, with a word on each call in [`Self::access`]: then runs
+    /// can be judged by the checks of causal consistency.
+    fn is_store(&self) -> bool {
+        false
+    }
+
+    /// Of a store: whether a call reads or writes, which key, and which value. A read that was not
+    /// answered has none, nor has one of a key that nobody has written.
+    fn access(
+        &self,
+        _request: &[u8],
+        _reply: Option<&[u8]>,
+    ) -> Option<(AccessKind, String, Option<String>)> {
         None
     }
 

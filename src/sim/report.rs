@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::effects::{self, Spec};
-use crate::check::{Verdict, cite, executions, liveness, sequential};
+use crate::check::{Verdict, cite, convergence, executions, liveness, sequential};
 use crate::clock::Time;
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::id::OperationId;
 use crate::seed::Seed;
 use crate::services::Command;
 use crate::services::words::Words;
+use crate::sim::causal;
 use crate::sim::replay::Replay;
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
 use crate::sim::simulation::{self, Run, SetupError};
@@ -140,6 +141,13 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
             effects::judge(&applied, &told, &asked, &mut Replay::of(variant), names)
         }
         Check::Linearizable => linearizable(variant, run, detail),
+        Check::Causal => causal::judge(variant, run, detail),
+        Check::CausalMemory
+        | Check::ReadYourWrites
+        | Check::MonotonicReads
+        | Check::MonotonicWrites
+        | Check::WritesFollowReads => causal::judge_sessions(variant, run, detail, check),
+        Check::Convergence => convergence::judge(&run.replicas),
         Check::Liveness => {
             let bound = variant
                 .liveness
@@ -176,7 +184,7 @@ fn linearizable(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
 }
 
 /// In which lines of the trace each operation begins and ends; nothing if the trace was not kept.
-fn lines_of_operations(run: &Run, detail: Detail) -> BTreeMap<OperationId, Vec<u32>> {
+pub(super) fn lines_of_operations(run: &Run, detail: Detail) -> BTreeMap<OperationId, Vec<u32>> {
     let mut lines: BTreeMap<OperationId, Vec<u32>> = BTreeMap::new();
     if detail == Detail::Trace {
         for (number, line) in (1..).zip(&run.lines) {

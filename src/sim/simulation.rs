@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::check::convergence::Replica;
 use crate::check::liveness::FreshCall;
 use crate::clock::Time;
 use crate::history::{History, Outcome, OutcomeKind, Told};
@@ -35,7 +36,9 @@ use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Client, Command};
 use crate::sim::course::{Act, Course, Progress};
-use crate::sim::scenario::{Backend, FinalCommand, OBSERVER, Script, Step, Variant, Wire};
+use crate::sim::scenario::{
+    Backend, Check, FinalCommand, Liveness, OBSERVER, Script, Step, Variant, Wire,
+};
 use crate::sim::stages::Stages;
 use crate::trace::{Coverage, Detail, Line, Recorded, Recorder};
 
@@ -66,6 +69,8 @@ pub struct Run {
     pub finals: Vec<(String, String)>,
     /// The calls that the observer then made for the check `liveness`, and how they ended.
     pub fresh_calls: Vec<FreshCall>,
+    /// What each server then said of its state, for the check `convergence`.
+    pub replicas: Vec<Replica>,
     /// Why the run came to no end, if so.
     pub unfinished: Option<String>,
 }
@@ -111,7 +116,7 @@ pub fn run(
     for (number, stage) in (0..variant.clients.len()).zip(stages.setup_stages(variant)) {
         mains.push(client_main(variant, number, stage, stages.story, &outcomes));
     }
-    if !variant.expect.finals.is_empty() || variant.liveness.is_some() {
+    if variant.has_observer() {
         stages.observer = Some(HostId(u16_of(names.len())));
         names.push(OBSERVER.to_owned());
         mains.push(observer_main(variant, stages.story + 1, &outcomes));
@@ -133,6 +138,7 @@ pub fn run(
         setup_error,
         finals,
         fresh_calls,
+        replicas,
     } = outcomes.take();
     if let Some(error) = setup_error {
         return Err(error);
@@ -156,6 +162,7 @@ pub fn run(
         coverage,
         finals,
         fresh_calls,
+        replicas,
         unfinished,
     })
 }
@@ -170,6 +177,7 @@ pub(super) struct Outcomes {
     pub(super) setup_error: Option<SetupError>,
     finals: Vec<(String, String)>,
     fresh_calls: Vec<FreshCall>,
+    replicas: Vec<Replica>,
 }
 
 pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;
@@ -403,13 +411,50 @@ impl Player {
             let mut outcomes = self.outcomes.borrow_mut();
             outcomes.finals.push((line.clone(), told));
         }
-        let calls = variant.liveness.iter().flat_map(|liveness| &liveness.calls);
-        for (line, commands) in calls {
-            for command in commands {
+        if variant.checks.contains(&Check::Convergence) {
+            self.compare_servers(variant).await;
+        }
+        if let Some(liveness) = &variant.liveness {
+            self.call_afresh(liveness, variant).await;
+        }
+    }
+
+    /// Asks every server for its whole state.
+    async fn compare_servers(&mut self, variant: &Variant) {
+        let probes = variant.application.probes();
+        for (place, server) in variant.servers.iter().enumerate() {
+            self.client.rpc().move_to(place);
+            let mut state = Ok(Vec::new());
+            for probe in &probes {
+                let outcome = self.ask(probe).await;
+                let told = in_words(&outcome, variant);
+                state = match (state, outcome.kind) {
+                    (Ok(mut said), OutcomeKind::Ok) => {
+                        said.push((variant.application.describe_request(&probe.body), told));
+                        Ok(said)
+                    }
+                    (Ok(_), _) => Err(told),
+                    (silent, _) => silent,
+                };
+            }
+            let name = server.clone();
+            let mut outcomes = self.outcomes.borrow_mut();
+            outcomes.replicas.push(Replica { name, state });
+        }
+    }
+
+    /// Makes the calls of a fresh client, at every server.
+    async fn call_afresh(&mut self, liveness: &Liveness, variant: &Variant) {
+        for (place, server) in variant.servers.iter().enumerate() {
+            self.client.rpc().move_to(place);
+            for (line, command) in liveness.each_call() {
                 let began = self.host.now();
                 let outcome = self.ask(command).await;
                 let call = FreshCall {
-                    command: line.clone(),
+                    command: match variant.servers.len() {
+                        1 => line.to_owned(),
+                        _ => format!("{line} at {server}"),
+                    },
                     is_answered: outcome.kind == OutcomeKind::Ok
                         || matches!(outcome.told, Told::Reply(_)),
                     told: in_words(&outcome, variant),

@@ -416,7 +416,11 @@ impl Event {
     const fn is_for_checks(&self) -> bool {
         matches!(
             self,
-            Self::Execute { .. } | Self::Complete { .. } | Self::Commit(_) | Self::Outcome { .. }
+            Self::Execute { .. }
+                | Self::Complete { .. }
+                | Self::Commit(_)
+                | Self::Crash { .. }
+                | Self::Outcome { .. }
         )
     }
 }

@@ -45,12 +45,38 @@ pub(super) fn checks(
         let message = "`liveness` is not judged; expected it among the `checks`";
         return Err(source.error(table.span.start, message));
     }
-    if let (Some(at), None) = (place(Check::Linearizable), application.spec()) {
-        let name = application.name();
-        let message = format!("{name} has no sequential specification, which `linearizable` needs");
-        return Err(source.error(at, message));
+    for &(check, at) in &asked_at {
+        if let Some(why) = cannot_judge(check, application) {
+            let message = format!(
+                "{} {why}, which `{}` needs",
+                application.name(),
+                check.name()
+            );
+            return Err(source.error(at, message));
+        }
     }
     Ok(asked_at)
+}
+
+/// What a service does not have that a check needs.
+fn cannot_judge(check: Check, application: &dyn Application) -> Option<&'static str> {
+    let servers = application.servers().len();
+    match check {
+        Check::Executions | Check::Liveness => None,
+        Check::Effects => (servers > 1).then_some("has several servers, and not one state"),
+        Check::Linearizable => {
+            (application.spec().is_none()).then_some("has no sequential specification")
+        }
+        Check::Causal
+        | Check::CausalMemory
+        | Check::ReadYourWrites
+        | Check::MonotonicReads
+        | Check::MonotonicWrites
+        | Check::WritesFollowReads => {
+            (!application.is_store()).then_some("has no reads and writes of keys")
+        }
+        Check::Convergence => (servers == 1).then_some("has no second server"),
+    }
 }
 
 /// The calls of a fresh client, and how long each may take. `at` is where the file asks for the check.

@@ -363,6 +363,25 @@ pub(super) struct Expect {
     pub(super) effects: Option<At<Word<Expected>>>,
     /// The verdict on linearizable.
     pub(super) linearizable: Option<At<Word<Expected>>>,
+    /// The verdict on causal.
+    pub(super) causal: Option<At<Word<Expected>>>,
+    /// The verdict on causal-memory.
+    #[serde(rename = "causal-memory")]
+    pub(super) causal_memory: Option<At<Word<Expected>>>,
+    /// The verdict on read-your-writes.
+    #[serde(rename = "read-your-writes")]
+    pub(super) read_your_writes: Option<At<Word<Expected>>>,
+    /// The verdict on monotonic-reads.
+    #[serde(rename = "monotonic-reads")]
+    pub(super) monotonic_reads: Option<At<Word<Expected>>>,
+    /// The verdict on monotonic-writes.
+    #[serde(rename = "monotonic-writes")]
+    pub(super) monotonic_writes: Option<At<Word<Expected>>>,
+    /// The verdict on writes-follow-reads.
+    #[serde(rename = "writes-follow-reads")]
+    pub(super) writes_follow_reads: Option<At<Word<Expected>>>,
+    /// The verdict on convergence.
+    pub(super) convergence: Option<At<Word<Expected>>>,
     /// The verdict on liveness.
     pub(super) liveness: Option<At<Word<Expected>>>,
     /// How operations end, by operations such as "alice#1".
@@ -380,6 +399,13 @@ impl Expect {
             Check::Executions => (check, &self.executions),
             Check::Effects => (check, &self.effects),
             Check::Linearizable => (check, &self.linearizable),
+            Check::Causal => (check, &self.causal),
+            Check::CausalMemory => (check, &self.causal_memory),
+            Check::ReadYourWrites => (check, &self.read_your_writes),
+            Check::MonotonicReads => (check, &self.monotonic_reads),
+            Check::MonotonicWrites => (check, &self.monotonic_writes),
+            Check::WritesFollowReads => (check, &self.writes_follow_reads),
+            Check::Convergence => (check, &self.convergence),
             Check::Liveness => (check, &self.liveness),
         });
         verdicts.filter_map(|(check, verdict)| Some((check, verdict.as_ref()?)))

@@ -143,6 +143,13 @@ impl Variant {
         self.servers.iter().cloned().chain(clients).collect()
     }
 
+    /// Whether somebody asks something when the story is over.
+    pub(crate) fn has_observer(&self) -> bool {
+        !self.expect.finals.is_empty()
+            || self.liveness.is_some()
+            || self.checks.contains(&Check::Convergence)
+    }
+
     /// The commands of the setup, in the order in which they are performed, and whose they are.
     pub fn setup_commands(&self) -> impl Iterator<Item = (HostId, &Command)> {
         let steps = self.client_ids().zip(&self.clients);
@@ -341,6 +348,14 @@ pub struct Liveness {
     pub calls: Vec<(String, Vec<Command>)>,
     /// How long each command may take.
     pub within: Duration,
+}
+
+impl Liveness {
+    /// Every call, with the line that it stands in.
+    pub(crate) fn each_call(&self) -> impl Iterator<Item = (&str, &Command)> {
+        let lines = self.calls.iter();
+        lines.flat_map(|(line, commands)| commands.iter().map(move |each| (line.as_str(), each)))
+    }
 }
 
 /// A command at the end of a run, and what it must say.
