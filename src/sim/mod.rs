@@ -13,6 +13,7 @@ pub mod explored;
 pub mod hold;
 #[cfg(test)]
 pub(crate) mod moody;
+mod player;
 pub mod replay;
 pub mod report;
 pub mod scenario;
