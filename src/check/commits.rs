@@ -97,6 +97,7 @@ mod tests {
             operation: None,
             version,
             needs: needs.into(),
+            stalled: None,
             text: format!("k {version}").into(),
         }
     }

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use crate::check::causal::{History, Judge};
 use crate::check::{Check, Verdict, cite, commits};
+use crate::clock::ms;
 use crate::history::sessions::{Access, SessionHistory};
 use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
 use crate::id::{HostId, OperationId};
 use crate::rpc::StateKind;
+use crate::sim::compare::{Latencies, merge_counts};
 use crate::sim::report::lines_of_operations;
 use crate::sim::scenario::Variant;
 use crate::sim::simulation::Run;
-use crate::trace::{Detail, Names};
+use crate::trace::{Detail, Event, Names};
 use crate::wire::SharedBytes;
 
 /// Joins of clocks after which causal memory is not decided: some seconds.
@@ -53,6 +58,83 @@ pub(super) fn judge_sessions(
         .next()
         .expect("each guarantee is judged by its name")
         .1
+}
+
+/// What the replicas of a store kept back for its cause, and what readers saw without one: the price of
+/// causality, and its gain.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Causality {
+    /// Reads that were answered.
+    pub reads: u64,
+    /// Of these, those that saw something older than what their past holds: an effect had been seen, and
+    /// its cause was not there.
+    pub anomalies: u64,
+    /// Commits of writes at replicas, their own not counted.
+    pub commits: u64,
+    /// How long writes waited at a replica for others that they depend on, in virtual ms; those that did
+    /// not wait are not counted.
+    pub stalls_ms: Latencies,
+}
+
+impl Causality {
+    /// What a run shows.
+    pub(super) fn of(variant: &Variant, run: &Run) -> Self {
+        let history = History::new(&sessions(variant, run, Detail::Checks));
+        let judge = Judge::new(&history);
+        let (reads, anomalies) = judge.anomalous_reads();
+        let mut causality = Self {
+            reads,
+            anomalies,
+            ..Self::default()
+        };
+        for line in &run.lines {
+            if let Event::Commit(commit) = &line.event
+                && usize::from(commit.version.replica) != line.host.index()
+            {
+                causality.commits += 1;
+                if let Some(span) = commit.stalled {
+                    causality.stalls_ms.add(ms(span));
+                }
+            }
+        }
+        causality
+    }
+
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Anomalies per 1,000 reads; `None` if there were no reads.
+    #[must_use]
+    pub fn anomalies_per_1000_reads(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let ratio = |part: u64, all: u64| 1000.0 * part as f64 / all as f64;
+        (self.reads > 0).then(|| ratio(self.anomalies, self.reads))
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.reads += other.reads;
+        self.anomalies += other.anomalies;
+        self.commits += other.commits;
+        merge_counts(&mut self.stalls_ms.counts, other.stalls_ms.counts.clone());
+    }
+}
+
+impl Serialize for Causality {
+    /// `reads`, `anomalies`, `anomalies_per_1000_reads`, `commits`, `stalled` (how many) and `stall_ms` with
+    /// its percentiles.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("reads", &self.reads)?;
+        map.serialize_entry("anomalies", &self.anomalies)?;
+        map.serialize_entry("anomalies_per_1000_reads", &self.anomalies_per_1000_reads())?;
+        map.serialize_entry("commits", &self.commits)?;
+        map.serialize_entry("stalled", &self.stalls_ms.count())?;
+        map.serialize_entry("stall_ms", &self.stalls_ms)?;
+        map.end()
+    }
 }
 
 /// What each client read and wrote, in its order.

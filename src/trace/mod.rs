@@ -17,6 +17,7 @@ pub mod text;
 mod words;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::clock::Time;
 use crate::disk::Damage;
@@ -206,6 +207,8 @@ pub struct Commit {
     pub version: Version,
     /// The writes that it depends on.
     pub needs: Rc<[Version]>,
+    /// How long it had waited for them; `None` if it had not.
+    pub stalled: Option<Duration>,
     /// What was written, and which version it is.
     pub text: Rc<str>,
 }

@@ -217,6 +217,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             operation: Some(alice(2)),
             version: version(2),
             needs: [version(1)].into(),
+            stalled: None,
             text: "A (2,0)".into(),
         }),
         Event::Filter {

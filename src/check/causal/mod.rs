@@ -152,6 +152,20 @@ impl<'a> Judge<'a> {
         guarantees::NAMES.map(|name| (name, Verdict::Unknown(reason.clone())))
     }
 
+    /// How many reads there are, and how many of them saw something older than what is in their causal
+    /// past: what patterns WriteCOInitRead and WriteCORead say of one. None, where the order has a cycle.
+    #[must_use]
+    pub fn anomalous_reads(&self) -> (u64, u64) {
+        let reads = || (0..self.history.len()).filter(|&op| self.history.is_read(op));
+        let anomalous = match &self.ordered {
+            Ordered::By(order, _) => reads()
+                .filter(|&read| newer_in_past(self.history, order, read).is_some())
+                .count(),
+            Ordered::Not(_) | Ordered::Cyclic(_) => 0,
+        };
+        (reads().count() as u64, anomalous as u64)
+    }
+
     /// The causal order of a history that is CC; else what CC says, and so all that imply it.
     fn consistent(&self) -> Result<&Order, Verdict> {
         match &self.ordered {
@@ -179,13 +193,9 @@ fn thin_air_read(history: &History) -> Option<String> {
 
 fn write_before_initial_read(history: &History, order: &Order) -> Option<String> {
     let initial = |read: &usize| history.sources[*read] == Source::Initial;
-    let (write, read) = (0..history.len()).filter(initial).find_map(|read| {
-        // If any write of a session is in the past, so is its first.
-        let mut writes = history.writes.of(history.ops[read].key);
-        writes
-            .find(|(_, writes)| order.is_before(history, writes[0], read))
-            .map(|(_, writes)| (writes[0], read))
-    })?;
+    let (write, read) = (0..history.len())
+        .filter(initial)
+        .find_map(|read| Some((newer_in_past(history, order, read)?, read)))?;
     let (write, read) = (history.name(write), history.name(read));
     Some(format!("WriteCOInitRead: {write} is in the past of {read}"))
 }
@@ -195,16 +205,30 @@ fn write_before_read(history: &History, order: &Order) -> Option<String> {
         let Source::Write(seen) = history.sources[read] else {
             return None;
         };
-        // A write between the two has the last one of its session after it, and that one is between
-        // them as well: it cannot be what was seen, or the order had a cycle.
-        last_writes_before(history, order, read)
-            .find(|&newer| order.is_before(history, seen, newer))
-            .map(|newer| (seen, newer, read))
+        Some((seen, newer_in_past(history, order, read)?, read))
     })?;
     let [seen, newer, read] = [seen, newer, read].map(|op| history.name(op));
     Some(format!(
         "WriteCORead: {newer}, in the past of {read}, comes after {seen}, which was read"
     ))
+}
+
+/// A write of a read's key that is in the past of the read, and newer than what it saw.
+fn newer_in_past(history: &History, order: &Order, read: usize) -> Option<usize> {
+    match history.sources[read] {
+        Source::Initial => {
+            // If any write of a session is in the past, so is its first.
+            let mut writes = history.writes.of(history.ops[read].key);
+            writes
+                .find(|(_, writes)| order.is_before(history, writes[0], read))
+                .map(|(_, writes)| writes[0])
+        }
+        // A write between the two has the last one of its session after it, and that one is between
+        // them as well: it cannot be what was seen, or the order had a cycle.
+        Source::Write(seen) => last_writes_before(history, order, read)
+            .find(|&newer| order.is_before(history, seen, newer)),
+        _ => None,
+    }
 }
 
 /// CyclicCF: by what was read, the writes have no order.
