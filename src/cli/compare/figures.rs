@@ -74,6 +74,11 @@ pub(super) fn figures(swept: &Swept) -> Vec<Figure> {
     add("resent\nper op", panel, 2, 0.1, resent);
     let sent = plain(|all| per_operation(all.messages.sent, all));
     add("sent\nper op", None, 2, 0.0, sent);
+    if swept.statistics().any(|each| !each.causality.is_none()) {
+        let panel = Some("anomalies per 1,000 reads");
+        let anomalies = plain(|all| all.causality.anomalies_per_1000_reads());
+        add("anomalies\nper 1,000 reads", panel, 2, 1.0, anomalies);
+    }
     let panel = Some("latency, median (ms)");
     add(
         "p50\nms",

@@ -1,5 +1,6 @@
 //! Comparisons as Markdown, to be pasted into an issue or a note: tables as GitHub reads them.
 
+use crate::cli::compare::causality;
 use crate::cli::compare::notes::Note;
 use crate::cli::compare::swept::Swept;
 use crate::cli::compare::told;
@@ -15,6 +16,11 @@ pub(super) fn comparison(comparison: &Comparison, story: &str, notes: &[Note]) -
     let rows = variants.iter().map(|(name, each)| told::row(name, each));
     let headings = told::COLUMNS.map(|(heading, _)| heading);
     out.push_str(&table(&headings, rows, Align::Left));
+    if let Some(told::Rows { headings, rows }) = causality::rows(comparison) {
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        out.push('\n');
+        out.push_str(&table(&headings, rows.into_iter(), Align::NumbersRight(1)));
+    }
     let counts: Vec<_> = variants
         .iter()
         .map(|(name, each)| (name.as_str(), &each.coverage))

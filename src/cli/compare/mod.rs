@@ -2,6 +2,7 @@
 //!
 //! With `--sweep` it does so once for each value of a key, and `--plot` draws what came out.
 
+mod causality;
 mod decimal;
 mod figures;
 mod markdown;

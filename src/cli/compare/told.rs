@@ -2,6 +2,7 @@
 
 use comfy_table::{LineStyle, TableStyle};
 
+use crate::cli::compare::causality;
 use crate::cli::compare::figures::figures;
 use crate::cli::compare::notes::Note;
 use crate::cli::compare::swept::Swept;
@@ -32,6 +33,10 @@ pub(super) fn comparison(comparison: &Comparison, story: &str, notes: &[Note]) -
     out.push_str(&paragraph("  ", story));
     out.push('\n');
     out.push_str(&rows(comparison));
+    if let Some(rows) = causality::rows(comparison) {
+        out.push('\n');
+        out.push_str(&plain(rows));
+    }
     let coverages = comparison.variants.iter();
     let coverages: Vec<_> = coverages
         .map(|(name, statistics)| (name.as_str(), &statistics.coverage))
@@ -55,19 +60,20 @@ pub(super) fn swept(swept: &Swept, story: &str, notes: &[Note]) -> String {
     );
     out.push_str(&paragraph("  ", story));
     out.push('\n');
-    let rows = swept_rows(swept);
-    let columns: Vec<(&str, u16)> = rows
-        .headings
-        .iter()
-        .map(|each| (each.as_str(), 1))
-        .collect();
+    out.push_str(&plain(swept_rows(swept)));
+    out.push_str(&noted(notes));
+    out
+}
+
+/// A table as text.
+fn plain(rows: Rows) -> String {
+    let headings = rows.headings.iter();
+    let columns: Vec<(&str, u16)> = headings.map(|each| (each.as_str(), 1)).collect();
     let mut table = table(TableStyle::new(), &columns);
     for row in rows.rows {
         table.add_row(row);
     }
-    out.push_str(&text(&table));
-    out.push_str(&noted(notes));
-    out
+    text(&table)
 }
 
 /// A table, not yet laid out.
