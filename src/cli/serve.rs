@@ -21,13 +21,16 @@ use crate::net::real::{Listener, RealWorld, random_seed};
 use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::answer;
 use crate::rpc::server::{RestoreError, RpcServer};
-use crate::rpc::{CacheKind, Semantics};
+use crate::rpc::{CacheKind, Peers, Semantics};
 use crate::seed::Seed;
 use crate::services::Application;
 use crate::services::words::Words;
 
 /// The longest delay that can be asked for: a day. Beyond, nobody would see it end.
 const DELAY_MS_MAX: u32 = 24 * 60 * 60 * 1_000;
+
+/// The setting by which a service says how many servers it has: as many as are named, unless it is set.
+const SERVERS_SETTING: &str = "data_centres";
 
 /// What stands below the options.
 const EXAMPLES: &str = "\
@@ -36,6 +39,7 @@ Examples:
   wavetank serve booking --semantics at-least-once --loss 0.2           loses one datagram in five
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
   wavetank serve booking --data bookings                                keeps what it knows in this directory
+  wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002    one data centre of three
 
 When a server has been started again, and gets a request of before once more, it
   executes it again                       with --reply-cache memory
@@ -50,6 +54,13 @@ The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with 
 pub(crate) struct Arguments {
     /// The service, such as booking.
     service: String,
+    /// Which of the service's servers this is, from 0, where a service has several.
+    #[arg(long, value_name = "N")]
+    id: Option<u16>,
+    /// Another server of the service: its number and where it listens, as in 1=127.0.0.1:3001. Name all of
+    /// them; any may be started first.
+    #[arg(long = "peer", value_name = "N=ADDR", value_parser = parse_peer)]
+    peers: Vec<(u16, String)>,
     /// Where to listen: HOST:PORT, or a port of the loopback network. Port 0 takes any free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     listen: String,
@@ -87,6 +98,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let application = real::application(&arguments.service)?;
     let application = configure(application, arguments)?;
+    let place = Place::of(arguments, &*application)?;
     let reply_cache = arguments.reply_cache()?;
     if arguments.data.is_some() && !application.stores_state() {
         let name = application.name();
@@ -95,12 +107,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         return Err(UsageError(message).into());
     }
     let address = real::addresses(&arguments.listen)?[0];
-    real::block_on(serve(arguments, application, reply_cache, address))
+    real::block_on(serve(arguments, application, &place, reply_cache, address))
 }
 
 async fn serve(
     arguments: &Arguments,
     application: Arc<dyn Application>,
+    place: &Place,
     reply_cache: CacheKind,
     address: SocketAddr,
 ) -> anyhow::Result<Exit> {
@@ -109,14 +122,27 @@ async fn serve(
         let words = Words(application.clone());
         Box::new(move |line: &_, names: &[String]| words.log(line, names)) as Listener
     });
-    let world = RealWorld::new(&["server"], arguments.conditions(), seed, listener);
-    let host = world.host(HostId(0), address.ip());
+    let names: Vec<&str> = place.servers.iter().map(String::as_str).collect();
+    let world = RealWorld::new(&names, arguments.conditions(), seed, listener);
+    let own = place.peers.own;
+    for (number, peer) in (0..).zip(&place.peers.addresses) {
+        if let Some(peer) = peer {
+            world.name_address(*peer, HostId(number));
+        }
+    }
+    let host = world.host(HostId(own), address.ip());
     let mut socket = host
         .bind(address.port())
         .with_context(|| format!("cannot listen on {address}"))?;
     let mut signals = Signals::new().context("cannot listen to signals")?;
-    let (service, format_v1) = (application.service(), application.format_v1());
-    let mut server = RpcServer::new(service, format_v1, arguments.semantics).with_reply_cache(
+    let service = match place.servers.len() {
+        1 => application.service(),
+        // Never of --seed: what one life has drawn, no other is to draw.
+        _ => application.replica(own, random_seed().stream("replica")),
+    };
+    let format_v1 = application.format_v1();
+    let server = RpcServer::new(service, format_v1, arguments.semantics);
+    let mut server = server.with_peers(place.peers.clone()).with_reply_cache(
         reply_cache,
         Limits::default(),
         // Never of --seed: a session of an earlier life is not to be given again.
@@ -170,6 +196,61 @@ fn malformed(server: &RpcServer) -> Option<String> {
         let _infallible = write!(text, "{between}{count} {kind}");
     }
     (all > 0).then(|| format!("ignored {all} datagrams that were no message{text}"))
+}
+
+/// Which of a service's servers this is, and where the others are.
+struct Place {
+    servers: Vec<String>,
+    peers: Peers,
+}
+
+impl Place {
+    fn of(arguments: &Arguments, application: &dyn Application) -> anyhow::Result<Self> {
+        let servers = application.servers();
+        let wrong = |message: String| Err(UsageError(message).into());
+        let (count, name) = (servers.len(), application.name());
+        if count == 1 {
+            if arguments.id.is_some_and(|id| id > 0) || !arguments.peers.is_empty() {
+                return wrong(format!(
+                    "{name} has one server here: leave --id and --peer out"
+                ));
+            }
+            let peers = Peers::default();
+            return Ok(Self { servers, peers });
+        }
+        let own = arguments.id.unwrap_or_default();
+        let mut addresses = vec![None; count];
+        for (number, address) in &arguments.peers {
+            match addresses.get_mut(usize::from(*number)) {
+                Some(place) if place.is_none() && *number != own => {
+                    *place = Some(real::addresses(address)?[0]);
+                }
+                Some(_) if *number == own => {
+                    return wrong(format!(
+                        "--peer {number}={address}: this server is number {own} itself"
+                    ));
+                }
+                Some(_) => return wrong(format!("--peer {number} is there twice")),
+                None => {
+                    let last = count - 1;
+                    return wrong(format!(
+                        "--peer {number}={address}: the servers are 0 to {last}"
+                    ));
+                }
+            }
+        }
+        if usize::from(own) >= count {
+            return wrong(format!("--id {own}: the servers are 0 to {}", count - 1));
+        }
+        let is_missing = |place: &usize| addresses[*place].is_none() && *place != usize::from(own);
+        if let Some(missing) = (0..count).find(is_missing) {
+            return wrong(format!(
+                "{name} has {count} servers: say where number {missing} is, with --peer {missing}=ADDR"
+            ));
+        }
+        let peers = Peers { own, addresses };
+        Ok(Self { servers, peers })
+    }
 }
 
 impl Arguments {
@@ -227,6 +308,13 @@ fn configure(
     if !arguments.facility.is_empty() {
         settings.insert("facilities".to_owned(), arguments.facility.clone().into());
     }
+    let known = application.settings();
+    let counts_servers = known.iter().any(|setting| setting.name == SERVERS_SETTING);
+    if counts_servers && !settings.contains_key(SERVERS_SETTING) && !arguments.peers.is_empty() {
+        let numbers = arguments.peers.iter().map(|(number, _)| *number);
+        let last = numbers.chain(arguments.id).max().unwrap_or_default();
+        settings.insert(SERVERS_SETTING.to_owned(), (i64::from(last) + 1).into());
+    }
     if settings.is_empty() {
         return Ok(application);
     }
@@ -280,6 +368,13 @@ fn parse_delay(text: &str) -> Result<Delay, String> {
     delay.ok_or_else(|| {
         format!("write milliseconds up to {DELAY_MS_MAX}, as in 50, or two of them, as in 20..80")
     })
+}
+
+fn parse_peer(text: &str) -> Result<(u16, String), String> {
+    let parsed = text
+        .split_once('=')
+        .and_then(|(number, address)| Some((number.parse().ok()?, address.to_owned())));
+    parsed.ok_or_else(|| "write N=ADDR, as in 1=127.0.0.1:3001".to_owned())
 }
 
 /// SIGTERM and SIGINT.
