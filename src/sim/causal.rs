@@ -22,42 +22,49 @@ use crate::wire::SharedBytes;
 /// Joins of clocks after which causal memory is not decided: some seconds.
 const JOINS_MAX: u64 = 1_000_000;
 
-/// `causal`: what replicas committed, and what clients saw, by causal consistency and convergence.
-pub(super) fn judge(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
-    let forgets = variant.state == StateKind::Memory;
-    let steps = commits::from_lines(&run.lines, detail, forgets);
-    let by_trace = commits::judge(steps, Names(&run.names));
-    if let Verdict::Violated(_) = by_trace {
-        return by_trace;
+/// The verdicts of those checks of a variant that are about a store: none for other services.
+pub(super) fn judge(variant: &Variant, run: &Run, detail: Detail) -> Vec<(Check, Verdict)> {
+    let of_store = |check: &Check| {
+        let alone = [Check::Causal, Check::CausalMemory];
+        alone.contains(check) || Check::OF_SESSIONS.contains(check)
+    };
+    let checks: Vec<Check> = variant.checks.iter().copied().filter(of_store).collect();
+    if checks.is_empty() {
+        return Vec::new();
     }
     let history = History::new(&sessions(variant, run, detail));
     let judge = Judge::new(&history);
+    let guarantees = judge.session_guarantees();
+    let verdict = |check| match check {
+        Check::Causal => judge_all(variant, run, detail, &judge),
+        Check::CausalMemory => judge.causal_memory(JOINS_MAX),
+        _ => {
+            let mut named = guarantees.iter().filter(|(name, _)| *name == check.name());
+            named
+                .next()
+                .expect("each guarantee is judged by its name")
+                .1
+                .clone()
+        }
+    };
+    checks
+        .into_iter()
+        .map(|check| (check, verdict(check)))
+        .collect()
+}
+
+/// `causal`: what replicas committed, and what clients saw, by causal consistency and convergence.
+fn judge_all(variant: &Variant, run: &Run, detail: Detail, judge: &Judge<'_>) -> Verdict {
+    let forgets = variant.state == StateKind::Memory;
+    let steps = commits::from_lines(&run.lines, detail, forgets);
+    match commits::judge(steps, Names(&run.names)) {
+        Verdict::Valid => {}
+        violated => return violated,
+    }
     match judge.causal_consistency() {
         Verdict::Valid => judge.causal_convergence(),
         other => other,
     }
-}
-
-/// The session guarantees, and causal memory.
-pub(super) fn judge_sessions(
-    variant: &Variant,
-    run: &Run,
-    detail: Detail,
-    check: Check,
-) -> Verdict {
-    let history = History::new(&sessions(variant, run, detail));
-    let judge = Judge::new(&history);
-    if check == Check::CausalMemory {
-        return judge.causal_memory(JOINS_MAX);
-    }
-    let guarantees = judge.session_guarantees();
-    let mut of_check = guarantees
-        .into_iter()
-        .filter(|(name, _)| *name == check.name());
-    of_check
-        .next()
-        .expect("each guarantee is judged by its name")
-        .1
 }
 
 /// What the replicas of a store kept back for its cause, and what readers saw without one: the price of
