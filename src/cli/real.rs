@@ -59,6 +59,33 @@ pub(crate) fn addresses(text: &str) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
+/// Reads `N=ADDR`, the number of a server and its address.
+pub(crate) fn parse_peer(text: &str) -> Result<(u16, String), String> {
+    let parsed = text
+        .split_once('=')
+        .and_then(|(number, address)| Some((number.parse().ok()?, address.to_owned())));
+    parsed.ok_or_else(|| "write N=ADDR, as in 1=127.0.0.1:3001".to_owned())
+}
+
+/// The setting by which a service says how many servers it has: as many as are named, unless it is set.
+pub(crate) const SERVERS_SETTING: &str = "data_centres";
+
+/// Counts the servers by their numbers, where a service wants to know and nobody has said.
+pub(crate) fn count_servers(
+    application: &dyn Application,
+    numbers: impl Iterator<Item = u16>,
+    settings: &mut toml::Table,
+) {
+    let known = application.settings();
+    let is_asked = known.iter().any(|setting| setting.name == SERVERS_SETTING);
+    if let Some(last) = numbers.max()
+        && is_asked
+        && !settings.contains_key(SERVERS_SETTING)
+    {
+        settings.insert(SERVERS_SETTING.to_owned(), (i64::from(last) + 1).into());
+    }
+}
+
 /// Runs a future with sockets, timers and tasks of its own; its tasks end with it.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = runtime::Builder::new_current_thread()

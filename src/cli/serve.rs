@@ -29,9 +29,6 @@ use crate::services::words::Words;
 /// The longest delay that can be asked for: a day. Beyond, nobody would see it end.
 const DELAY_MS_MAX: u32 = 24 * 60 * 60 * 1_000;
 
-/// The setting by which a service says how many servers it has: as many as are named, unless it is set.
-const SERVERS_SETTING: &str = "data_centres";
-
 /// What stands below the options.
 const EXAMPLES: &str = "\
 Examples:
@@ -59,7 +56,7 @@ pub(crate) struct Arguments {
     id: Option<u16>,
     /// Another server of the service: its number and where it listens, as in 1=127.0.0.1:3001. Name all of
     /// them; any may be started first.
-    #[arg(long = "peer", value_name = "N=ADDR", value_parser = parse_peer)]
+    #[arg(long = "peer", value_name = "N=ADDR", value_parser = real::parse_peer)]
     peers: Vec<(u16, String)>,
     /// Where to listen: HOST:PORT, or a port of the loopback network. Port 0 takes any free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
@@ -308,12 +305,9 @@ fn configure(
     if !arguments.facility.is_empty() {
         settings.insert("facilities".to_owned(), arguments.facility.clone().into());
     }
-    let known = application.settings();
-    let counts_servers = known.iter().any(|setting| setting.name == SERVERS_SETTING);
-    if counts_servers && !settings.contains_key(SERVERS_SETTING) && !arguments.peers.is_empty() {
+    if !arguments.peers.is_empty() {
         let numbers = arguments.peers.iter().map(|(number, _)| *number);
-        let last = numbers.chain(arguments.id).max().unwrap_or_default();
-        settings.insert(SERVERS_SETTING.to_owned(), (i64::from(last) + 1).into());
+        real::count_servers(&*application, numbers.chain(arguments.id), &mut settings);
     }
     if settings.is_empty() {
         return Ok(application);
@@ -368,13 +362,6 @@ fn parse_delay(text: &str) -> Result<Delay, String> {
     delay.ok_or_else(|| {
         format!("write milliseconds up to {DELAY_MS_MAX}, as in 50, or two of them, as in 20..80")
     })
-}
-
-fn parse_peer(text: &str) -> Result<(u16, String), String> {
-    let parsed = text
-        .split_once('=')
-        .and_then(|(number, address)| Some((number.parse().ok()?, address.to_owned())));
-    parsed.ok_or_else(|| "write N=ADDR, as in 1=127.0.0.1:3001".to_owned())
 }
 
 /// SIGTERM and SIGINT.

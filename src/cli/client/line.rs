@@ -24,7 +24,7 @@ pub(super) enum Line {
 impl Line {
     /// Reads a line.
     pub(super) fn of_text(application: &dyn Application, text: &str) -> Result<Self, CommandError> {
-        match Self::own(text)? {
+        match Self::own(application, text)? {
             Some(line) => Ok(line),
             None => application.parse(text).map(Self::Perform),
         }
@@ -35,16 +35,19 @@ impl Line {
         application: &dyn Application,
         words: &[&str],
     ) -> Result<Self, CommandError> {
-        match Self::own(&words.join(" "))? {
+        match Self::own(application, &words.join(" "))? {
             Some(line) => Ok(line),
             None => application.parse_words(words).map(Self::Perform),
         }
     }
 
-    /// The words that are the client's own, for every service.
-    fn own(text: &str) -> Result<Option<Self>, CommandError> {
+    /// The words that are the client's own, for every service that has no command of that name.
+    fn own(application: &dyn Application, text: &str) -> Result<Option<Self>, CommandError> {
         let mut words = text.split_whitespace();
         let verb = words.next();
+        if verb == Some(WAIT) && has_command(application, WAIT) {
+            return Ok(None);
+        }
         let rest: Vec<&str> = words.collect();
         let at_end = |message: &str| CommandError {
             message: message.to_owned(),
@@ -78,6 +81,14 @@ impl Line {
     }
 }
 
+/// The client's own command that a service may have, too.
+const WAIT: &str = "wait";
+
+fn has_command(application: &dyn Application, verb: &str) -> bool {
+    let mut usage = application.usage().iter();
+    usage.any(|usage| usage.form.split(' ').next() == Some(verb))
+}
+
 /// Prints what is wrong with a line, and where.
 pub(super) fn complain(line: &str, error: &CommandError) {
     let shown: String = line.trim_end().chars().map(one_column).collect();
@@ -99,7 +110,11 @@ pub(super) fn help(application: &dyn Application, verb: Option<&str>) -> bool {
         ("quit", "End; so do `exit` and Ctrl-D."),
     ];
     let of_service = application.usage().iter();
-    let all = of_service.map(|usage| (usage.form, usage.help)).chain(OWN);
+    let own = OWN.into_iter().filter(|(form, _)| {
+        let verb = form.split(' ').next().unwrap_or_default();
+        !has_command(application, verb)
+    });
+    let all = of_service.map(|usage| (usage.form, usage.help)).chain(own);
     let chosen: Vec<_> = all
         .filter(|(form, _)| verb.is_none_or(|verb| form.split(' ').next() == Some(verb)))
         .collect();

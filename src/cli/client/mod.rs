@@ -9,6 +9,7 @@ mod prompt;
 mod session;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::exit::{Exit, UsageError};
@@ -39,6 +40,10 @@ pub(crate) struct Arguments {
     /// The server's address: HOST:PORT, or a port of this computer.
     #[arg(long, value_name = "ADDR")]
     server: String,
+    /// A server that the session may move to, where a service has several: its number and where it listens,
+    /// as in 1=127.0.0.1:3001. Name all of them, --server too.
+    #[arg(long = "peer", value_name = "N=ADDR", value_parser = real::parse_peer)]
+    peers: Vec<(u16, String)>,
     /// The address to send from, to have a fixed port: ADDR:PORT, as in 0.0.0.0:3001, or a port.
     #[arg(long, value_name = "ADDR", value_parser = parse_bind)]
     bind: Option<SocketAddr>,
@@ -79,6 +84,7 @@ fn parse_bind(text: &str) -> Result<SocketAddr, String> {
 /// Runs the command, or the prompt.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let application = real::application(&arguments.service)?;
+    let application = arguments.configured(application)?;
     let options = arguments.options(application.as_ref())?;
     let words: Vec<&str> = arguments.command.iter().map(String::as_str).collect();
     let line = match Line::of_words(application.as_ref(), &words) {
@@ -89,8 +95,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
     };
     let (server, bind) = arguments.addresses()?;
+    let servers = arguments.servers(&*application)?;
     real::block_on(async {
-        let mut session = Session::new(application, server, bind, options)?;
+        let mut session = Session::new(application, (server, servers), bind, options)?;
         if words.is_empty() {
             prompt::run(&mut session).await
         } else {
@@ -100,6 +107,42 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 impl Arguments {
+    /// The service, with as many servers as are named.
+    fn configured(
+        &self,
+        application: Arc<dyn Application>,
+    ) -> anyhow::Result<Arc<dyn Application>> {
+        let mut settings = toml::Table::new();
+        let numbers = self.peers.iter().map(|(number, _)| *number);
+        real::count_servers(&*application, numbers, &mut settings);
+        if settings.is_empty() {
+            return Ok(application);
+        }
+        let wrong = |error| UsageError(format!("--peer: {error}"));
+        application
+            .configure(&settings)
+            .map_err(|error| wrong(error).into())
+    }
+
+    /// The servers that the session may move to, by their names; none unless they are named.
+    fn servers(&self, application: &dyn Application) -> anyhow::Result<Vec<(String, SocketAddr)>> {
+        let names = application.servers();
+        let mut servers = Vec::new();
+        for (number, address) in &self.peers {
+            let Some(name) = names.get(usize::from(*number)).filter(|_| names.len() > 1) else {
+                let name = application.name();
+                let message = format!("--peer {number}={address}: {name} has no such server");
+                return Err(UsageError(message).into());
+            };
+            if servers.iter().any(|(known, _)| known == name) {
+                let message = format!("--peer {number} is there twice");
+                return Err(UsageError(message).into());
+            }
+            servers.push((name.clone(), real::addresses(address)?[0]));
+        }
+        Ok(servers)
+    }
+
     fn options(&self, application: &dyn Application) -> anyhow::Result<CallOptions> {
         let mut policy = application.policy();
         if let Some(timeout_ms) = self.timeout_ms {

@@ -43,10 +43,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A client of this server that sends from the address `bind`.
+    /// A client of this server, that may move to others and sends from the address `bind`.
     pub(super) fn new(
         application: Arc<dyn Application>,
-        server: SocketAddr,
+        (server, servers): (SocketAddr, Vec<(String, SocketAddr)>),
         bind: SocketAddr,
         options: CallOptions,
     ) -> anyhow::Result<Self> {
@@ -59,7 +59,7 @@ impl Session {
         let socket = host
             .bind(bind.port())
             .with_context(|| format!("cannot send from {bind}"))?;
-        let rpc = RpcClient::new(host.clone(), socket, server, options);
+        let rpc = RpcClient::new(host.clone(), socket, server, options).with_servers(servers);
         Ok(Self {
             client: application.client(rpc),
             application,
