@@ -5,6 +5,8 @@
 //! nothing of them, nor of each other.
 
 pub mod booking;
+pub mod causal;
+pub(crate) mod quoting;
 pub mod words;
 
 use std::fmt;
