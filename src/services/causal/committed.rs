@@ -137,8 +137,12 @@ mod tests {
     #[test]
     fn merging_takes_both_and_closes_gaps() {
         let (mut mine, mut theirs) = (Committed::default(), Committed::default());
-        [1, 4].into_iter().for_each(|number| mine.insert(number, number));
-        (1..=3).chain([6]).for_each(|number| theirs.insert(number, number));
+        [1, 4]
+            .into_iter()
+            .for_each(|number| mine.insert(number, number));
+        (1..=3)
+            .chain([6])
+            .for_each(|number| theirs.insert(number, number));
         theirs.forget(2);
         mine.merge(&theirs);
         assert_eq!((mine.prefix(), mine.everywhere()), (4, 2));
