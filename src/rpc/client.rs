@@ -142,6 +142,13 @@ impl RpcClient {
         self.servers.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The place of the server that it calls among those that it knows, from 0.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        let mut addresses = self.servers.iter().map(|(_, address)| *address);
+        addresses.position(|address| address == self.server)
+    }
+
     /// Calls another server from now on: its place among those that the client knows. A session is one
     /// of a server, and stays behind. Nothing happens if there is no such server.
     pub fn move_to(&mut self, place: usize) {

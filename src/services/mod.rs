@@ -5,6 +5,8 @@
 //! nothing of them, nor of each other.
 
 pub mod booking;
+pub mod causal;
+pub(crate) mod quoting;
 pub mod words;
 
 use std::fmt;
@@ -338,7 +340,10 @@ pub struct SettingError {
 /// Every service of this crate.
 #[must_use]
 pub fn catalogue() -> Vec<Arc<dyn Application>> {
-    vec![Arc::new(booking::Booking::default())]
+    vec![
+        Arc::new(booking::Booking::default()),
+        Arc::new(causal::Causal::default()),
+    ]
 }
 
 /// How long a client goes on listening after the last moment at which a server may still speak.

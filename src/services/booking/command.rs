@@ -10,7 +10,7 @@
 //! auto-book DAYS [--facility FACILITY] [--time 10:00-11:00]
 //! ```
 //!
-//! Names with spaces stand in quotes (see [`words`](super::words)). Whether an interval is empty or
+//! Names with spaces stand in quotes (see `services::quoting`). Whether an interval is empty or
 //! backwards is the server's to say; what is no time of day at all is refused here.
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use crate::services::booking::DEFAULT_FACILITIES;
 use crate::services::booking::codec::{CONFIRMATION, FACILITY, QUERY_DAYS};
 use crate::services::booking::message::{Request, WireTime};
 use crate::services::booking::week::{WEEK_DAYS, parse_day};
-use crate::services::booking::words::{Word, Words};
+use crate::services::quoting::{Word, Words};
 use crate::services::{Command, CommandError, Usage};
 use crate::wire::Limit;
 

@@ -14,7 +14,7 @@ use crate::services::booking::message::{
 use crate::services::booking::week::{
     Interval, Minute, TimeOfDay, WEEK_DAYS, WireDay, WireInterval,
 };
-use crate::services::booking::words::{quote, quote_if_needed};
+use crate::services::quoting::{quote, quote_if_needed};
 
 /// A request, as its client would type it.
 pub(crate) fn request(body: &[u8]) -> String {

@@ -34,7 +34,6 @@ mod load;
 mod records;
 mod spec;
 mod watch;
-mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,6 +44,7 @@ use crate::check::sequential::Specification;
 use crate::rpc::client::RpcClient;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
+use crate::services::quoting::quote;
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
 
 /// The facilities of the seed document, which a server has unless told otherwise.
@@ -94,7 +94,7 @@ impl Booking {
                 )));
             }
             if !seen.insert(name) {
-                return Err(wrong(format!("{} stands twice", words::quote(name))));
+                return Err(wrong(format!("{} stands twice", quote(name))));
             }
         }
         Ok(Self { facilities })
@@ -179,7 +179,7 @@ impl Application for Booking {
     /// A day at a time, so that what is different is said in few words.
     fn probes(&self) -> Vec<Command> {
         let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-        let names = self.facilities.iter().map(|name| words::quote(name));
+        let names = self.facilities.iter().map(|name| quote(name));
         names
             .flat_map(|name| days.map(|day| format!("query {name} {day}")))
             .flat_map(|line| command::parse(&line).expect("a quoted name and a day"))

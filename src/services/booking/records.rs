@@ -35,7 +35,7 @@ use crate::services::booking::monitor::{
 };
 use crate::services::booking::state::{Booking, BookingState, Changed, FacilityId};
 use crate::services::booking::week::{Interval, Minute};
-use crate::services::booking::words::quote;
+use crate::services::quoting::quote;
 use crate::wire::{Limit, Reader, WireError, Writer};
 
 /// The format of all records: another one is refused.

@@ -12,7 +12,7 @@ use crate::services::booking::message::{Ask, Refusal, Reply, Request, Update};
 use crate::services::booking::monitor::Registrations;
 use crate::services::booking::records::{self, Stored};
 use crate::services::booking::state::{BookingState, Changed, FacilityId};
-use crate::services::booking::words::quote;
+use crate::services::quoting::quote;
 use crate::trace::Word;
 use crate::wire::{Reader, WireError, Writer};
 
