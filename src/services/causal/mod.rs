@@ -112,7 +112,23 @@ impl Application for Causal {
     }
 
     fn checks(&self) -> Vec<Check> {
-        vec![Check::Executions]
+        let of_stores = Check::OF_SESSIONS.into_iter();
+        let of_stores = of_stores.chain([Check::Causal, Check::Convergence]);
+        std::iter::once(Check::Executions)
+            .chain(of_stores)
+            .collect()
+    }
+
+    fn is_store(&self) -> bool {
+        true
+    }
+
+    fn access(
+        &self,
+        request: &[u8],
+        reply: Option<&[u8]>,
+    ) -> Option<(AccessKind, String, Option<String>)> {
+        Self::access(self, request, reply)
     }
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {

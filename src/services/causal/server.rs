@@ -252,6 +252,7 @@ impl CausalServer {
             operation: done.about,
             version: done.write.version,
             needs: needs.collect::<Rc<[Version]>>(),
+            stalled: done.since.map(|since| now - since),
             text: describe::commit(done, now).into(),
         });
     }
