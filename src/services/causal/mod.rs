@@ -10,6 +10,7 @@
 //! - [`outgoing`]: own writes, until every other data centre has acknowledged them
 //! - [`server`]: a data centre as a service; [`session`], [`client`]: the other side
 //! - [`message`], [`codec`]: what they say to each other, and as bytes
+//! - `records`, `restore`: all of that as a data centre with a disk stores it and takes it up
 //! - `command`, `describe`: the command grammar, and every message in words
 //!
 //! Deliberately absent: deleting keys, transactions over several keys, data centres that come or go, and
@@ -28,6 +29,8 @@ pub mod write;
 
 mod command;
 mod describe;
+mod records;
+mod restore;
 
 use std::sync::Arc;
 
@@ -129,6 +132,10 @@ impl Application for Causal {
         reply: Option<&[u8]>,
     ) -> Option<(AccessKind, String, Option<String>)> {
         Self::access(self, request, reply)
+    }
+
+    fn stores_state(&self) -> bool {
+        true
     }
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {

@@ -3,7 +3,7 @@
 //! A write is sent to each other data centre until that one has acknowledged it, which means that it has
 //! committed it: after the timeout, doubled each time up to [`SPAN_FACTOR_MAX`] times that, for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Outgoing {
     /// The other data centres, and after which time a write is sent to them again.
     timeouts: BTreeMap<u16, Duration>,
     writes: BTreeMap<u64, Unacknowledged>,
+    /// Numbers of writes that are to be stored again, or erased.
+    changed: BTreeSet<u64>,
 }
 
 /// A write that is to be sent.
@@ -66,6 +68,7 @@ impl Outgoing {
         Self {
             timeouts,
             writes: BTreeMap::new(),
+            changed: BTreeSet::new(),
         }
     }
 
@@ -95,6 +98,7 @@ impl Outgoing {
                 waiting,
                 write,
             };
+            self.changed.insert(unacknowledged.write.sequence);
             self.writes
                 .insert(unacknowledged.write.sequence, unacknowledged);
         }
@@ -106,11 +110,19 @@ impl Outgoing {
             return false;
         };
         let is_new = unacknowledged.waiting.remove(&from).is_some();
-        unacknowledged.has_acknowledgement |= is_new;
+        if is_new {
+            unacknowledged.has_acknowledgement = true;
+            self.changed.insert(sequence);
+        }
         if unacknowledged.waiting.is_empty() {
             self.writes.remove(&sequence);
         }
         is_new
+    }
+
+    /// The numbers of writes that are to be stored again, or erased, since this was asked last.
+    pub fn take_changed(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.changed)
     }
 
     /// What is to be sent now, in order of numbers.

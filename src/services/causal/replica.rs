@@ -65,6 +65,18 @@ pub struct Held {
     pub sequence: u64,
 }
 
+impl Held {
+    /// The write that it is of, as others depend on it.
+    #[must_use]
+    pub fn write(&self, key: &str) -> Dependency {
+        Dependency {
+            version: self.version,
+            sequence: self.sequence,
+            key: key.to_owned(),
+        }
+    }
+}
+
 /// A write that has been committed just now.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -241,6 +253,21 @@ impl Replica {
         {
             self.changed.origins.insert(origin);
         }
+    }
+
+    /// Takes up the clock and the number of the last own write, from a record.
+    pub const fn restore_counts(&mut self, clock: u64, last: u64) {
+        (self.clock, self.last) = (clock, last);
+    }
+
+    /// Takes up what a key holds, from a record.
+    pub fn restore_held(&mut self, key: String, held: Held) {
+        self.keys.insert(key, held);
+    }
+
+    /// Takes up what is committed of an origin, from a record.
+    pub fn restore_committed(&mut self, origin: Origin, committed: Committed) {
+        self.committed.insert(origin, committed);
     }
 
     /// The first of these that has not been committed here, if the mode asks for it.

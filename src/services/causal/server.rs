@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::{OperationId, Version};
-use crate::rpc::service::{Effects, Input, Service, Ticket, TimerKey};
+use crate::rpc::service::{BadRecord, Effects, Input, Record, Service, Ticket, TimerKey};
 use crate::services::causal::codec::entry_bytes;
 use crate::services::causal::committed::Committed;
 use crate::services::causal::describe;
@@ -14,7 +14,9 @@ use crate::services::causal::message::{
     Answer, Ask, Entry, ORIGINS_MAX, PAGE_BYTES_MAX, PeerBody, PeerMessage, Refusal, Reply, Request,
 };
 use crate::services::causal::outgoing::{Outgoing, SPAN_FACTOR_MAX};
+use crate::services::causal::records;
 use crate::services::causal::replica::{Arrived, Done, Held, Mode, Replica};
+use crate::services::causal::restore::restore;
 use crate::services::causal::settings::Settings;
 use crate::services::causal::write::{Dependency, Origin, Write};
 use crate::trace::{Commit, Word};
@@ -382,6 +384,20 @@ impl Service for CausalServer {
             Input::Timer(_) => self.timer = None,
         }
         self.attend(now, effects);
+        let data_centres = self.settings.data_centres;
+        records::store(data_centres, &mut self.replica, &mut self.outgoing, effects);
+    }
+
+    fn restore(
+        &mut self,
+        now: Time,
+        records: &mut dyn Iterator<Item = Record>,
+        effects: &mut Effects,
+    ) -> Result<(), BadRecord> {
+        let state = (&mut self.replica, &mut self.outgoing);
+        restore(now, self.settings.data_centres, records, state)?;
+        self.set_timer(effects);
+        Ok(())
     }
 
     fn is_settled(&self) -> bool {
@@ -391,11 +407,11 @@ impl Service for CausalServer {
 
 fn entry(key: &str, held: &Held) -> Entry {
     Entry {
-        write: Dependency {
-            version: held.version,
-            sequence: held.sequence,
-            key: key.to_owned(),
-        },
+        write: held.write(key),
         value: held.value.clone(),
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
