@@ -39,13 +39,8 @@ pub trait Machine: Network {
     fn host_of(&self, address: SocketAddr) -> HostId;
     /// Records an event in the trace.
     fn record(&self, event: Event);
-    /// Records that a server executed a request; without a reply if it waits.
-    fn record_execution(
-        &self,
-        operation: OperationId,
-        request: &SharedBytes,
-        reply: Option<&SharedBytes>,
-    );
+    /// Records that a server executed a request and completed it.
+    fn record_execution(&self, operation: OperationId, request: &SharedBytes, reply: &SharedBytes);
     /// Records that a client began an operation, given in the service's own encoding.
     fn record_invocation(&self, operation: OperationId, request: &[u8]);
     /// Records how it ended: in the history, and in the trace.
@@ -179,13 +174,13 @@ impl Host {
         self.0.doubt(batch, events);
     }
 
-    /// Records that a server executed a request, both given in the service's own encoding; without a
-    /// reply if the request waits.
+    /// Records that a server executed a request and completed it, both given in the service's own
+    /// encoding.
     pub fn record_execution(
         &self,
         operation: OperationId,
         request: &SharedBytes,
-        reply: Option<&SharedBytes>,
+        reply: &SharedBytes,
     ) {
         self.0.record_execution(operation, request, reply);
     }

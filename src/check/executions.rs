@@ -17,6 +17,9 @@
 //! What ran here must have run under the call's own name: a client that takes the reply to another
 //! call for its own is told ok for what never ran.
 //!
+//! A request that waited when its server crashed, and whose step had stored nothing, left nothing behind:
+//! it was not executed.
+//!
 //! It looks at operations, not at states: that a second run did no harm is for [`effects`] to say.
 //! Operations of the setup are no part of it.
 //!
@@ -113,14 +116,59 @@ impl Runs {
     }
 }
 
+/// Executions as they happen: those that wait and have stored nothing end with their server's life.
+#[derive(Default)]
+struct Lasting<Host> {
+    executions: Vec<Execution>,
+    /// By server, those that may yet have been none.
+    waiting: Vec<(Host, Execution)>,
+}
+
+impl<Host: PartialEq> Lasting<Host> {
+    fn execute(&mut self, execution: Execution, waits_at: Option<Host>) {
+        self.executions.push(execution);
+        self.waiting.extend(waits_at.map(|host| (host, execution)));
+    }
+
+    fn complete(&mut self, operation: OperationId) {
+        self.waiting
+            .retain(|(_, waiting)| waiting.operation != operation);
+    }
+
+    fn crash(&mut self, host: &Host) {
+        let executions = &mut self.executions;
+        self.waiting.retain(|(at, waiting)| {
+            if at == host
+                && let Some(place) = executions.iter().rposition(|each| each == waiting)
+            {
+                executions.remove(place);
+            }
+            at != host
+        });
+    }
+}
+
 /// What a recorder kept, for [`judge`].
 #[must_use]
 pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>) {
-    let mut executions = Vec::new();
+    let mut lasting = Lasting::default();
     let mut told = Vec::new();
     for (line, recorded) in cite::numbers(detail).zip(lines) {
         match &recorded.event {
-            &Event::Execute { operation, .. } => executions.push(Execution { operation, line }),
+            &Event::Execute {
+                operation,
+                ref reply,
+                stored,
+                ..
+            } => {
+                let waits = reply.is_none() && !stored;
+                lasting.execute(
+                    Execution { operation, line },
+                    waits.then_some(recorded.host),
+                );
+            }
+            Event::Complete { operation, .. } => lasting.complete(*operation),
+            Event::Crash { .. } => lasting.crash(&recorded.host),
             Event::Outcome { operation, outcome } => told.push(Told {
                 operation: *operation,
                 kind: outcome.kind,
@@ -129,7 +177,7 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
             _ => {}
         }
     }
-    (executions, told)
+    (lasting.executions, told)
 }
 
 /// Judges a run whose trace was not kept.
@@ -164,16 +212,23 @@ pub fn judge_counts(executed: &[OperationId], history: &History, names: Names<'_
 #[must_use]
 pub fn from_trace(trace: &TraceFile) -> (Vec<Execution>, Vec<Told>) {
     let names = Names(&trace.header.hosts);
-    let mut executions = Vec::new();
+    let mut lasting = Lasting::default();
     let mut told = Vec::new();
     for row in &trace.rows {
+        if row.event == "crash" {
+            lasting.crash(&row.host.as_str());
+        }
         let operation = row.operation.as_deref();
         let Some(operation) = operation.and_then(|name| names.find_operation(name)) else {
             continue;
         };
         let line = row.number;
         if row.event == "execute" {
-            executions.push(Execution { operation, line });
+            let waits = row.reply.is_none() && !row.stored;
+            let waits_at = waits.then_some(row.host.as_str());
+            lasting.execute(Execution { operation, line }, waits_at);
+        } else if row.event == "complete" {
+            lasting.complete(operation);
         } else if let Some(outcome) = &row.outcome {
             told.push(Told {
                 operation,
@@ -182,7 +237,7 @@ pub fn from_trace(trace: &TraceFile) -> (Vec<Execution>, Vec<Told>) {
             });
         }
     }
-    (executions, told)
+    (lasting.executions, told)
 }
 
 fn ran_again(operation: OperationId, lines: &[u32], names: Names<'_>) -> cite::Violation {
@@ -208,7 +263,7 @@ fn never_ran(told: &Told, names: Names<'_>) -> cite::Violation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::sample::{alice, hosts, lost_cancel_reply};
+    use crate::trace::sample::{alice, hosts, line, lost_cancel_reply};
 
     fn run(number: u32, line: u32) -> Execution {
         Execution {
@@ -252,6 +307,37 @@ mod tests {
             verdict(&[], &[ok(1, 0)]),
             "violated  alice#1 was told ok but never ran"
         );
+    }
+
+    #[test]
+    fn what_waited_and_stored_nothing_was_not_executed_if_its_server_crashed() {
+        let crash = || Event::Crash {
+            fault: 1,
+            in_disk_operation: false,
+            disk: crate::disk::Damage::default(),
+        };
+        let wait = |stored| Event::Execute {
+            operation: alice(1),
+            request: b"acquire"[..].into(),
+            reply: None,
+            stored,
+            recovered: false,
+        };
+        let complete = || Event::Complete {
+            operation: alice(1),
+            reply: b"granted"[..].into(),
+            recovered: false,
+        };
+        let judged = |events: [Event; 3]| {
+            let lines: Vec<Line> = (0..)
+                .zip(events)
+                .map(|(at, event)| line(at, event))
+                .collect();
+            [Detail::Trace, Detail::Checks].map(|detail| from_lines(&lines, detail).0.len())
+        };
+        assert_eq!(judged([wait(false), crash(), wait(false)]), [1, 1]);
+        assert_eq!(judged([wait(true), crash(), wait(false)]), [2, 2]);
+        assert_eq!(judged([wait(false), complete(), crash()]), [1, 1]);
     }
 
     #[test]

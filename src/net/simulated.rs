@@ -193,12 +193,7 @@ impl Machine for SimHost {
         }
     }
 
-    fn record_execution(
-        &self,
-        operation: OperationId,
-        request: &SharedBytes,
-        reply: Option<&SharedBytes>,
-    ) {
+    fn record_execution(&self, operation: OperationId, request: &SharedBytes, reply: &SharedBytes) {
         let mut world = self.world.borrow_mut();
         if world.is_alive(self.life()) {
             world.record_execution(self.me, operation, request, reply);

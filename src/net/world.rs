@@ -248,7 +248,7 @@ impl World {
         host: HostId,
         operation: OperationId,
         request: &SharedBytes,
-        reply: Option<&SharedBytes>,
+        reply: &SharedBytes,
     ) {
         self.recorder
             .record_execution(self.now, host, operation, request, reply);

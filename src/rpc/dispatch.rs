@@ -102,7 +102,13 @@ impl Dispatch {
         } = executed;
         let operation = pending.caller.operation;
         let Some(reply) = effects.reply_to(ticket) else {
-            out.record_execution(operation, body, None);
+            out.record(Event::Execute {
+                operation,
+                request: body.clone(),
+                reply: None,
+                stored: effects.stores(),
+                recovered: false,
+            });
             self.waiting.insert(ticket, *pending);
             if let Some(cache) = self.cache.as_mut().filter(|_| effects.stores()) {
                 cache.wait(pending.id());
@@ -110,7 +116,7 @@ impl Dispatch {
             return self.carry_out(now, effects, out);
         };
         let answer = self.complete(now, pending, reply);
-        out.record_execution(operation, body, Some(&answer.body));
+        out.record_execution(operation, body, &answer.body);
         if effects.len() == 1 {
             return answer.send(pending, out);
         }

@@ -17,17 +17,18 @@ pub trait Output {
     /// Records an event.
     fn record(&mut self, event: Event);
 
-    /// Records that a request was executed; without a reply if it waits.
+    /// Records that a request was executed and completed.
     fn record_execution(
         &mut self,
         operation: OperationId,
         request: &SharedBytes,
-        reply: Option<&SharedBytes>,
+        reply: &SharedBytes,
     ) {
         self.record(Event::Execute {
             operation,
             request: request.clone(),
-            reply: reply.cloned(),
+            reply: Some(reply.clone()),
+            stored: false,
             recovered: false,
         });
     }
@@ -147,7 +148,7 @@ impl Output for Outlet<'_> {
         &mut self,
         operation: OperationId,
         request: &SharedBytes,
-        reply: Option<&SharedBytes>,
+        reply: &SharedBytes,
     ) {
         self.host.record_execution(operation, request, reply);
     }

@@ -72,6 +72,9 @@ pub enum Event {
         request: SharedBytes,
         /// The reply, or `None` if the request waits.
         reply: Option<SharedBytes>,
+        /// Of a request that waits: whether its step has stored anything. If not, nothing is left of it when
+        /// its server crashes.
+        stored: bool,
         /// Whether an earlier life did it, and was found to have done so when its disk was opened again.
         recovered: bool,
     },

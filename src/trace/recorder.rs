@@ -48,6 +48,8 @@ pub struct Recorder {
     coverage: Coverage,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
+    /// Requests that wait and have stored nothing, each with its server.
+    waiting: Vec<(HostId, OperationId)>,
     history: History,
 }
 
@@ -73,6 +75,7 @@ impl Recorder {
             coverage: Coverage::default(),
             lines: Vec::new(),
             executed: Vec::new(),
+            waiting: Vec::new(),
             history: History::default(),
         }
     }
@@ -141,9 +144,27 @@ impl Recorder {
             return;
         }
         match &event {
-            Event::Execute { operation, .. } => self.executed.push(*operation),
+            Event::Execute {
+                operation,
+                reply,
+                stored,
+                ..
+            } => {
+                self.executed.push(*operation);
+                if reply.is_none() && !stored {
+                    self.waiting.push((host, *operation));
+                }
+            }
             Event::Send { .. } | Event::Receive { .. } | Event::Outcome { .. } => {}
-            other => self.coverage.count(other),
+            Event::Complete { operation, .. } => {
+                self.waiting.retain(|(_, waiting)| waiting != operation);
+            }
+            other => {
+                if let Event::Crash { .. } = other {
+                    self.forget_waiting(host);
+                }
+                self.coverage.count(other);
+            }
         }
         let kept = match self.detail {
             Detail::Trace => true,
@@ -163,6 +184,20 @@ impl Recorder {
         }
     }
 
+    /// A host has crashed: of requests that waited there and had stored nothing, nothing is left, and it
+    /// is as if they had never been executed.
+    fn forget_waiting(&mut self, host: HostId) {
+        let executed = &mut self.executed;
+        self.waiting.retain(|&(at, operation)| {
+            if at == host
+                && let Some(place) = executed.iter().rposition(|run| *run == operation)
+            {
+                executed.remove(place);
+            }
+            at != host
+        });
+    }
+
     /// Whether every event is kept or looked at: if not, nobody need make those that checkers do not
     /// read.
     #[must_use]
@@ -170,21 +205,22 @@ impl Recorder {
         self.wants_all
     }
 
-    /// Records that a host executed a request. No event is made of it where only counts are kept.
+    /// Records that a host executed a request and completed it. No event is made of it where only counts are kept.
     pub fn record_execution(
         &mut self,
         now: Time,
         host: HostId,
         operation: OperationId,
         request: &SharedBytes,
-        reply: Option<&SharedBytes>,
+        reply: &SharedBytes,
     ) {
         if self.detail != Detail::Counts {
-            let (request, reply) = (request.clone(), reply.cloned());
+            let (request, reply) = (request.clone(), Some(reply.clone()));
             let event = Event::Execute {
                 operation,
                 request,
                 reply,
+                stored: false,
                 recovered: false,
             };
             self.record(now, host, event);
@@ -234,7 +270,8 @@ impl Recorder {
 pub struct Recorded {
     /// The trace in its canonical order: by time, then host, then order within the host.
     pub lines: Vec<Line>,
-    /// Whose requests were executed, once for each execution, whatever the detail.
+    /// Whose requests were executed, once for each execution, whatever the detail. Not among them are
+    /// those that waited when their server crashed and had stored nothing.
     pub executed: Vec<OperationId>,
     /// The history.
     pub history: History,

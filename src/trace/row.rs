@@ -103,6 +103,9 @@ pub struct Row {
     /// The reply that an execution or a completion gave; absent where the request waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
+    /// For an execution that waits: whether its step has stored anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stored: bool,
     /// For an execution or a completion: whether an earlier life did it, and its disk shows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,

@@ -132,6 +132,7 @@ fn execute(reply: &str) -> Event {
         operation: alice(1),
         request: bytes("cancel CONF000001"),
         reply: Some(bytes(reply)),
+        stored: false,
         recovered: false,
     }
 }
@@ -206,6 +207,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             operation: alice(0),
             request: bytes("book A"),
             reply: None,
+            stored: true,
             recovered: false,
         },
         Event::Complete {

@@ -53,10 +53,12 @@ impl Row {
                 operation,
                 request,
                 reply,
+                stored,
                 recovered,
             } => {
                 self.name(*operation, names);
                 self.note_recovered(*recovered);
+                self.stored = *stored;
                 let request = describe.request(request);
                 let reply = reply.as_deref().map(|reply| describe.reply(reply));
                 let told = reply.as_deref().unwrap_or("waits");

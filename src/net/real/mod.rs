@@ -333,20 +333,16 @@ impl Machine for RealHost {
         self.world.record(self.me, event);
     }
 
-    fn record_execution(
-        &self,
-        operation: OperationId,
-        request: &SharedBytes,
-        reply: Option<&SharedBytes>,
-    ) {
+    fn record_execution(&self, operation: OperationId, request: &SharedBytes, reply: &SharedBytes) {
         if self.world.is_heard() {
-            let (request, reply) = (request.clone(), reply.cloned());
+            let (request, reply) = (request.clone(), Some(reply.clone()));
             self.world.record(
                 self.me,
                 Event::Execute {
                     operation,
                     request,
                     reply,
+                    stored: false,
                     recovered: false,
                 },
             );
