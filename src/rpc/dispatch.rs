@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use crate::clock::Time;
 use crate::id::{ClientId, ClientKey, OperationId, RequestId};
 use crate::net::{Kind, Label};
-use crate::rpc::message::Message;
+use crate::rpc::message::{Message, Refused};
 use crate::rpc::output::Output;
 use crate::rpc::reply_cache::ReplyCache;
 use crate::rpc::service::{Caller, Effect, Effects, Ticket};
 use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
-use crate::trace::Event;
+use crate::trace::{Event, Filtered};
 use crate::wire::{SharedBytes, Writer};
 
 /// Carries out what steps bring about.
@@ -267,6 +267,23 @@ pub(super) fn send(
         let datagram = message(client).encode();
         out.send(pending.caller.address, datagram.into(), Some(label));
     }
+}
+
+/// Records what is done with a request instead of executing it.
+pub(super) fn filtered(out: &mut dyn Output, pending: &Pending, instead: Filtered) {
+    let operation = pending.caller.operation;
+    out.record(Event::Filter { operation, instead });
+}
+
+/// Refuses a request, and records that.
+pub(super) fn refuse(out: &mut dyn Output, pending: &Pending, instead: Filtered, reason: Refused) {
+    filtered(out, pending, instead);
+    let sequence = pending.sequence;
+    send(out, pending, Kind::Reply, |client| Message::Refused {
+        client,
+        sequence,
+        reason,
+    });
 }
 
 /// Records an event that no checker needs.

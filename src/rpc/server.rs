@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::disk::{Batch, Store, StoreError};
 use crate::id::{ClientId, ClientKey};
 use crate::net::Kind;
-use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, send, tell};
+use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, filtered, refuse, send, tell};
 use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
 use crate::rpc::origin::Origin;
@@ -148,6 +148,16 @@ impl RpcServer {
         self.effects.clear();
         self.disk = Some(disk);
         Ok(self)
+    }
+
+    /// The same server in a later life, whose earlier ones left nothing behind.
+    #[must_use]
+    pub fn begin_again(mut self, now: Time) -> Self {
+        self.service.begin_again(now, &mut self.effects);
+        let mut held = Held::default();
+        self.dispatch.carry_out(now, &self.effects, &mut held);
+        self.effects.clear();
+        self
     }
 
     /// How many datagrams were no message, by kind of mistake.
@@ -479,20 +489,4 @@ impl Disk {
         batch.clear();
         committed
     }
-}
-
-/// Records what is done with a request instead of executing it.
-fn filtered(out: &mut dyn Output, pending: &Pending, instead: Filtered) {
-    let operation = pending.caller.operation;
-    out.record(Event::Filter { operation, instead });
-}
-
-fn refuse(out: &mut dyn Output, pending: &Pending, instead: Filtered, reason: Refused) {
-    filtered(out, pending, instead);
-    let sequence = pending.sequence;
-    send(out, pending, Kind::Reply, |client| Message::Refused {
-        client,
-        sequence,
-        reason,
-    });
 }

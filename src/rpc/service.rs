@@ -45,6 +45,11 @@ pub trait Service {
         true
     }
 
+    /// Begins a life whose earlier ones left nothing behind, as their state was in memory. It comes before
+    /// the first step. The effects may set timers, and do nothing else. In the first life of a server it is
+    /// not called.
+    fn begin_again(&mut self, _now: Time, _effects: &mut Effects) {}
+
     /// Takes up what earlier lives of the server have stored, in order of keys, before the first step.
     /// The effects may set timers and store; they complete and push nothing. A service that stores
     /// nothing is given nothing.

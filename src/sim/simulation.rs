@@ -173,8 +173,10 @@ fn server_main(variant: &Variant, place: u16) -> Main {
     let (application, semantics) = (variant.application.clone(), variant.semantics);
     let (reply_cache, limits) = (variant.reply_cache, variant.reply_cache_limits);
     let state = variant.state;
+    let has_lived = Cell::new(false);
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
+        let is_first_life = !has_lived.replace(true);
         let service = match servers.len() {
             1 => application.service(),
             _ => application.replica(place, host.stream("replica")),
@@ -193,6 +195,8 @@ fn server_main(variant: &Variant, place: u16) -> Main {
                 Ok(restored) => server = restored,
                 Err(why) => return Box::pin(async move { halt(&host, &why) }),
             }
+        } else if !is_first_life {
+            server = server.begin_again(host.now());
         }
         let socket = host
             .bind(SERVER_PORT)

@@ -2,7 +2,7 @@
 
 use crate::id::Version;
 use crate::services::causal::message::{
-    Answer, Ask, CLOCK_MAX, DEPENDENCIES_MAX, Entry, ORIGINS_MAX, PAGE_BYTES_MAX, PeerBody,
+    Answer, Ask, CLOCK_MAX, DEPENDENCIES_MAX, Entry, ORIGINS_MAX, PAGE_BYTES_MAX, Page, PeerBody,
     PeerMessage, Refusal, Reply, Request,
 };
 use crate::services::causal::write::{Dependency, Origin, Write};
@@ -21,6 +21,9 @@ const ENTRIES: Limit = Limit::new("list of keys", PAGE_BYTES_MAX / ENTRY_BYTES_M
 
 const VERSION_BYTES: usize = 8 + 2 + 4;
 const DEPENDENCY_BYTES_MIN: usize = VERSION_BYTES + 8 + 4;
+/// The items of a page: it is full when it holds [`PAGE_BYTES_MAX`], and one more item was short.
+const ITEMS: Limit = Limit::new("page", PAGE_BYTES_MAX + 8 * 1_024);
+
 const ENTRY_BYTES_MIN: usize = DEPENDENCY_BYTES_MIN + 4;
 const ORIGIN_BYTES: usize = 2 + 4 + 8;
 
@@ -44,6 +47,9 @@ const FULL: u8 = 4;
 
 const WRITE: u8 = 1;
 const ACKNOWLEDGE: u8 = 2;
+const FETCH: u8 = 3;
+const PAGE: u8 = 4;
+const HAS_PAGE: u8 = 5;
 
 /// How many bytes a dependency takes in a message.
 #[must_use]
@@ -230,6 +236,21 @@ impl PeerMessage {
                 write_version(&mut writer, *version);
                 writer.u64(*sequence);
             }
+            PeerBody::Fetch => writer.u8(FETCH),
+            PeerBody::Page(page) => {
+                writer.u8(PAGE);
+                writer.u32(page.number);
+                writer.u32(page.answers);
+                writer.u32(page.page);
+                writer.u32(page.of);
+                writer.bytes(&page.body);
+            }
+            PeerBody::HasPage { life, number, page } => {
+                writer.u8(HAS_PAGE);
+                writer.u32(*life);
+                writer.u32(*number);
+                writer.u32(*page);
+            }
         }
         writer.finish()
     }
@@ -249,6 +270,19 @@ impl PeerMessage {
             ACKNOWLEDGE => PeerBody::Acknowledge {
                 version: read_version(&mut reader)?,
                 sequence: reader.u64("number of a write")?,
+            },
+            FETCH => PeerBody::Fetch,
+            PAGE => PeerBody::Page(Page {
+                number: reader.u32("number of an image")?,
+                answers: reader.u32("life")?,
+                page: reader.u32("page")?,
+                of: reader.u32("number of pages")?,
+                body: reader.bytes(ITEMS)?.to_vec(),
+            }),
+            HAS_PAGE => PeerBody::HasPage {
+                life: reader.u32("life")?,
+                number: reader.u32("number of an image")?,
+                page: reader.u32("page")?,
             },
             value => return Err(unknown("kind of message", at, value)),
         };
@@ -290,7 +324,7 @@ fn write_dependency(writer: &mut Writer, dependency: &Dependency) {
     writer.str(&dependency.key);
 }
 
-fn write_entry(writer: &mut Writer, entry: &Entry) {
+pub(super) fn write_entry(writer: &mut Writer, entry: &Entry) {
     write_dependency(writer, &entry.write);
     writer.str(&entry.value);
 }
@@ -341,7 +375,7 @@ fn read_dependency(reader: &mut Reader<'_>) -> Result<Dependency, WireError> {
     })
 }
 
-fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, WireError> {
+pub(super) fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, WireError> {
     Ok(Entry {
         write: read_dependency(reader)?,
         value: read_value(reader)?,

@@ -37,6 +37,16 @@ impl Committed {
         is_consistent.then_some(committed)
     }
 
+    /// All up to these are committed, and known to be everywhere.
+    #[must_use]
+    pub fn up_to(prefix: u64, everywhere: u64) -> Self {
+        Self {
+            prefix,
+            everywhere,
+            ..Self::default()
+        }
+    }
+
     /// Notes that the write of this number has been committed.
     pub fn insert(&mut self, number: u64, timestamp: u64) {
         if number > self.everywhere {

@@ -2,9 +2,9 @@
 
 use crate::clock::Time;
 use crate::services::causal::message::{
-    Answer, Ask, Entry, PeerBody, PeerMessage, Refusal, Reply, Request,
+    Answer, Ask, Entry, Page, PeerBody, PeerMessage, Refusal, Reply, Request,
 };
-use crate::services::causal::replica::Done;
+use crate::services::causal::replica::{Done, Merged};
 use crate::services::causal::write::{Dependency, Write};
 use crate::services::quoting::{quote, quote_if_needed};
 
@@ -33,6 +33,11 @@ pub(super) fn peer(body: &[u8]) -> String {
         Err(error) => format!("no message: {error}"),
         Ok(PeerBody::Write(write)) => format!("{}{}", assignment(&write), after(&write.needs)),
         Ok(PeerBody::Acknowledge { version, .. }) => format!("has {version}"),
+        Ok(PeerBody::Fetch) => "has lost its memory, and asks for all".to_owned(),
+        Ok(PeerBody::Page(Page { page, of, .. })) => {
+            format!("page {} of {of} of its state", page + 1)
+        }
+        Ok(PeerBody::HasPage { page, .. }) => format!("has page {}", page + 1),
     }
 }
 
@@ -52,6 +57,17 @@ pub(super) fn commit(done: &Done, now: Time) -> String {
         text += &format!(" after {} ms", now.as_ms().saturating_sub(since.as_ms()));
     }
     text
+}
+
+/// `ring = 'I have found my wedding ring!' (2,0) from dc1`: what a state image has brought.
+pub(super) fn merged(merged: &Merged, from: u16) -> String {
+    match merged {
+        Merged::Visible(Entry { write, value }) => {
+            let key = quote_if_needed(&write.key);
+            format!("{key} = {} {} from dc{from}", quote(value), write.version)
+        }
+        Merged::Hidden(version) => format!("{version} from dc{from}, no longer visible"),
+    }
 }
 
 /// `answer (3,1) waits for ring (2,0)`

@@ -143,4 +143,32 @@ pub enum PeerBody {
         /// Its number.
         sequence: u64,
     },
+    /// The sender has lost its memory and asks for all that the receiver holds.
+    Fetch,
+    /// A page of the sender's state image.
+    Page(Page),
+    /// The receiver's page has come.
+    HasPage {
+        /// The life of the receiver that sent it.
+        life: u32,
+        /// Which image.
+        number: u32,
+        /// Which page.
+        page: u32,
+    },
+}
+
+/// A page of a state image.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Page {
+    /// The image's number among those of the sender's life.
+    pub number: u32,
+    /// The life of the receiver that asked for it; 0 if none did.
+    pub answers: u32,
+    /// The page's number, from 0.
+    pub page: u32,
+    /// How many pages there are.
+    pub of: u32,
+    /// The items on it.
+    pub body: Vec<u8>,
 }

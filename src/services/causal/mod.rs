@@ -8,6 +8,8 @@
 //! - [`write`](mod@write): writes, and what they depend on
 //! - [`committed`]: what has been committed of one origin; [`replica`]: a data centre's whole state
 //! - [`outgoing`]: own writes, until every other data centre has acknowledged them
+//! - [`image`], [`transfers`]: a whole state, and how it comes to a data centre that has lost its own
+//! - `recovery`: when that happens, and what it waits for
 //! - [`server`]: a data centre as a service; [`session`], [`client`]: the other side
 //! - [`message`], [`codec`]: what they say to each other, and as bytes
 //! - `records`, `restore`: all of that as a data centre with a disk stores it and takes it up
@@ -19,18 +21,24 @@
 pub mod client;
 pub mod codec;
 pub mod committed;
+pub mod image;
 pub mod message;
 pub mod outgoing;
 pub mod replica;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod transfers;
 pub mod write;
 
 mod command;
 mod describe;
 mod records;
+mod recovery;
 mod restore;
+
+#[cfg(test)]
+mod cluster_tests;
 
 use std::sync::Arc;
 
@@ -110,8 +118,9 @@ impl Application for Causal {
         places.map(|place| format!("dc{place}")).collect()
     }
 
-    fn replica(&self, place: u16, _chance: Stream) -> Box<dyn Service> {
-        Box::new(server::CausalServer::new(self.settings.clone(), place))
+    fn replica(&self, place: u16, mut chance: Stream) -> Box<dyn Service> {
+        let server = server::CausalServer::new(self.settings.clone(), place);
+        Box::new(server.with_life(chance.next_u32()))
     }
 
     fn checks(&self) -> Vec<Check> {

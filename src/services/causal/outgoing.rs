@@ -27,10 +27,38 @@ pub struct Unacknowledged {
     has_acknowledgement: bool,
 }
 
+/// When something is sent to one data centre, ever later.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Sends {
+pub struct Sends {
     next: Time,
     factor: u32,
+}
+
+impl Sends {
+    /// For the first time at once.
+    #[must_use]
+    pub const fn at_once(now: Time) -> Self {
+        Self {
+            next: now,
+            factor: 1,
+        }
+    }
+
+    /// Whether it is sent now; then the next time is set, after the timeout or a multiple of it.
+    pub fn take_due(&mut self, now: Time, timeout: Duration) -> bool {
+        let is_due = self.next <= now;
+        if is_due {
+            self.next = now + timeout * self.factor;
+            self.factor = (self.factor * 2).min(SPAN_FACTOR_MAX);
+        }
+        is_due
+    }
+
+    /// When it is sent next.
+    #[must_use]
+    pub const fn next(&self) -> Time {
+        self.next
+    }
 }
 
 /// The writes that some data centre has not acknowledged, by number.
@@ -81,10 +109,7 @@ impl Outgoing {
         to: Option<&[u16]>,
     ) {
         let is_waiting = |place: &&u16| to.is_none_or(|to| to.contains(place));
-        let first = Sends {
-            next: now,
-            factor: 1,
-        };
+        let first = Sends::at_once(now);
         let waiting: BTreeMap<u16, Sends> = self
             .timeouts
             .keys()
@@ -131,9 +156,7 @@ impl Outgoing {
         for unacknowledged in self.writes.values_mut() {
             let (write, about) = (&unacknowledged.write, unacknowledged.about);
             for (&to, sends) in &mut unacknowledged.waiting {
-                if sends.next <= now {
-                    sends.next = now + self.timeouts[&to] * sends.factor;
-                    sends.factor = (sends.factor * 2).min(SPAN_FACTOR_MAX);
+                if sends.take_due(now, self.timeouts[&to]) {
                     let write = write.clone();
                     due.push(Due { to, write, about });
                 }

@@ -14,6 +14,8 @@ use std::rc::Rc;
 use crate::clock::Time;
 use crate::id::{OperationId, Version};
 use crate::services::causal::committed::Committed;
+use crate::services::causal::image::Image;
+use crate::services::causal::message::Entry;
 use crate::services::causal::write::{Dependency, Origin, Write};
 
 /// How many writes stall at most: one that comes then is not taken in, and its origin sends it again.
@@ -88,6 +90,26 @@ pub struct Done {
     pub since: Option<Time>,
     /// The newer version that the key holds already, so that this one does not become visible.
     pub hidden_by: Option<Version>,
+}
+
+/// A write that a state image has brought.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Merged {
+    /// Its key holds it now.
+    Visible(Entry),
+    /// Its key holds a newer one.
+    Hidden(Version),
+}
+
+impl Merged {
+    /// Which write it is.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        match self {
+            Self::Visible(entry) => entry.write.version,
+            Self::Hidden(version) => *version,
+        }
+    }
 }
 
 /// A write that waits for others.
@@ -232,6 +254,49 @@ impl Replica {
                 }
             }
         }
+    }
+
+    /// Begins a later life, whose writes are an origin of their own.
+    pub const fn begin_life(&mut self, life: u32) {
+        self.own.life = life;
+    }
+
+    /// Merges a state image, as a whole: what it holds that is newer, and what it has committed. Says what
+    /// is new here, in order of versions, as far as the versions are known: those of writes that are
+    /// everywhere and no longer visible are forgotten.
+    pub fn merge(&mut self, image: &Image) -> Vec<Merged> {
+        self.witness(image.clock);
+        let mut merged = BTreeMap::new();
+        for (&origin, theirs) in &image.committed {
+            let mine = self.committed.entry(origin).or_default();
+            for (&number, &timestamp) in theirs.timestamps() {
+                let version = Version {
+                    timestamp,
+                    replica: origin.replica,
+                    life: origin.life,
+                };
+                if timestamp > 0 && !mine.contains(number) {
+                    merged.insert(version, Merged::Hidden(version));
+                }
+            }
+            mine.merge(theirs);
+            self.changed.origins.insert(origin);
+        }
+        for entry in &image.entries {
+            let Entry { write, value } = entry;
+            let held = self.keys.get(&write.key).map(|held| held.version);
+            if held.is_none_or(|held| held < write.version) {
+                let held = Held {
+                    value: value.clone(),
+                    version: write.version,
+                    sequence: write.sequence,
+                };
+                self.keys.insert(write.key.clone(), held);
+                self.changed.keys.insert(write.key.clone());
+                merged.insert(write.version, Merged::Visible(entry.clone()));
+            }
+        }
+        merged.into_values().collect()
     }
 
     /// Forgets what stalls and has not been sent again since then: whoever sent it is gone, or will send

@@ -18,6 +18,7 @@ use crate::services::causal::records;
 use crate::services::causal::replica::{Arrived, Done, Held, Mode, Replica};
 use crate::services::causal::restore::restore;
 use crate::services::causal::settings::Settings;
+use crate::services::causal::transfers::Transfers;
 use crate::services::causal::write::{Dependency, Origin, Write};
 use crate::trace::{Commit, Word};
 
@@ -34,13 +35,21 @@ const SILENT_SPANS: u32 = 3;
 /// The state machine behind a data centre.
 #[derive(Debug)]
 pub struct CausalServer {
-    settings: Settings,
-    replica: Replica,
+    pub(super) settings: Settings,
+    pub(super) replica: Replica,
     outgoing: Outgoing,
     waiting: BTreeMap<Ticket, Waiting>,
     /// Messages that leave later, by time and by the order in which they were made.
     outbox: BTreeMap<(Time, u64), Posted>,
     posted: u64,
+    /// State images under way.
+    pub(super) transfers: Transfers,
+    /// Whether it has lost its memory and knows too little to answer or to commit.
+    pub(super) is_recovering: bool,
+    /// The lives of other data centres that were heard of last in the matter of images.
+    lives: BTreeMap<u16, u32>,
+    /// The life that it begins if it has forgotten the earlier ones.
+    later_life: u32,
     /// The time that the timer is set to.
     timer: Option<Time>,
 }
@@ -75,9 +84,21 @@ impl CausalServer {
             waiting: BTreeMap::new(),
             outbox: BTreeMap::new(),
             posted: 0,
+            transfers: Transfers::new(settings.timeouts(place)),
+            is_recovering: false,
+            lives: BTreeMap::new(),
+            later_life: 1,
             timer: None,
             settings,
         }
+    }
+
+    /// The same data centre; if it has forgotten its earlier lives, this number tells the new one from
+    /// them. It is drawn by chance; 0 is the life of those that forget nothing, and counts as 1.
+    #[must_use]
+    pub const fn with_life(mut self, life: u32) -> Self {
+        self.later_life = if life == 0 { 1 } else { life };
+        self
     }
 
     /// The state: keys, and what has been committed.
@@ -114,6 +135,9 @@ impl CausalServer {
 
     /// Why a request with these dependencies cannot be answered yet.
     fn hindrance(&self, needs: &[Dependency]) -> Option<Refusal> {
+        if self.is_recovering {
+            return Some(Refusal::Recovering);
+        }
         let missing = self.replica.missing(needs);
         missing.map(|missing| Refusal::Missing(missing.clone()))
     }
@@ -211,6 +235,21 @@ impl CausalServer {
                 }
             }
             PeerBody::Write(_) => {} // only its origin replicates a write
+            PeerBody::Fetch => {
+                self.lives.insert(from, message.life);
+                if !self.transfers.is_answering(from, message.life) {
+                    self.send_image(now, from, message.life);
+                }
+            }
+            PeerBody::Page(page) => {
+                self.lives.insert(from, message.life);
+                self.receive_page(now, sender, &page, effects);
+            }
+            PeerBody::HasPage { life, number, page } => {
+                if life == self.replica.own().life {
+                    self.transfers.acknowledge(now, from, (number, page));
+                }
+            }
         }
     }
 
@@ -231,6 +270,9 @@ impl CausalServer {
         about: Option<OperationId>,
         effects: &mut Effects,
     ) {
+        if self.is_recovering {
+            return; // it comes again
+        }
         let waiting = write.as_dependency();
         match self.replica.arrive(now, write, about) {
             Arrived::Known => self.acknowledge(now, &waiting, about, effects),
@@ -239,11 +281,19 @@ impl CausalServer {
                 let text = describe::stall(&waiting, &missing);
                 effects.tell(Word::Stall, about, &text);
             }
-            Arrived::Committed(done) => {
-                for done in &done {
-                    self.tell_commit(now, done, effects);
-                    self.acknowledge(now, &done.write.as_dependency(), done.about, effects);
-                }
+            Arrived::Committed(done) => self.tell_arrived(now, &done, effects),
+        }
+    }
+
+    /// Tells of writes of others that have been committed, and acknowledges them. One of a life that may
+    /// have ended goes back to where it came from, in an image, so that somebody spreads it.
+    pub(super) fn tell_arrived(&mut self, now: Time, done: &[Done], effects: &mut Effects) {
+        for done in done {
+            self.tell_commit(now, done, effects);
+            self.acknowledge(now, &done.write.as_dependency(), done.about, effects);
+            let Origin { replica, life } = done.write.origin();
+            if self.lives.get(&replica).is_some_and(|&known| known != life) {
+                self.send_image(now, replica, 0);
             }
         }
     }
@@ -274,7 +324,7 @@ impl CausalServer {
     }
 
     /// Sends a message to another data centre, or lets it wait for as long as the way there takes.
-    fn post(
+    pub(super) fn post(
         &mut self,
         now: Time,
         (to, about): (u16, Option<OperationId>),
@@ -303,6 +353,9 @@ impl CausalServer {
         for due in self.outgoing.take_due(now) {
             let body = PeerBody::Write((*due.write).clone());
             self.post(now, (due.to, due.about), body, effects);
+        }
+        for (to, body) in self.transfers.take_due(now) {
+            self.post(now, (to, None), body, effects);
         }
         while let Some(first) = self.outbox.first_entry()
             && first.key().0 <= now
@@ -351,6 +404,7 @@ impl CausalServer {
         let heard = self.replica.first_heard();
         let moments = [
             self.outgoing.next(),
+            self.transfers.next(),
             self.outbox.keys().next().map(|(leaves, _)| *leaves),
             self.waiting.values().map(|waiting| waiting.deadline).min(),
             heard.map(|heard| heard + self.silence()),
@@ -400,8 +454,18 @@ impl Service for CausalServer {
         Ok(())
     }
 
+    fn begin_again(&mut self, now: Time, effects: &mut Effects) {
+        self.replica.begin_life(self.later_life);
+        self.transfers.ask_all(now);
+        self.is_recovering = true;
+        self.set_timer(effects);
+    }
+
     fn is_settled(&self) -> bool {
-        self.outgoing.is_empty() && self.outbox.is_empty() && self.replica.stalled() == 0
+        self.outgoing.is_empty()
+            && self.transfers.is_empty()
+            && self.outbox.is_empty()
+            && self.replica.stalled() == 0
     }
 }
 
