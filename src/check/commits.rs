@@ -12,9 +12,12 @@
 //! eventual: scalable causal consistency for wide-area storage with COPS", SOSP 2011, section 4, taken
 //! as a property of what replicas did. What clients saw is for [`causal`](super::causal) to judge.
 //!
-//! A replica that keeps its state in memory has committed nothing when a new life of it begins.
+//! A replica that keeps its state in memory has committed nothing when a new life of it begins. When it
+//! takes over what another one knows, it has committed all that this one has, also what newer writes
+//! have hidden there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::check::{Verdict, cite};
 use crate::id::{HostId, Version};
@@ -34,9 +37,27 @@ pub fn judge<'a>(
     steps: impl IntoIterator<Item = (HostId, u32, Step<'a>)>,
     names: Names<'_>,
 ) -> Verdict {
+    let steps: Vec<_> = steps.into_iter().collect();
+    // What each write says where it was committed first: at home.
+    let mut texts: BTreeMap<Version, Rc<str>> = BTreeMap::new();
+    for (_, _, step) in &steps {
+        if let Step::Commit(commit) = step {
+            texts
+                .entry(commit.version)
+                .or_insert_with(|| commit.text.clone());
+        }
+    }
     let mut committed: BTreeMap<HostId, BTreeSet<Version>> = BTreeMap::new();
     let mut violations = Vec::new();
     for (host, line, step) in steps {
+        if let Step::Commit(Commit {
+            taken_from: Some(from),
+            ..
+        }) = step
+        {
+            let known = committed.get(from).cloned().unwrap_or_default();
+            committed.entry(host).or_default().extend(known);
+        }
         let here = committed.entry(host).or_default();
         match step {
             Step::Forget => here.clear(),
@@ -45,9 +66,12 @@ pub fn judge<'a>(
                     violations.push(cite::Violation {
                         line,
                         text: format!(
-                            "{} committed {} before {missing}, which it depends on{}",
+                            "{} committed {} before {}, which it depends on{}",
                             names.host(host),
                             commit.text,
+                            texts
+                                .get(missing)
+                                .map_or_else(|| missing.to_string(), Rc::to_string),
                             cite::lines(&[line])
                         ),
                     });
@@ -98,6 +122,7 @@ mod tests {
             version,
             needs: needs.into(),
             stalled: None,
+            taken_from: None,
             text: format!("k {version}").into(),
         }
     }
@@ -128,7 +153,7 @@ mod tests {
         let (found, glad) = (commit(FOUND, &[]), commit(GLAD, &[FOUND]));
         assert_eq!(
             verdict(&[(0, Some(&found)), (1, Some(&glad)), (1, Some(&found))]),
-            "violated  dc1 committed k (3,1) before (2,0), which it depends on (line 2)"
+            "violated  dc1 committed k (3,1) before k (2,0), which it depends on (line 2)"
         );
     }
 
@@ -144,5 +169,23 @@ mod tests {
         let steps = [(0, Some(&found)), (0, None), (0, Some(&glad))];
         assert!(verdict(&steps).starts_with("violated"));
         assert_eq!(verdict(&[steps[0], (1, None), steps[2]]), "valid");
+    }
+
+    #[test]
+    fn what_a_replica_takes_over_it_has_committed_with_all_that_was_hidden_there() {
+        let (found, glad) = (commit(FOUND, &[]), commit(GLAD, &[FOUND]));
+        let newer = commit(version(9, 0), &[]);
+        let mut taken = newer.clone();
+        taken.taken_from = Some(HostId(0));
+        let steps = [
+            (0, Some(&found)),
+            (0, Some(&newer)),
+            (1, None),
+            (1, Some(&taken)),
+            (1, Some(&glad)),
+        ];
+        assert_eq!(verdict(&steps), "valid");
+        let without = [steps[1], steps[2], steps[3], steps[4]];
+        assert!(verdict(&without).starts_with("violated"));
     }
 }

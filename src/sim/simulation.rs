@@ -7,7 +7,7 @@
 //!
 //! What clients do is in `player`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;

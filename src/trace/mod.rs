@@ -212,6 +212,8 @@ pub struct Commit {
     pub needs: Rc<[Version]>,
     /// How long it had waited for them; `None` if it had not.
     pub stalled: Option<Duration>,
+    /// The replica from which this one took it, as part of all that is known there: it had lost its memory.
+    pub taken_from: Option<HostId>,
     /// What was written, and which version it is.
     pub text: Rc<str>,
 }

@@ -220,6 +220,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             version: version(2),
             needs: [version(1)].into(),
             stalled: None,
+            taken_from: None,
             text: "A (2,0)".into(),
         }),
         Event::Filter {

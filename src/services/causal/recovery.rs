@@ -25,6 +25,7 @@
 use std::rc::Rc;
 
 use crate::clock::Time;
+use crate::id::HostId;
 #[cfg(doc)]
 use crate::id::Version;
 use crate::rpc::service::Effects;
@@ -89,6 +90,8 @@ impl CausalServer {
                 operation: None,
                 version: merged.version(),
                 needs: Rc::new([]),
+                stalled: None,
+                taken_from: Some(HostId(from)),
                 text: describe::merged(&merged, from).into(),
             });
         }

@@ -304,6 +304,7 @@ impl CausalServer {
             operation: done.about,
             version: done.write.version,
             needs: needs.collect::<Rc<[Version]>>(),
+            taken_from: None,
             stalled: done.since.map(|since| now - since),
             text: describe::commit(done, now).into(),
         });
