@@ -396,3 +396,7 @@ fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, WireError> {
 pub(super) const fn unknown(what: &'static str, at: usize, value: u8) -> WireError {
     WireError::UnknownType { what, at, value }
 }
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

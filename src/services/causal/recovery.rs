@@ -109,3 +109,7 @@ impl CausalServer {
         self.transfers.send(now, to, answers, image);
     }
 }
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;
