@@ -20,9 +20,10 @@ use std::sync::atomic::AtomicBool;
 use crate::check::Verdict;
 use crate::seed::Seed;
 use crate::sim::explore::{Block, ExploreError, block, confirm_all};
-use crate::sim::explored::{RunLine, VerdictKind};
+use crate::sim::explored::RunLine;
 use crate::sim::report;
 use crate::sim::scenario::{Check, Expected, Scenario, Variant};
+use crate::sim::standing::{Found, Standing};
 use crate::trace::{Coverage, Detail};
 
 /// The expectations of a scenario that do not hold.
@@ -112,37 +113,33 @@ fn broken(
     runs: &[RunLine],
     replay: &dyn Fn(&str, u64) -> String,
 ) -> Vec<Finding> {
+    let mut found = Found::default();
+    found.add(variant, runs);
     let mut findings = Vec::new();
-    for &(check, expected) in &variant.expect.checks {
-        let found = |kind| -> Vec<u64> {
-            let found = runs
-                .iter()
-                .filter(|run| run.verdicts.get(check.name()) == Some(&kind));
-            found.map(|run| run.seed).collect()
-        };
-        let violated = found(VerdictKind::Violated);
-        let seeds = match expected {
-            Expected::Valid => [violated, found(VerdictKind::Unknown)].concat(),
-            Expected::Violated if violated.is_empty() => Vec::new(),
-            Expected::Violated => continue,
-        };
-        if expected == Expected::Valid && seeds.is_empty() {
-            continue;
-        }
-        let example = seeds.first().copied();
+    for (check, expected, counts, standing) in found.standings(variant, true) {
         let (name, check_name, all) = (&variant.name, check.name(), runs.len());
-        let text = match seeds.len() {
-            0 => {
-                format!("{name}: {check_name} expected violated, and is so at none of {all} seeds")
+        let (text, seed) = match (standing, expected) {
+            (Standing::Unasked | Standing::Held | Standing::Open, _) => continue,
+            (Standing::Broken, Some(Expected::Violated)) => {
+                let text = format!("expected violated, and is so at none of {all} seeds");
+                (text, None)
             }
-            count => {
-                format!("{name}: {check_name} expected valid, and is not at {count} of {all} seeds")
+            (Standing::Broken, _) => {
+                let text = format!(
+                    "expected valid, and is not at {} of {all} seeds",
+                    counts.violated
+                );
+                (text, counts.listed.first().copied())
+            }
+            (Standing::Unknown, _) => {
+                let text = format!("could not be judged at {} of {all} seeds", counts.unknown);
+                (text, counts.first_unknown)
             }
         };
         findings.push(Finding {
-            text,
-            example: example.map(|seed| (seed, evidence(variant, check, seed))),
-            replay: example.map(|seed| replay(name, seed)),
+            text: format!("{name}: {check_name} {text}"),
+            example: seed.map(|seed| (seed, evidence(variant, check, seed))),
+            replay: seed.map(|seed| replay(name, seed)),
         });
     }
     findings

@@ -84,7 +84,10 @@ fn a_run_that_comes_to_no_end_satisfies_nothing() {
         Arc::make_mut(variant).max_virtual = std::time::Duration::from_millis(5);
     }
     let told = told(&scenario);
-    assert!(told[1].contains("is not at 30 of 30 seeds"), "{told:#?}");
+    assert!(
+        told[1].contains("could not be judged at 30 of 30 seeds"),
+        "{told:#?}"
+    );
     assert!(
         told[2].contains("seed 10: unknown  not over after"),
         "{told:#?}"

@@ -20,4 +20,5 @@ pub mod scenario;
 pub mod shard;
 pub mod simulation;
 mod stages;
+pub mod standing;
 pub mod twice;

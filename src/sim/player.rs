@@ -63,18 +63,61 @@ pub(super) fn client_main(
     })
 }
 
+/// The observer is a fresh client for each server and each purpose: what one of them has seen does not
+/// change what the next is told.
 pub(super) fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &SharedOutcomes) -> Main {
     let (variant, outcomes) = (variant.clone(), outcomes.clone());
     Rc::new(move |machine| {
         let (variant, outcomes) = (variant.clone(), outcomes.clone());
         Box::pin(async move {
-            let progress = Rc::default();
-            let mut player = Player::new(machine, &variant, 0, progress, outcomes);
-            player.wait_for_stage(stage).await;
-            player.observe(&variant).await;
-            player.wait_for_stage(stage + 1).await;
+            let afresh = |home| {
+                Player::new(
+                    machine.clone(),
+                    &variant,
+                    home,
+                    Rc::default(),
+                    outcomes.clone(),
+                )
+            };
+            machine.stage(stage).await;
+            let mut said = Vec::new();
+            for home in 0..variant.servers.len() {
+                said.push(afresh(home).ask_finals(&variant).await);
+            }
+            for (place, asked) in variant.expect.finals.iter().enumerate() {
+                let of_each = said.iter().map(|told| told[place].as_str()).collect();
+                let told = joined(&variant.servers, of_each);
+                outcomes
+                    .borrow_mut()
+                    .finals
+                    .push((asked.line.clone(), told));
+            }
+            if variant.checks.contains(&Check::Convergence) {
+                for (home, name) in variant.servers.iter().cloned().enumerate() {
+                    let state = afresh(home).ask_state(&variant).await;
+                    outcomes.borrow_mut().replicas.push(Replica { name, state });
+                }
+            }
+            if let Some(liveness) = &variant.liveness {
+                for home in 0..variant.servers.len() {
+                    afresh(home).call_in_time(liveness, home, &variant).await;
+                }
+            }
+            machine.stage(stage + 1).await;
         })
     })
+}
+
+/// What all servers say; or what each of them says, unless it is the same.
+fn joined(servers: &[String], told: Vec<&str>) -> String {
+    if told.windows(2).all(|pair| pair[0] == pair[1]) {
+        return told.first().copied().unwrap_or_default().to_owned();
+    }
+    let each = servers
+        .iter()
+        .zip(told)
+        .map(|(server, told)| format!("{server}: {told}"));
+    each.collect::<Vec<_>>().join(" | ")
 }
 
 impl Player {
@@ -205,89 +248,50 @@ impl Player {
         self.client.rpc().idle_until(until)
     }
 
-    async fn observe(&mut self, variant: &Variant) {
-        for FinalCommand { line, commands, .. } in &variant.expect.finals {
-            let told = self.ask_servers(commands, variant).await;
-            let mut outcomes = self.outcomes.borrow_mut();
-            outcomes.finals.push((line.clone(), told));
-        }
-        if variant.checks.contains(&Check::Convergence) {
-            self.compare_servers(variant).await;
-        }
-        if let Some(liveness) = &variant.liveness {
-            self.call_afresh(liveness, variant).await;
-        }
-    }
-
-    /// Asks every server for its whole state.
-    async fn compare_servers(&mut self, variant: &Variant) {
-        let probes = variant.application.probes();
-        for (place, server) in variant.servers.iter().enumerate() {
-            self.client.rpc().move_to(place);
-            let mut state = Ok(Vec::new());
-            for probe in &probes {
-                let outcome = self.ask(probe).await;
-                let told = in_words(&outcome, variant);
-                state = match (state, outcome.kind) {
-                    (Ok(mut said), OutcomeKind::Ok) => {
-                        said.push((variant.application.describe_request(&probe.body), told));
-                        Ok(said)
-                    }
-                    (Ok(_), _) => Err(told),
-                    (silent, _) => silent,
-                };
-            }
-            let name = server.clone();
-            let mut outcomes = self.outcomes.borrow_mut();
-            outcomes.replicas.push(Replica { name, state });
-        }
-    }
-
-    /// Makes the calls of a fresh client, at every server.
-    async fn call_afresh(&mut self, liveness: &Liveness, variant: &Variant) {
-        for (place, server) in variant.servers.iter().enumerate() {
-            self.client.rpc().move_to(place);
-            for (line, command) in liveness.each_call() {
-                let began = self.host.now();
-                let outcome = self.ask(command).await;
-                let call = FreshCall {
-                    command: match variant.servers.len() {
-                        1 => line.to_owned(),
-                        _ => format!("{line} at {server}"),
-                    },
-                    is_answered: outcome.kind == OutcomeKind::Ok
-                        || matches!(outcome.told, Told::Reply(_)),
-                    told: in_words(&outcome, variant),
-                    took: self.host.now() - began,
-                };
-                self.outcomes.borrow_mut().fresh_calls.push(call);
-            }
-        }
-    }
-
-    /// What the server says to these commands; where there are several servers, what each of them says,
-    /// unless all say the same.
-    async fn ask_servers(&mut self, commands: &[Command], variant: &Variant) -> String {
-        let mut said: Vec<(&str, String)> = Vec::new();
-        for (place, server) in variant.servers.iter().enumerate() {
-            self.client.rpc().move_to(place);
+    /// What its server says to each line of `final`.
+    async fn ask_finals(&mut self, variant: &Variant) -> Vec<String> {
+        let mut said = Vec::new();
+        for FinalCommand { commands, .. } in &variant.expect.finals {
             let mut told = Vec::new();
             for command in commands {
                 let outcome = self.ask(command).await;
                 told.push(in_words(&outcome, variant));
             }
-            said.push((server, told.join("; ")));
+            said.push(told.join("; "));
         }
-        match &said[..] {
-            [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
-                first.clone()
+        said
+    }
+
+    /// The whole state of its server, or why it does not say.
+    async fn ask_state(&mut self, variant: &Variant) -> Result<Vec<(String, String)>, String> {
+        let mut state = Vec::new();
+        for probe in &variant.application.probes() {
+            let outcome = self.ask(probe).await;
+            let told = in_words(&outcome, variant);
+            if outcome.kind != OutcomeKind::Ok {
+                return Err(told);
             }
-            _ => {
-                let each = said
-                    .iter()
-                    .map(|(server, told)| format!("{server}: {told}"));
-                each.collect::<Vec<_>>().join(" | ")
-            }
+            state.push((variant.application.describe_request(&probe.body), told));
+        }
+        Ok(state)
+    }
+
+    /// Makes the calls of the check `liveness`.
+    async fn call_in_time(&mut self, liveness: &Liveness, home: usize, variant: &Variant) {
+        for (line, command) in liveness.each_call() {
+            let began = self.host.now();
+            let outcome = self.ask(command).await;
+            let call = FreshCall {
+                command: match variant.servers.len() {
+                    1 => line.to_owned(),
+                    _ => format!("{line} at {}", variant.servers[home]),
+                },
+                is_answered: outcome.kind == OutcomeKind::Ok
+                    || matches!(outcome.told, Told::Reply(_)),
+                told: in_words(&outcome, variant),
+                took: self.host.now() - began,
+            };
+            self.outcomes.borrow_mut().fresh_calls.push(call);
         }
     }
 

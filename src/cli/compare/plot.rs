@@ -103,7 +103,9 @@ pub(super) fn check(sweep: &Sweep) -> Result<(), UsageError> {
     let wrong = |what: String| Err(UsageError(format!("--plot draws against numbers; {what}")));
     if let Some(value) = sweep.values.iter().find(|value| value.number.is_none()) {
         let (key, value) = (&sweep.key, &value.text);
-        return wrong(format!("the value {value} of --sweep {key} is none"));
+        return wrong(format!(
+            "the value {value} of --sweep {key} is no decimal number of at most 18 digits"
+        ));
     }
     if sweep.values.len() < 2 {
         let key = &sweep.key;

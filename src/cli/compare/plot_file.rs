@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 /// A file that is to be written. Until it is whole, it is called `FILE.part`; that is removed if it
-/// never is.
+/// cannot be made whole. A signal that ends the program leaves it.
 #[derive(Debug)]
 pub(super) struct PlotFile {
     /// What errors call it.

@@ -1,64 +1,10 @@
-//! What an exploration has found of one variant, and where its expectations stand.
+//! What an exploration has found of one variant, in words.
 
 use crate::cli::choice::{Choice, Plan};
 use crate::cli::exit::Exit;
 use crate::cli::table::counted;
-use crate::sim::explore;
-use crate::sim::explored::{RunLine, VerdictKind};
-use crate::sim::scenario::{Check, Expected, Variant};
-
-/// How many breaking seeds of one check are listed.
-const LISTED_MAX: usize = 10;
-
-/// What was found of one variant.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// How many runs.
-    pub(crate) runs: u64,
-    /// The last seed.
-    pub(crate) last: Option<u64>,
-    checks: Vec<(Check, Counts)>,
-}
-
-/// What was found of one check.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    /// How many runs violate it.
-    pub(crate) violated: u64,
-    /// How many could not be judged.
-    pub(crate) unknown: u64,
-    /// The first seeds that violate it.
-    listed: Vec<u64>,
-    first_unknown: Option<u64>,
-}
-
-/// Where an expectation stands; the later, the worse.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Standing {
-    /// Nothing is expected, and everything was judged.
-    Unasked,
-    /// It holds.
-    Held,
-    /// No seed so far is violated, but these are not all.
-    Open,
-    /// It could not be judged everywhere.
-    Unknown,
-    /// It is broken.
-    Broken,
-}
-
-impl Standing {
-    /// The word in the table.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Unasked => "none",
-            Self::Held => "as expected",
-            Self::Open => "open",
-            Self::Unknown => "UNKNOWN",
-            Self::Broken => "BROKEN",
-        }
-    }
-}
+use crate::sim::scenario::{Check, Expected};
+use crate::sim::standing::{Counts, Standing};
 
 impl From<Standing> for Exit {
     fn from(standing: Standing) -> Self {
@@ -70,124 +16,56 @@ impl From<Standing> for Exit {
     }
 }
 
-impl Found {
-    /// Adds runs, and says how many of them break an expectation.
-    pub(crate) fn add(&mut self, variant: &Variant, runs: &[RunLine]) -> u64 {
-        if self.checks.is_empty() {
-            let checks = variant.checks.iter();
-            self.checks = checks.map(|&check| (check, Counts::default())).collect();
-        }
-        let mut breaking = 0;
-        for run in runs {
-            self.runs += 1;
-            self.last = Some(run.seed);
-            breaking += u64::from(explore::broken(variant, run).next().is_some());
-            for (check, counts) in &mut self.checks {
-                match run.verdicts.get(check.name()) {
-                    Some(VerdictKind::Violated) => counts.add_violated(run.seed),
-                    Some(VerdictKind::Valid) => {}
-                    Some(VerdictKind::Unknown) | None => {
-                        counts.unknown += 1;
-                        counts.first_unknown.get_or_insert(run.seed);
-                    }
-                }
-            }
-        }
-        breaking
-    }
-
-    /// Each check with what is expected of it, what was found, and where it stands. Unless `all` seeds
-    /// have been run, that none is violated says nothing yet.
-    pub(crate) fn standings(
-        &self,
-        variant: &Variant,
-        all: bool,
-    ) -> Vec<(Check, Option<Expected>, &Counts, Standing)> {
-        let expected = |asked: Check| {
-            let mut each = variant.expect.checks.iter();
-            each.find(|(check, _)| *check == asked).map(|each| each.1)
-        };
-        let checks = self.checks.iter();
-        checks
-            .map(|(check, counts)| {
-                let expected = expected(*check);
-                (*check, expected, counts, counts.standing(expected, all))
-            })
-            .collect()
-    }
-}
-
-impl Counts {
-    fn add_violated(&mut self, seed: u64) {
-        self.violated += 1;
-        if self.listed.len() < LISTED_MAX {
-            self.listed.push(seed);
-        }
-    }
-
-    fn standing(&self, expected: Option<Expected>, all: bool) -> Standing {
-        match expected {
-            Some(Expected::Valid) if self.violated > 0 => Standing::Broken,
-            Some(Expected::Violated) if self.violated > 0 => Standing::Held,
-            Some(Expected::Violated) if !all => Standing::Open,
-            _ if self.unknown > 0 => Standing::Unknown,
-            Some(Expected::Violated) => Standing::Broken,
-            Some(Expected::Valid) => Standing::Held,
-            None => Standing::Unasked,
-        }
-    }
-
-    /// What to look at, with the commands that show it; nothing if there is nothing to see.
-    pub(crate) fn told(
-        &self,
-        (check, expected): (Check, Option<Expected>),
-        all: bool,
-        variant: &str,
-        replay: &dyn Fn(u64) -> String,
-    ) -> String {
-        let check = check.name();
-        let standing = self.standing(expected, all);
-        let mut out = String::new();
-        let example = |seeds: &[u64]| -> String {
-            let lines = seeds.iter().map(|seed| format!("  {}\n", replay(*seed)));
-            lines.collect()
-        };
-        let violated = counted(self.violated, "seed");
-        match (expected, standing) {
-            (Some(Expected::Valid), Standing::Broken) => {
-                out.push_str(&format!(
-                    "\nBROKEN {variant}: {check} expected valid, found violated at {violated}, each \
-                     confirmed by a second run:\n{}",
-                    example(&self.listed)
-                ));
-                match self.violated - self.listed.len() as u64 {
-                    0 => {}
-                    more => out.push_str(&format!("  and {}\n", counted(more, "more seed"))),
-                }
-            }
-            (Some(Expected::Violated), Standing::Broken) => out.push_str(&format!(
-                "\nBROKEN {variant}: {check} expected violated at one seed at least, found at none\n"
-            )),
-            (Some(Expected::Violated), Standing::Held) => out.push_str(&format!(
-                "\n{variant}: {check} violated, as expected, for example:\n{}",
-                example(&self.listed[..1])
-            )),
-            (None, _) if self.violated > 0 => out.push_str(&format!(
-                "\n{variant}: {check} violated at {violated}, and nothing is expected of it; for \
-                 example:\n{}",
-                example(&self.listed[..1])
-            )),
-            _ => {}
-        }
-        if let Some(seed) = self.first_unknown {
-            let unknown = counted(self.unknown, "seed");
+/// What to look at, with the commands that show it; nothing if there is nothing to see.
+pub(crate) fn told(
+    counts: &Counts,
+    (check, expected): (Check, Option<Expected>),
+    all: bool,
+    variant: &str,
+    replay: &dyn Fn(u64) -> String,
+) -> String {
+    let check = check.name();
+    let standing = counts.standing(expected, all);
+    let mut out = String::new();
+    let example = |seeds: &[u64]| -> String {
+        let lines = seeds.iter().map(|seed| format!("  {}\n", replay(*seed)));
+        lines.collect()
+    };
+    let violated = counted(counts.violated, "seed");
+    match (expected, standing) {
+        (Some(Expected::Valid), Standing::Broken) => {
             out.push_str(&format!(
-                "\n{variant}: {check} could not be judged at {unknown}, for example:\n{}",
-                example(&[seed])
+                "\nBROKEN {variant}: {check} expected valid, found violated at {violated}, each \
+                 confirmed by a second run:\n{}",
+                example(&counts.listed)
             ));
+            match counts.violated - counts.listed.len() as u64 {
+                0 => {}
+                more => out.push_str(&format!("  and {}\n", counted(more, "more seed"))),
+            }
         }
-        out
+        (Some(Expected::Violated), Standing::Broken) => out.push_str(&format!(
+            "\nBROKEN {variant}: {check} expected violated at one seed at least, found at none\n"
+        )),
+        (Some(Expected::Violated), Standing::Held) => out.push_str(&format!(
+            "\n{variant}: {check} violated, as expected, for example:\n{}",
+            example(&counts.listed[..1])
+        )),
+        (None, _) if counts.violated > 0 => out.push_str(&format!(
+            "\n{variant}: {check} violated at {violated}, and nothing is expected of it; for \
+             example:\n{}",
+            example(&counts.listed[..1])
+        )),
+        _ => {}
     }
+    if let Some(seed) = counts.first_unknown {
+        let unknown = counted(counts.unknown, "seed");
+        out.push_str(&format!(
+            "\n{variant}: {check} could not be judged at {unknown}, for example:\n{}",
+            example(&[seed])
+        ));
+    }
+    out
 }
 
 /// The command that repeats one run of a variant.
@@ -197,32 +75,4 @@ pub(crate) fn replay<'a>(
     variant: &'a str,
 ) -> impl Fn(u64) -> String + 'a {
     move |seed| choice.replay(&plan.path, variant, seed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn valid_binds_every_seed_and_violated_one_at_least() {
-        let counts = |violated, unknown| Counts {
-            violated,
-            unknown,
-            ..Counts::default()
-        };
-        for (expected, violated, unknown, all, standing) in [
-            (Some(Expected::Valid), 0, 0, true, Standing::Held),
-            (Some(Expected::Valid), 1, 9, false, Standing::Broken),
-            (Some(Expected::Valid), 0, 1, true, Standing::Unknown),
-            (Some(Expected::Violated), 1, 1, true, Standing::Held),
-            (Some(Expected::Violated), 0, 0, true, Standing::Broken),
-            (Some(Expected::Violated), 0, 1, true, Standing::Unknown),
-            (Some(Expected::Violated), 0, 0, false, Standing::Open),
-            (None, 7, 0, true, Standing::Unasked),
-            (None, 7, 1, true, Standing::Unknown),
-        ] {
-            let found = counts(violated, unknown).standing(expected, all);
-            assert_eq!(found, standing, "{expected:?} {violated} {unknown} {all}");
-        }
-    }
 }

@@ -93,6 +93,15 @@ impl Kept {
             file,
         };
         let is_empty = lines.whole == 0;
+        if is_empty {
+            // What a killed exploration has left of its first line is no loss. Anything else is not ours.
+            let begun = fs::read(path).with_context(|| format!("{path}: cannot be read"))?;
+            if !line(header).as_bytes().starts_with(&begun) {
+                let message =
+                    format!("{path}:1: is no file of `wavetank explore`; it is left alone");
+                return Err(UsageError(message).into());
+            }
+        }
         let cut = named.file.set_len(lines.whole);
         cut.and_then(|()| named.file.seek(SeekFrom::End(0)))
             .with_context(|| format!("{path}: cannot be written"))?;

@@ -24,9 +24,9 @@ use crate::sim::explore::{self, Block, ExploreError, Nondeterminism};
 use crate::sim::explored::{Header, RunLine};
 use crate::sim::scenario::{Backend, Variant};
 use crate::sim::shard::Shard;
+use crate::sim::standing::Found;
 use crate::trace::Coverage;
 
-use found::Found;
 use kept::Kept;
 use shards::Wanted;
 use watch::{Progress, Watch};

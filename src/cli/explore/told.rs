@@ -8,10 +8,11 @@ use crate::cli::broken;
 use crate::cli::choice::Choice;
 use crate::cli::coverage::coverage;
 use crate::cli::explore::Explored;
-use crate::cli::explore::found::{self, Standing};
+use crate::cli::explore::found;
 use crate::cli::table::{counted, paragraph, table, text};
 use crate::sim::explore::Nondeterminism;
 use crate::sim::shard::Shard;
+use crate::sim::standing::Standing;
 use crate::trace::Coverage;
 
 /// Which seeds were run.
@@ -51,12 +52,16 @@ pub(crate) fn told(
         .map(|(.., standing)| standing)
         .collect();
     let runs = variants.iter().map(|each| each.found.runs).sum();
+    let what = match runs {
+        0 => "no seed of the range is in this part, and nothing was judged".to_owned(),
+        _ => summary(&standings),
+    };
     out.push_str(&format!(
         "{}, {}, {}: {}\n",
         counted(scenarios.len() as u64, "scenario"),
         counted(variants.len() as u64, "variant"),
         counted(runs, "run"),
-        summary(&standings)
+        what
     ));
     let worst = standings.into_iter().max();
     (out, worst.unwrap_or(Standing::Unasked))
@@ -116,7 +121,7 @@ fn block(variants: &[Explored<'_>], choice: &Choice, extent: &Extent) -> String 
         let replay = found::replay(choice, each.plan, name);
         let all = extent.is_all();
         for (check, expected, counts, _) in each.found.standings(each.variant, all) {
-            out.push_str(&counts.told((check, expected), all, name, &replay));
+            out.push_str(&found::told(counts, (check, expected), all, name, &replay));
         }
     }
     out
