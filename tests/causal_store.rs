@@ -72,6 +72,29 @@ drop = { peer_about = "alice#1", to = "dc2", nth = 1 }
 crash = { host = "dc0", at_ms = 100, restart_after_ms = 200 }
 "#;
 
+/// Bob wants to move while dc2 has not got what he wrote, and again when it has.
+const ROAMING: &str = r#"
+story = "Bob cannot move to dc2 before his write has come there; then he can."
+service = "causal"
+seed = 1
+
+[variants]
+causal = {}
+eventual = { mode = "eventual" }
+
+[clients]
+bob = ["put x 1", "move dc2", "get x", "wait 10s", "move dc2", "get x"]
+
+[home]
+bob = "dc1"
+
+[network]
+delay_ms = { fixed = 10 }
+
+[[fault]]
+partition = { between = ["dc1", "dc2"], at_ms = 0, for_ms = 9000 }
+"#;
+
 fn scenario(toml: &str) -> Scenario {
     Scenario::parse("mine.toml", toml, &catalogue()).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -130,6 +153,33 @@ fn a_data_centre_with_a_disk_sends_again_what_it_had_written() {
     };
     let commits: Vec<&str> = trace.lines().filter(at_dc2).collect();
     assert_eq!(commits.len(), 2, "{commits:?}");
+}
+
+/// Whether a line of a trace has these words, one after the other.
+fn has_line(trace: &str, words: &str) -> bool {
+    let joined = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    trace.lines().any(|line| joined(line).contains(words))
+}
+
+#[test]
+fn a_session_moves_only_to_where_all_that_it_depends_on_is() {
+    let trace = trace(&scenario(ROAMING), "causal", 1);
+    for line in [
+        "bob send dc2 bob#2 move dc2 after x (1,1)",
+        "bob outcome bob#2 failed: dependencies missing: x (1,1)",
+        "bob send dc1 bob#3 get x",
+        "bob outcome bob#4 ok: now at dc2",
+        "bob send dc2 bob#5 get x",
+        "bob outcome bob#5 ok: '1' (1,1)",
+    ] {
+        assert!(has_line(&trace, line), "{line}\n{trace}");
+    }
+}
+
+#[test]
+fn in_the_mode_eventual_it_moves_at_once_and_misses_its_own_write() {
+    let trace = trace(&scenario(ROAMING), "eventual", 1);
+    assert!(has_line(&trace, "bob outcome bob#3 ok: nothing"), "{trace}");
 }
 
 /// The bytes of an example: hexadecimal digits, and texts in quotes.
