@@ -2,16 +2,22 @@
 //! memory. And the examples of its documentation.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
-use wavetank::id::Version;
+use wavetank::check::{Verdict, causal};
+use wavetank::history::sessions::{Access, SessionHistory};
+use wavetank::history::{History, HistoryEvent, OutcomeKind, Told};
+use wavetank::id::{HostId, Version};
+use wavetank::seed::Seed;
 use wavetank::services::catalogue;
+use wavetank::services::causal::Causal;
 use wavetank::services::causal::message::{
     Answer, Ask, PeerBody, PeerMessage, Refusal, Reply, Request,
 };
 use wavetank::services::causal::write::{Dependency, Write};
-use wavetank::sim::report;
 use wavetank::sim::scenario::{Backend, Scenario};
+use wavetank::sim::{report, simulation};
 use wavetank::trace::{Detail, text};
 
 /// Clients that roam between five data centres, on a bad network and with crashes.
@@ -49,6 +55,36 @@ crash = { host = "dc3", at_ms = { uniform = [4000, 5000] }, restart_after_ms = 3
 partition = { between = ["dc0", "dc2"], at_ms = 300, for_ms = 1500 }
 "#;
 
+/// Clients that roam a lot on a network where messages overtake each other.
+const STORM: &str = r#"
+story = "Clients write, read and roam while messages between data centres overtake each other."
+service = "causal"
+seed = 1
+data_centres = 5
+load_keys = 3
+attempts = 6
+timeout_ms = 1000
+
+[variants]
+causal = {}
+disk = { state = "disk", reply_cache = "durable", fault = [{ crash = { host = "dc1", at_ms = { uniform = [100, 900] }, restart_after_ms = 400 } }] }
+memory = { reply_cache = "epoch", fault = [{ crash = { host = "dc1", at_ms = { uniform = [100, 900] }, restart_after_ms = 400 } }] }
+eventual = { mode = "eventual" }
+newer-stands-in = { mode = "newer-stands-in" }
+forget-early = { mode = "forget-early" }
+
+[load.client]
+count = 8
+requests = 25
+think_ms = { uniform = [0, 60] }
+mix = { put = 3, get = 5, move = 2 }
+
+[network]
+delay_ms = { exponential = { mean = 60, max = 2000 } }
+loss = 0.1
+duplication = 0.1
+"#;
+
 /// dc0 loses its memory, and with it a write that only dc1 has been sent.
 const LOST_MEMORY: &str = r#"
 story = "dc0 crashes before dc2 has been sent what Alice wrote. dc1 has it and gives it back; dc0 tells dc2."
@@ -72,13 +108,36 @@ drop = { peer_about = "alice#1", to = "dc2", nth = 1 }
 crash = { host = "dc0", at_ms = 100, restart_after_ms = 200 }
 "#;
 
+/// Bob wants to move while dc2 has not got what he wrote, and again when it has.
+const ROAMING: &str = r#"
+story = "Bob cannot move to dc2 before his write has come there; then he can."
+service = "causal"
+seed = 1
+
+[variants]
+causal = {}
+eventual = { mode = "eventual" }
+
+[clients]
+bob = ["put x 1", "move dc2", "get x", "wait 10s", "move dc2", "get x"]
+
+[home]
+bob = "dc1"
+
+[network]
+delay_ms = { fixed = 10 }
+
+[[fault]]
+partition = { between = ["dc1", "dc2"], at_ms = 0, for_ms = 9000 }
+"#;
+
 fn scenario(toml: &str) -> Scenario {
     Scenario::parse("mine.toml", toml, &catalogue()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The trace of a run, which is the same on both simulators.
 fn trace(scenario: &Scenario, variant: &str, seed: u64) -> String {
-    let seed = wavetank::seed::Seed(seed);
+    let seed = Seed(seed);
     let variant = scenario.variant(variant).unwrap();
     let [event, turmoil] = Backend::ALL.map(|backend| {
         let report = report::run(variant, seed, backend, Detail::Trace).unwrap();
@@ -130,6 +189,33 @@ fn a_data_centre_with_a_disk_sends_again_what_it_had_written() {
     };
     let commits: Vec<&str> = trace.lines().filter(at_dc2).collect();
     assert_eq!(commits.len(), 2, "{commits:?}");
+}
+
+/// Whether a line of a trace has these words, one after the other.
+fn has_line(trace: &str, words: &str) -> bool {
+    let joined = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    trace.lines().any(|line| joined(line).contains(words))
+}
+
+#[test]
+fn a_session_moves_only_to_where_all_that_it_depends_on_is() {
+    let trace = trace(&scenario(ROAMING), "causal", 1);
+    for line in [
+        "bob send dc2 bob#2 move dc2 after x (1,1)",
+        "bob outcome bob#2 failed: dependencies missing: x (1,1)",
+        "bob send dc1 bob#3 get x",
+        "bob outcome bob#4 ok: now at dc2",
+        "bob send dc2 bob#5 get x",
+        "bob outcome bob#5 ok: '1' (1,1)",
+    ] {
+        assert!(has_line(&trace, line), "{line}\n{trace}");
+    }
+}
+
+#[test]
+fn in_the_mode_eventual_it_moves_at_once_and_misses_its_own_write() {
+    let trace = trace(&scenario(ROAMING), "eventual", 1);
+    assert!(has_line(&trace, "bob outcome bob#3 ok: nothing"), "{trace}");
 }
 
 /// The bytes of an example: hexadecimal digits, and texts in quotes.
@@ -219,4 +305,72 @@ fn the_examples_of_the_documentation_are_what_is_sent() {
     ];
     let expected = expected.map(|(name, bytes)| (name.to_owned(), bytes));
     assert_eq!(examples(), BTreeMap::from(expected));
+}
+
+/// What each session read and wrote, key by key.
+fn accesses(history: &History) -> SessionHistory {
+    let mut begun = BTreeMap::new();
+    let mut sessions: BTreeMap<HostId, Vec<Access>> = BTreeMap::new();
+    for entry in history.entries() {
+        match entry.event {
+            HistoryEvent::Invoke(request) => {
+                begun.insert(entry.operation, request);
+            }
+            HistoryEvent::Complete(outcome) => {
+                let request = begun.remove(&entry.operation).expect("it was begun");
+                let reply = match &outcome.told {
+                    Told::Reply(reply) if outcome.kind == OutcomeKind::Ok => Some(&reply[..]),
+                    _ => None,
+                };
+                if let Some((kind, key, value)) = Causal::default().access(&request, reply) {
+                    let place = format!("{:?}", entry.operation);
+                    let outcome = outcome.kind;
+                    let access = Access {
+                        kind,
+                        key,
+                        value,
+                        outcome,
+                        place,
+                    };
+                    sessions
+                        .entry(entry.operation.client)
+                        .or_default()
+                        .push(access);
+                }
+            }
+        }
+    }
+    SessionHistory {
+        sessions: sessions.into_values().collect(),
+    }
+}
+
+/// The first of these seeds under which clients saw what is not causally consistent.
+fn first_inconsistent(variant: &str, mut seeds: Range<u64>) -> Option<u64> {
+    let scenario = scenario(STORM);
+    let variant = scenario.variant(variant).unwrap();
+    seeds.find(|&seed| {
+        let run = simulation::run(variant, Seed(seed), Backend::Event, Detail::Checks).unwrap();
+        assert_eq!(run.unfinished, None);
+        let history = causal::History::new(&accesses(&run.history));
+        match causal::Judge::new(&history).causal_convergence() {
+            Verdict::Violated(_) => true,
+            Verdict::Valid => false,
+            Verdict::Unknown(why) => panic!("seed {seed}: {why}"),
+        }
+    })
+}
+
+#[test]
+fn clients_see_no_effect_without_its_cause() {
+    for variant in ["causal", "disk", "memory"] {
+        assert_eq!(first_inconsistent(variant, 0..15), None, "{variant}");
+    }
+}
+
+#[test]
+fn in_each_other_mode_they_do() {
+    for mode in ["eventual", "newer-stands-in", "forget-early"] {
+        assert!(first_inconsistent(mode, 0..100).is_some(), "{mode}");
+    }
 }

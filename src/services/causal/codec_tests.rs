@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rpc::message::BODY;
+use crate::services::causal::describe;
 use crate::services::causal::image::Image;
 use crate::services::causal::message::DEPENDENCIES_BYTES_MAX;
 use crate::services::causal::replica::{Mode, Replica};
@@ -92,7 +93,9 @@ proptest! {
         ask in ask(),
     ) {
         let request = Request { clock, needs, ask };
-        prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
+        let bytes = request.encode();
+        prop_assert_eq!(describe::request(&bytes).lines().count(), 1);
+        prop_assert_eq!(Request::decode(&bytes), Ok(request));
     }
 
     #[test]
@@ -107,6 +110,7 @@ proptest! {
         let reply = Reply { clock, everywhere, answer };
         let bytes = reply.encode();
         prop_assert_eq!(Reply::is_refusal(&bytes), is_refusal);
+        prop_assert_eq!(describe::reply(&bytes).lines().count(), 1);
         prop_assert_eq!(Reply::decode(&bytes), Ok(reply));
     }
 
@@ -117,7 +121,9 @@ proptest! {
         body in body(),
     ) {
         let message = PeerMessage { life, everywhere, body };
-        prop_assert_eq!(PeerMessage::decode(&message.encode()), Ok(message));
+        let bytes = message.encode();
+        prop_assert_eq!(describe::peer(&bytes).lines().count(), 1);
+        prop_assert_eq!(PeerMessage::decode(&bytes), Ok(message));
     }
 
     #[test]

@@ -25,7 +25,9 @@ impl Committed {
         timestamps: BTreeMap<u64, u64>,
         beyond: BTreeSet<u64>,
     ) -> Option<Self> {
-        let is_beyond = beyond.iter().all(|&number| number > prefix + 1);
+        let is_beyond = beyond
+            .iter()
+            .all(|&number| number > prefix.saturating_add(1));
         let committed = Self {
             prefix,
             beyond,
@@ -63,7 +65,7 @@ impl Committed {
         let is_news = everywhere > self.everywhere;
         if is_news {
             self.everywhere = everywhere;
-            self.timestamps = self.timestamps.split_off(&(everywhere + 1));
+            self.timestamps = self.timestamps.split_off(&everywhere.saturating_add(1));
         }
         is_news
     }
@@ -72,11 +74,11 @@ impl Committed {
     pub fn merge(&mut self, other: &Self) {
         self.prefix = self.prefix.max(other.prefix);
         self.beyond.extend(&other.beyond);
-        self.beyond = self.beyond.split_off(&(self.prefix + 1));
+        self.beyond = self.beyond.split_off(&self.prefix.saturating_add(1));
         self.timestamps.extend(&other.timestamps);
         let everywhere = self.everywhere.max(other.everywhere);
         self.everywhere = everywhere;
-        self.timestamps = self.timestamps.split_off(&(everywhere + 1));
+        self.timestamps = self.timestamps.split_off(&everywhere.saturating_add(1));
         self.close_up();
     }
 
@@ -111,8 +113,10 @@ impl Committed {
     }
 
     fn close_up(&mut self) {
-        while self.beyond.remove(&(self.prefix + 1)) {
-            self.prefix += 1;
+        while let Some(next) = self.prefix.checked_add(1)
+            && self.beyond.remove(&next)
+        {
+            self.prefix = next;
         }
     }
 }

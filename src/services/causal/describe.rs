@@ -35,9 +35,9 @@ pub(super) fn peer(body: &[u8]) -> String {
         Ok(PeerBody::Acknowledge { version, .. }) => format!("has {version}"),
         Ok(PeerBody::Fetch) => "has lost its memory, and asks for all".to_owned(),
         Ok(PeerBody::Page(Page { page, of, .. })) => {
-            format!("page {} of {of} of its state", page + 1)
+            format!("page {} of {of} of its state", page.saturating_add(1))
         }
-        Ok(PeerBody::HasPage { page, .. }) => format!("has page {}", page + 1),
+        Ok(PeerBody::HasPage { page, .. }) => format!("has page {}", page.saturating_add(1)),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::id::{ClientId, ClientKey, HostId, OperationId, Version};
 use crate::rpc::service::{Caller, Effect, Input, Service, Ticket, TimerKey};
@@ -187,6 +190,42 @@ fn a_write_of_a_life_that_has_ended_goes_back_to_where_it_came_from() {
         told.contains(&"to dc1: page 1 of 1 of its state".to_owned()),
         "{told:?}"
     );
+}
+
+proptest! {
+    /// Numbers that no data centre gives, in every place: they may be believed, but break nothing.
+    #[test]
+    fn whatever_another_data_centre_says_breaks_nothing(
+        said in vec((0_u16..4, extreme(), extreme(), 0_u8..4), 1..12),
+    ) {
+        let mut server = CausalServer::new(Settings::default(), 0);
+        for (replica, number, timestamp, kind) in said {
+            let origin = [&replica.to_be_bytes()[..], &[0; 4]].concat();
+            let numbers = [number.to_be_bytes(), timestamp.to_be_bytes()].concat();
+            let version = Version { timestamp, replica, life: 0 };
+            let sequence = number;
+            let body = match kind {
+                0 => PeerBody::Write(Write { sequence, ..Write { version, ..write(1, 1) } }),
+                1 => PeerBody::Acknowledge { version, sequence },
+                _ => PeerBody::Page(Page {
+                    number: 1,
+                    answers: 0,
+                    page: 0,
+                    of: 1,
+                    body: [&[kind][..], &origin, &numbers].concat(),
+                }),
+            };
+            let message = PeerMessage { life: 0, everywhere: timestamp, body };
+            let (from, about, body) = (1, None, &message.encode());
+            step(&mut server, 10, Input::Peer { from, about, body });
+            ask(&mut server, vec![], put());
+        }
+        prop_assert!(!ask(&mut server, vec![], Ask::List).is_empty());
+    }
+}
+
+fn extreme() -> impl Strategy<Value = u64> {
+    prop_oneof![0_u64..4, u64::MAX - 3..=u64::MAX]
 }
 
 /// Pages of one image that are due now.

@@ -182,7 +182,7 @@ impl Replica {
     /// out of the write's list.
     pub fn put(&mut self, (key, value): (&str, &str), needs: Vec<Dependency>, clock: u64) -> Done {
         self.clock = self.clock.max(clock).saturating_add(1);
-        self.last += 1;
+        self.last = self.last.saturating_add(1);
         let mut needs = needs;
         needs.retain(|need| need.sequence > self.everywhere(need.origin()));
         let write = Rc::new(Write {

@@ -174,3 +174,26 @@ fn every_cut_of_a_record_is_refused() {
         }
     }
 }
+
+#[test]
+fn whatever_byte_is_changed_gives_a_data_centre_or_an_error() {
+    let records = records();
+    let mut taken = 0;
+    for (key, value) in &records {
+        for at in 0..value.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut changed = records.clone();
+                let mut value = value.clone();
+                value[at] = byte;
+                changed.insert(key.clone(), value);
+                if let Ok((mut replica, outgoing)) = restored(changed, 0) {
+                    taken += 1;
+                    let done = replica.put(("ring", "again"), Vec::new(), 0);
+                    assert!(done.hidden_by.is_none(), "{key:?}, {at}: it goes on");
+                    assert!(outgoing.everywhere(replica.last()) <= replica.last());
+                }
+            }
+        }
+    }
+    assert!(taken > 0, "values may be any");
+}

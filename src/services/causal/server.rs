@@ -39,6 +39,8 @@ pub struct CausalServer {
     pub(super) replica: Replica,
     outgoing: Outgoing,
     waiting: BTreeMap<Ticket, Waiting>,
+    /// How long a write that stalls is kept without having been sent again.
+    silence: Duration,
     /// Messages that leave later, by time and by the order in which they were made.
     outbox: BTreeMap<(Time, u64), Posted>,
     posted: u64,
@@ -78,13 +80,17 @@ impl CausalServer {
             replica: place,
             life: 0,
         };
+        let timeouts = settings.timeouts(place);
         Self {
             replica: Replica::new(own, settings.mode),
-            outgoing: Outgoing::new(settings.timeouts(place)),
             waiting: BTreeMap::new(),
+            silence: timeouts.values().max().copied().unwrap_or_default()
+                * SPAN_FACTOR_MAX
+                * SILENT_SPANS,
             outbox: BTreeMap::new(),
             posted: 0,
-            transfers: Transfers::new(settings.timeouts(place)),
+            transfers: Transfers::new(timeouts.clone()),
+            outgoing: Outgoing::new(timeouts),
             is_recovering: false,
             lives: BTreeMap::new(),
             later_life: 1,
@@ -364,7 +370,7 @@ impl CausalServer {
             let Posted { to, about, body } = first.remove();
             effects.send(to, about, &body);
         }
-        if let Some(silent) = now.as_ms().checked_sub(self.silence().as_millis() as u64) {
+        if let Some(silent) = now.as_ms().checked_sub(self.silence.as_millis() as u64) {
             self.replica.drop_stalled(Time::from_ms(silent));
         }
         self.set_timer(effects);
@@ -394,13 +400,6 @@ impl CausalServer {
         }
     }
 
-    /// How long a write that stalls is kept without having been sent again.
-    fn silence(&self) -> Duration {
-        let timeouts = self.settings.timeouts(self.replica.own().replica);
-        let longest = timeouts.into_values().max().unwrap_or_default();
-        longest * SPAN_FACTOR_MAX * SILENT_SPANS
-    }
-
     fn set_timer(&mut self, effects: &mut Effects) {
         let heard = self.replica.first_heard();
         let moments = [
@@ -408,7 +407,7 @@ impl CausalServer {
             self.transfers.next(),
             self.outbox.keys().next().map(|(leaves, _)| *leaves),
             self.waiting.values().map(|waiting| waiting.deadline).min(),
-            heard.map(|heard| heard + self.silence()),
+            heard.map(|heard| heard + self.silence),
         ];
         let next = moments.into_iter().flatten().min();
         if let Some(next) = next

@@ -111,6 +111,9 @@ impl Transfers {
 
     /// Takes a page in; with the last one the image is there. Whether the page is to be acknowledged.
     pub fn receive(&mut self, from: u16, life: u32, page: &Page) -> (bool, Option<Received>) {
+        if page.page >= page.of {
+            return (false, None);
+        }
         let receiving = self.receiving.get_mut(&from);
         let is_same = |it: &&mut Receiving| (it.life, it.number) == (life, page.number);
         let receiving = match receiving.filter(is_same) {
