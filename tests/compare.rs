@@ -262,7 +262,7 @@ fn a_wrong_sweep_or_plot_is_a_mistake_of_the_user() {
         ),
         (
             &["--plot", plot, "--sweep", "semantics=maybe,at-most-once"],
-            "--plot draws against numbers; the value maybe of --sweep semantics is none",
+            "--plot draws against numbers; the value maybe of --sweep semantics is no decimal number of at most 18 digits",
         ),
         (&["--format", "html"], "text, markdown, json"),
     ] {

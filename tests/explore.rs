@@ -272,6 +272,47 @@ fn a_run_that_goes_otherwise_the_second_time_ends_with_3() {
 // ---- resume, time, signals
 
 #[test]
+fn a_file_that_is_not_of_an_exploration_is_left_alone() {
+    let directory = scratch("foreign");
+    let words = format!("{LOSSY} --seeds 0..40");
+    for notes in ["my notes", "{", "my notes\n"] {
+        let file = directory.join("notes.txt");
+        fs::write(&file, notes).expect("it can be written");
+        let ended = wavetank(&format!(
+            "explore {words} --out {} --resume",
+            file.display()
+        ));
+        let is_ours = explored(&words, &directory.join("ours")).starts_with(notes);
+        assert_eq!(
+            ended.code,
+            if is_ours { 0 } else { 2 },
+            "{notes}: {}",
+            ended.stderr
+        );
+        if !is_ours {
+            assert!(
+                ended.stderr.contains("is no file of `wavetank explore`"),
+                "{}",
+                ended.stderr
+            );
+            assert_eq!(fs::read_to_string(&file).expect("it is there"), notes);
+        }
+    }
+}
+
+#[test]
+fn a_part_without_a_seed_says_that_nothing_was_judged() {
+    let ended = wavetank(&format!("explore {LOSSY} --seeds 0..3 --shard 5/7"));
+    assert!(
+        ended
+            .stdout
+            .ends_with("no seed of the range is in this part, and nothing was judged\n"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn a_resumed_file_is_the_one_of_an_uninterrupted_run() {
     let directory = scratch("resume");
     let words = format!("{LOSSY} --seeds 0..100");

@@ -143,3 +143,15 @@ fn run_twice_says_that_all_were_the_same() {
         assert!(ended.stderr.ends_with(told), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn a_digest_does_not_depend_on_how_a_file_is_called() {
+    let digest = |path: &str| {
+        let ended = wavetank(root(), &format!("selfcheck {path}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let row = ended.stdout.lines().nth(1).expect("a row").to_owned();
+        row.split_whitespace().last().expect("a digest").to_owned()
+    };
+    let path = SHORT[0];
+    assert_eq!(digest(path), digest(&format!("./{path}")));
+}
