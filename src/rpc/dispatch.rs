@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::clock::Time;
-use crate::id::{ClientId, ClientKey, OperationId, RequestId};
+use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
 use crate::net::{Kind, Label};
 use crate::rpc::message::{Message, Refused};
 use crate::rpc::output::Output;
@@ -222,8 +222,13 @@ impl Dispatch {
         };
         let from = self.peers.own;
         Message::Peer { from, body }.write(&mut self.writer);
-        let label = about.map(|operation| Label::new(Kind::Peer, operation));
-        out.send(address, self.writer.share(), label);
+        // What is about no operation is the server's own: servers are the first hosts of a run.
+        let own = OperationId {
+            client: HostId(from),
+            number: 0,
+        };
+        let label = Label::new(Kind::Peer, about.unwrap_or(own));
+        out.send(address, self.writer.share(), Some(label));
     }
 
     fn push_update(&mut self, to: &Caller, update: &[u8], out: &mut dyn Output) {

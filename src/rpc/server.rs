@@ -250,6 +250,7 @@ impl RpcServer {
                     return Ok(());
                 }
                 let about = origin.label.map(|label| label.operation);
+                let about = about.filter(|operation| operation.client != origin.host);
                 tell(out, || Event::Receive {
                     from: origin.host,
                     label: origin.label,

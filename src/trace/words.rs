@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::{Outcome, Told};
-use crate::id::{OperationId, Version};
+use crate::id::{HostId, OperationId, Version};
 use crate::net::fate::{Cause, Fate};
 use crate::net::{Kind, Label};
 use crate::trace::{
@@ -24,14 +24,15 @@ impl Row {
             event: line.event.word().to_owned(),
             ..Self::default()
         };
-        row.tell(line.at, &line.event, names, describe);
+        row.tell(line, names, describe);
         if row.details.contains('\n') {
             row.details = row.details.trim_end().replace('\n', "; ");
         }
         row
     }
 
-    fn tell(&mut self, at: Time, event: &Event, names: Names<'_>, describe: &dyn Describe) {
+    fn tell(&mut self, line: &Line, names: Names<'_>, describe: &dyn Describe) {
+        let Line { at, host, event } = line;
         let peer = |host| Some(names.host(host).into_owned());
         match event {
             Event::Send {
@@ -41,13 +42,15 @@ impl Row {
                 fate,
             } => {
                 self.peer = peer(*to);
-                self.name_datagram(*label, names);
-                self.say(&format!(" {}", describe.datagram(datagram)));
-                self.note_fate(at, fate);
+                self.name_datagram(*label, *host, names);
+                let text = describe.datagram(datagram);
+                let gap = if self.details.is_empty() { "" } else { " " };
+                self.say(&format!("{gap}{text}"));
+                self.note_fate(*at, fate);
             }
             Event::Receive { from, label } => {
                 self.peer = peer(*from);
-                self.name_datagram(*label, names);
+                self.name_datagram(*label, *from, names);
             }
             Event::Execute {
                 operation,
@@ -98,7 +101,7 @@ impl Row {
                 reason,
             } => {
                 self.peer = peer(*from);
-                self.name_datagram(*label, names);
+                self.name_datagram(*label, *from, names);
                 self.say_of_datagram(*label, reason.text());
             }
             Event::Patience {
@@ -125,7 +128,7 @@ impl Row {
             }
             Event::Lost { from, label, down } => {
                 self.peer = peer(*from);
-                self.name_datagram(*label, names);
+                self.name_datagram(*label, *from, names);
                 let why = if *down { "host down" } else { "nobody listens" };
                 self.say_of_datagram(*label, why);
             }
@@ -205,11 +208,17 @@ impl Row {
         self.operation = Some(name);
     }
 
-    fn name_datagram(&mut self, label: Option<Label>, names: Names<'_>) {
+    fn name_datagram(&mut self, label: Option<Label>, sender: HostId, names: Names<'_>) {
         let Some(label) = label else {
             return self.say(UNLABELLED);
         };
-        self.name(label.operation, names);
+        let own = OperationId {
+            client: sender,
+            number: 0,
+        };
+        if label.kind != Kind::Peer || label.operation != own {
+            self.name(label.operation, names);
+        }
         self.kind = Some(label.kind.name().to_owned());
         if label.kind == Kind::Request && label.attempt.number > 0 {
             self.attempt = Some(AttemptRow {

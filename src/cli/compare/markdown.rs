@@ -13,9 +13,19 @@ pub(super) fn comparison(comparison: &Comparison, story: &str, notes: &[Note]) -
     let runs = format!("{} of each variant", counted(told::runs(comparison), "run"));
     let mut out = head(&comparison.scenario, &comparison.seeds, &runs, story);
     let variants = &comparison.variants;
-    let rows = variants.iter().map(|(name, each)| told::row(name, each));
-    let headings = told::COLUMNS.map(|(heading, _)| heading);
+    let columns = told::columns(comparison);
+    let rows = variants.iter().map(|(name, each)| {
+        let mut cells = told::row(name, each);
+        cells.truncate(columns.len());
+        cells
+    });
+    let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     out.push_str(&table(&headings, rows, Align::Left));
+    if let Some(told::Rows { headings, rows }) = told::violations(comparison) {
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        out.push('\n');
+        out.push_str(&table(&headings, rows.into_iter(), Align::NumbersRight(1)));
+    }
     if let Some(told::Rows { headings, rows }) = causality::rows(comparison) {
         let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
         out.push('\n');

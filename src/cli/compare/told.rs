@@ -1,5 +1,7 @@
 //! Comparisons as text.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{LineStyle, TableStyle};
 
 use crate::cli::compare::causality;
@@ -11,6 +13,9 @@ use crate::cli::proportion::Proportion;
 use crate::cli::table::{counted, paragraph, table, text};
 use crate::cli::verdicts::ran;
 use crate::sim::compare::{Comparison, Statistics};
+
+/// How many checks have their violations in a cell of the main table.
+const CHECKS_IN_A_CELL_MAX: usize = 3;
 
 /// The columns of a comparison, with the least width of each.
 pub(super) const COLUMNS: [(&str, u16); 6] = [
@@ -33,6 +38,10 @@ pub(super) fn comparison(comparison: &Comparison, story: &str, notes: &[Note]) -
     out.push_str(&paragraph("  ", story));
     out.push('\n');
     out.push_str(&rows(comparison));
+    if let Some(rows) = violations(comparison) {
+        out.push('\n');
+        out.push_str(&plain(rows));
+    }
     if let Some(rows) = causality::rows(comparison) {
         out.push('\n');
         out.push_str(&plain(rows));
@@ -119,11 +128,58 @@ fn rows(comparison: &Comparison) -> String {
     let style = TableStyle::new()
         .header_separator(line('-'))
         .row_separator(line('-'));
-    let mut table = table(style, &COLUMNS);
+    let mut table = table(style, columns(comparison));
     for (name, statistics) in &comparison.variants {
-        table.add_row(row(name, statistics));
+        let mut cells = row(name, statistics);
+        cells.truncate(columns(comparison).len());
+        table.add_row(cells);
     }
     text(&table)
+}
+
+/// The columns of the main table: the violations of more than a few checks have a table of their own.
+pub(super) fn columns(comparison: &Comparison) -> &'static [(&'static str, u16)] {
+    let mut variants = comparison.variants.iter();
+    if variants.any(|(_, each)| each.violated.len() > CHECKS_IN_A_CELL_MAX) {
+        &COLUMNS[..COLUMNS.len() - 1]
+    } else {
+        &COLUMNS
+    }
+}
+
+/// A row for each check, a column for each variant: in how many runs it was violated, with its interval;
+/// `None` if they stand in the main table.
+pub(super) fn violations(comparison: &Comparison) -> Option<Rows> {
+    if columns(comparison).len() == COLUMNS.len() {
+        return None;
+    }
+    let variants = &comparison.variants;
+    let checks = variants
+        .iter()
+        .flat_map(|(_, each)| each.violated.keys().copied());
+    let checks: BTreeSet<&str> = checks.collect();
+    let cell = |check: &str, statistics: &Statistics| match statistics.violated.get(check) {
+        Some(runs) => {
+            let [observed, low, high] = percent(runs.count, statistics.runs);
+            format!("{observed:.1} ({low:.1} .. {high:.1})")
+        }
+        None => "-".to_owned(),
+    };
+    let row = |check: &str| {
+        let cells = variants.iter().map(|(_, each)| cell(check, each));
+        std::iter::once(check.to_owned()).chain(cells).collect()
+    };
+    let names = variants.iter().map(|(name, _)| name.clone());
+    let headings = std::iter::once("violated in % of runs".to_owned()).chain(names);
+    Some(Rows {
+        headings: headings.collect(),
+        rows: checks.into_iter().map(row).collect(),
+    })
+}
+
+fn percent(count: u64, runs: u64) -> [f64; 3] {
+    let part = Proportion::of(count, runs);
+    [part.observed, part.low, part.high].map(|part| 100.0 * part)
 }
 
 /// The cells of a variant, some of several lines.
@@ -171,8 +227,7 @@ fn operations(statistics: &Statistics) -> String {
 /// A line for each check: in how many runs it was violated, with the interval in the next line.
 fn violated(statistics: &Statistics) -> String {
     lines(statistics.violated.iter().flat_map(|(check, runs)| {
-        let part = Proportion::of(runs.count, statistics.runs);
-        let [observed, low, high] = [part.observed, part.low, part.high].map(|part| 100.0 * part);
+        let [observed, low, high] = percent(runs.count, statistics.runs);
         [
             format!("{check} {observed:.1} %"),
             format!("  ({low:.1} .. {high:.1})"),
