@@ -244,6 +244,54 @@ fn assert_is_usage_of_clap(model: &str) {
 }
 
 #[test]
+fn a_file_of_any_model_that_cannot_be_read_is_told_so() {
+    for model in ["register", "kv", "causal"] {
+        let ended = check(model, "nowhere.edn", &[]);
+        assert_eq!(ended.code, 4);
+        let told = "wavetank: nowhere.edn: cannot be read: ";
+        assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+    }
+    let ended = check("register", "tests", &[]);
+    assert_eq!(ended.code, 4);
+    let told = "wavetank: tests: cannot be read: ";
+    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_history() {
+    let scratch = Scratch::new("check-mark");
+    let line = r#"{"process":0,"type":"invoke","f":"write","value":["x",1]}"#;
+    let file = scratch.file("mark.jsonl", &format!("\u{feff}{line}"));
+    for model in ["register", "kv", "causal"] {
+        let ended = check(model, &file, &[]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{model}");
+    }
+}
+
+#[test]
+fn the_formats_of_the_other_models_are_read_for_causal_too() {
+    let scratch = Scratch::new("check-causal");
+    let record = |process, kind: &str, f: &str, value: &str| {
+        format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n")
+    };
+    let stale = [
+        record(0, "invoke", "write", "[:x 1]"),
+        record(0, "ok", "write", "[:x 1]"),
+        record(0, "invoke", "read", "[:x nil]"),
+        record(0, "ok", "read", "[:x nil]"),
+    ];
+    let file = scratch.file("stale.edn", &stale.concat());
+    let ended = check("causal", &file, &[]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (1, ""));
+    let told = "WriteCOInitRead: w(x,1) (line 1) is in the past of r(x,initial) (line 3)";
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    assert!(words.join(" ").contains(told), "{}", ended.stdout);
+    let nobody = scratch.file("nobody.edn", "{:process :nemesis, :type :info, :f :kill}");
+    let ended = check("causal", &nobody, &[]);
+    assert_is_usage(&ended, "nobody.edn:1:1: a history without any call");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_no_mistake_in_a_history() {
     let ended = check("register", "nowhere.edn", &[]);
     assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ Examples:
 
   wavetank check causal history.plume            lines such as w(1,1,0,0), Plume's text format
 
-A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, JSON lines or Plume's lines:
+A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, Plume's lines as well:
 docs/checking.md shows each.
 
 Exit codes: 0 valid, 1 violated, 2 usage or a history that cannot be understood, 4 I/O error,
@@ -41,6 +41,9 @@ const STEPS_USUAL: u64 = 50_000_000;
 
 /// What is told, and nothing hangs on it: no store of this crate promises it.
 const ONLY_TOLD: &str = "CM";
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Stands for stdin.
 const STDIN: &str = "-";
@@ -99,9 +102,9 @@ type Calls = Vec<(u64, OutcomeKind)>;
 type Verdicts = Vec<(&'static str, Verdict)>;
 
 /// The calls of a history, and what is to be said of them; or what is wrong with its text, and where.
-fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), String> {
+fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Mistake> {
     if model == Model::Causal {
-        let history = sessions::read(text).map_err(|mistake| mistake.to_string())?;
+        let history = sessions::read(text)?;
         let verdicts = causal::judge_all(&causal::History::new(&history), budget);
         let calls = (0..)
             .zip(&history.sessions)
@@ -110,11 +113,10 @@ fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Str
             });
         return Ok((calls.collect(), verdicts));
     }
-    let said = |mistake: Mistake| mistake.to_string();
-    let recorded = Recorded::read(text).map_err(said)?;
+    let recorded = Recorded::read(text)?;
     let (verdict, _) = match model {
-        Model::Register => register::judge(&recorded, budget).map_err(said)?,
-        _ => kv::judge(&recorded, budget).map_err(said)?,
+        Model::Register => register::judge(&recorded, budget)?,
+        _ => kv::judge(&recorded, budget)?,
     };
     let calls = recorded
         .calls
@@ -189,21 +191,21 @@ fn in_json(verdicts: &[(&str, Verdict)]) -> serde_json::Result<String> {
 impl Arguments {
     /// The history's name and text.
     fn read(&self) -> anyhow::Result<(String, String)> {
-        let (name, bytes) = if self.history == STDIN {
+        let (name, read) = if self.history == STDIN {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.context("stdin")?;
-            ("stdin".to_owned(), bytes)
+            ("stdin".to_owned(), read.map(|_| bytes))
         } else {
-            let bytes = std::fs::read(&self.history).with_context(|| self.history.clone())?;
-            (self.history.clone(), bytes)
+            (self.history.clone(), std::fs::read(&self.history))
         };
+        let bytes = read.map_err(|error| anyhow!("{name}: cannot be read: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = &error.as_bytes()[..valid];
             let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
             UsageError(format!("{name}:{line}: not UTF-8 here"))
         })?;
-        Ok((name, text))
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+        Ok((name, text.to_owned()))
     }
 }
