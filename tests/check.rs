@@ -258,6 +258,52 @@ fn a_file_of_any_model_that_cannot_be_read_is_told_so() {
 }
 
 #[test]
+fn the_history_of_a_run_is_checked_and_its_trace_refused() {
+    let scratch = Scratch::new("check-run");
+    // Carol asks for each key, so that the history itself shows what she has seen.
+    let ring = fs::read_to_string(root().join("sims/causal/ring.toml")).expect("a scenario");
+    let (story, _) = ring.split_once("[expect").expect("it expects something");
+    let asked = r#"carol = ["wait 200ms", "get answer", "get ring"]"#;
+    let lines = story
+        .lines()
+        .map(|line| match line.starts_with("carol = [") {
+            true => asked,
+            false => line,
+        });
+    let ring = scratch.file("ring.toml", &lines.collect::<Vec<_>>().join("\n"));
+    for (variant, code) in [("causal", 0), ("eventual", 1)] {
+        let run =
+            |format| wavetank(&["run", &ring, "--variant", variant, "--trace", format]).stdout;
+        let file = scratch.file("history.jsonl", &run("history"));
+        let ended = check("causal", &file, &[]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (code, ""), "{variant}");
+        for format in ["text", "json"] {
+            let file = scratch.file("trace", &run(format));
+            let told = "trace: this is a trace and no history; `wavetank run FILE --variant NAME --trace \
+                        history` prints the history of a run";
+            assert_is_usage(&check("causal", &file, &[]), told);
+        }
+    }
+    let run = [
+        "run",
+        program::STORY,
+        "--variant",
+        "maybe",
+        "--trace",
+        "history",
+    ];
+    let history = wavetank(&run);
+    let first = history.stdout.lines().next().expect("a line");
+    let expected = r#"{"index":0,"time":0,"process":0,"type":"invoke","f":"cancel","value":"CONF000001","operation":"alice#1"}"#;
+    assert_eq!(first, expected);
+    assert!(
+        history.stderr.contains("lost-cancel-reply"),
+        "{}",
+        history.stderr
+    );
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_history() {
     let scratch = Scratch::new("check-mark");
     let line = r#"{"process":0,"type":"invoke","f":"write","value":["x",1]}"#;

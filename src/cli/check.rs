@@ -27,7 +27,6 @@ Examples:
   wavetank check register history.edn            Jepsen's history of one register
   wavetank check kv history.jsonl --format json  JSON lines, for programs
   lein run test | wavetank check register -      the log lines of jepsen.util, from stdin
-
   wavetank check causal history.plume            lines such as w(1,1,0,0), Plume's text format
 
 A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, Plume's lines as well:
@@ -44,6 +43,10 @@ const ONLY_TOLD: &str = "CM";
 
 /// What some editors put before a text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// What to do with a trace.
+const TRACE: &str = "this is a trace and no history; `wavetank run FILE --variant NAME --trace history` \
+                     prints the history of a run";
 
 /// Stands for stdin.
 const STDIN: &str = "-";
@@ -85,6 +88,9 @@ struct VerdictJson<'a> {
 /// Judges a history and prints the verdicts.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (name, text) = arguments.read()?;
+    if is_trace(&text) {
+        return Err(UsageError(format!("{name}: {TRACE}")).into());
+    }
     let (calls, verdicts) = judge(arguments.model, &text, arguments.budget)
         .map_err(|mistake| UsageError(format!("{name}:{mistake}")))?;
     let printed = match arguments.format {
@@ -93,6 +99,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     out::print(&printed)?;
     Ok(exit(&verdicts))
+}
+
+/// Whether this is what `wavetank run --trace` prints, as text or as JSON lines.
+fn is_trace(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    first.starts_with("{\"wavetank\":\"trace\"")
+        || first.starts_with("# ") && first.contains(" · seed ")
 }
 
 /// Who called, and how it ended, call by call.

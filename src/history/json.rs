@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::history::sessions::AccessKind;
 use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
-use crate::id::HostId;
+use crate::id::{HostId, OperationId};
 use crate::trace::json::push;
 use crate::trace::{Describe, Names};
 
@@ -90,6 +91,51 @@ pub fn records(history: &[Entry], names: Names<'_>, describe: &dyn Describe) -> 
     lines.collect()
 }
 
+/// Of a call of a store, given its request and its reply: whether it reads or writes, which key, and which
+/// value. The request alone decides whether it is a call on one key.
+pub type AccessOf<'a> =
+    dyn Fn(&[u8], Option<&[u8]>) -> Option<(AccessKind, String, Option<String>)> + 'a;
+
+/// The records of a store's history, as [`sessions`] reads them: with `read` or `write` as operations and
+/// `[key, value]` as values. Calls that are not on one key are left out.
+///
+/// [`sessions`]: crate::history::sessions
+#[must_use]
+pub fn records_of_store(
+    history: &[Entry],
+    names: Names<'_>,
+    describe: &dyn Describe,
+    access: &AccessOf<'_>,
+) -> Vec<Record> {
+    let mut asked: BTreeMap<OperationId, &[u8]> = BTreeMap::new();
+    let records = records(history, names, describe);
+    let on_one_key = records
+        .into_iter()
+        .zip(history)
+        .filter_map(|(record, entry)| {
+            let reply = match &entry.event {
+                HistoryEvent::Invoke(request) => {
+                    asked.insert(entry.operation, request);
+                    None
+                }
+                HistoryEvent::Complete(outcome) => match &outcome.told {
+                    Told::Reply(reply) => Some(&reply[..]),
+                    Told::Text(_) => None,
+                },
+            };
+            let (kind, key, value) = access(asked.get(&entry.operation)?, reply)?;
+            Some(Record {
+                f: kind.name().to_owned(),
+                value: Value::from(vec![Value::from(key), Value::from(value)]),
+                ..record
+            })
+        });
+    let numbered = (0..).zip(on_one_key);
+    numbered
+        .map(|(index, record)| Record { index, ..record })
+        .collect()
+}
+
 /// Writes records, one per line.
 #[must_use]
 pub fn write(records: &[Record]) -> String {
@@ -148,7 +194,7 @@ mod tests {
     use super::*;
     use crate::clock::Time;
     use crate::history::recorded::Recorded;
-    use crate::id::OperationId;
+    use crate::history::sessions;
     use crate::trace::sample::Plain;
 
     fn entry(at_ms: u64, client: u16, number: u32, event: HistoryEvent) -> Entry {
@@ -228,6 +274,49 @@ mod tests {
         let outcomes: Vec<OutcomeKind> = calls.iter().map(|call| call.outcome).collect();
         use OutcomeKind::{Failed, Ok, Unknown};
         assert_eq!(outcomes, [Unknown, Ok, Failed]);
+    }
+
+    #[test]
+    fn a_history_of_a_store_is_read_as_one() {
+        let history = [
+            entry(0, 1, 1, invoke("put x 1")),
+            entry(1, 3, 1, invoke("list")),
+            entry(2, 1, 1, complete(OutcomeKind::Ok, "stored")),
+            entry(3, 3, 1, complete(OutcomeKind::Ok, "all")),
+            entry(4, 3, 2, invoke("get x")),
+            entry(5, 3, 2, complete(OutcomeKind::Unknown, "no reply")),
+        ];
+        let hosts = ["server", "alice", "idle", "bob"].map(str::to_owned);
+        let access = |request: &[u8], _: Option<&[u8]>| {
+            let text = String::from_utf8(request.to_vec()).unwrap();
+            let words: Vec<&str> = text.split(' ').collect();
+            match words[..] {
+                ["put", key, value] => {
+                    Some((AccessKind::Write, key.to_owned(), Some(value.to_owned())))
+                }
+                ["get", key] => Some((AccessKind::Read, key.to_owned(), None)),
+                _ => None,
+            }
+        };
+        let records = records_of_store(&history, Names(&hosts), &Plain, &access);
+        let indexes: Vec<u64> = records.iter().map(|record| record.index).collect();
+        assert_eq!(indexes, [0, 1, 2, 3]);
+        let read = sessions::read(&write(&records)).unwrap();
+        let [[write], [read]] = [&read.sessions[0][..], &read.sessions[1][..]] else {
+            panic!("a call each: {read:?}");
+        };
+        assert_eq!(
+            (write.key.as_str(), write.value.as_deref()),
+            ("x", Some("1"))
+        );
+        assert_eq!(
+            (write.outcome, write.place.as_str()),
+            (OutcomeKind::Ok, "alice#1")
+        );
+        assert_eq!(
+            (read.kind, read.outcome),
+            (AccessKind::Read, OutcomeKind::Unknown)
+        );
     }
 
     #[test]

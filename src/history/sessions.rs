@@ -28,6 +28,17 @@ pub enum AccessKind {
     Write,
 }
 
+impl AccessKind {
+    /// The word for it in histories.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// One call of a client, on one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Access {
@@ -125,9 +136,10 @@ pub fn write(history: &SessionHistory) -> String {
     for (process, session) in (0..).zip(&history.sessions) {
         for access in session {
             let pair = |value: Option<&String>| (access.key.clone(), value.cloned());
-            let (f, asked) = match access.kind {
-                AccessKind::Read => ("read", None),
-                AccessKind::Write => ("write", access.value.as_ref()),
+            let f = access.kind.name();
+            let asked = match access.kind {
+                AccessKind::Read => None,
+                AccessKind::Write => access.value.as_ref(),
             };
             let line = |kind, value| WrittenLine {
                 process,
