@@ -244,6 +244,100 @@ fn assert_is_usage_of_clap(model: &str) {
 }
 
 #[test]
+fn a_file_of_any_model_that_cannot_be_read_is_told_so() {
+    for model in ["register", "kv", "causal"] {
+        let ended = check(model, "nowhere.edn", &[]);
+        assert_eq!(ended.code, 4);
+        let told = "wavetank: nowhere.edn: cannot be read: ";
+        assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+    }
+    let ended = check("register", "tests", &[]);
+    assert_eq!(ended.code, 4);
+    let told = "wavetank: tests: cannot be read: ";
+    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+}
+
+#[test]
+fn the_history_of_a_run_is_checked_and_its_trace_refused() {
+    let scratch = Scratch::new("check-run");
+    // Carol asks for each key, so that the history itself shows what she has seen.
+    let ring = fs::read_to_string(root().join("sims/causal/ring.toml")).expect("a scenario");
+    let (story, _) = ring.split_once("[expect").expect("it expects something");
+    let asked = r#"carol = ["wait 200ms", "get answer", "get ring"]"#;
+    let lines = story
+        .lines()
+        .map(|line| match line.starts_with("carol = [") {
+            true => asked,
+            false => line,
+        });
+    let ring = scratch.file("ring.toml", &lines.collect::<Vec<_>>().join("\n"));
+    for (variant, code) in [("causal", 0), ("eventual", 1)] {
+        let run =
+            |format| wavetank(&["run", &ring, "--variant", variant, "--trace", format]).stdout;
+        let file = scratch.file("history.jsonl", &run("history"));
+        let ended = check("causal", &file, &[]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (code, ""), "{variant}");
+        for format in ["text", "json"] {
+            let file = scratch.file("trace", &run(format));
+            let told = "trace: this is a trace and no history; `wavetank run FILE --variant NAME --trace \
+                        history` prints the history of a run";
+            assert_is_usage(&check("causal", &file, &[]), told);
+        }
+    }
+    let run = [
+        "run",
+        program::STORY,
+        "--variant",
+        "maybe",
+        "--trace",
+        "history",
+    ];
+    let history = wavetank(&run);
+    let first = history.stdout.lines().next().expect("a line");
+    let expected = r#"{"index":0,"time":0,"process":0,"type":"invoke","f":"cancel","value":"CONF000001","operation":"alice#1"}"#;
+    assert_eq!(first, expected);
+    assert!(
+        history.stderr.contains("lost-cancel-reply"),
+        "{}",
+        history.stderr
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_history() {
+    let scratch = Scratch::new("check-mark");
+    let line = r#"{"process":0,"type":"invoke","f":"write","value":["x",1]}"#;
+    let file = scratch.file("mark.jsonl", &format!("\u{feff}{line}"));
+    for model in ["register", "kv", "causal"] {
+        let ended = check(model, &file, &[]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{model}");
+    }
+}
+
+#[test]
+fn the_formats_of_the_other_models_are_read_for_causal_too() {
+    let scratch = Scratch::new("check-causal");
+    let record = |process, kind: &str, f: &str, value: &str| {
+        format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n")
+    };
+    let stale = [
+        record(0, "invoke", "write", "[:x 1]"),
+        record(0, "ok", "write", "[:x 1]"),
+        record(0, "invoke", "read", "[:x nil]"),
+        record(0, "ok", "read", "[:x nil]"),
+    ];
+    let file = scratch.file("stale.edn", &stale.concat());
+    let ended = check("causal", &file, &[]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (1, ""));
+    let told = "WriteCOInitRead: w(x,1) (line 1) is in the past of r(x,initial) (line 3)";
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    assert!(words.join(" ").contains(told), "{}", ended.stdout);
+    let nobody = scratch.file("nobody.edn", "{:process :nemesis, :type :info, :f :kill}");
+    let ended = check("causal", &nobody, &[]);
+    assert_is_usage(&ended, "nobody.edn:1:1: a history without any call");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_no_mistake_in_a_history() {
     let ended = check("register", "nowhere.edn", &[]);
     assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));

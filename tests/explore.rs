@@ -652,10 +652,15 @@ fn what_does_not_belong_together_is_not_merged() {
         ),
         ("words", "words:1: is no file of `wavetank explore`"),
         ("empty", "has no whole line"),
-        ("nowhere", "cannot be read"),
     ] {
         let other = directory.join(name);
         let merged = wavetank(&format!("merge {} {}", file.display(), other.display()));
         assert_refused(&merged, told);
     }
+    // A file that is gone is no mistake of the command's.
+    let nowhere = directory.join("nowhere");
+    let merged = wavetank(&format!("merge {} {}", file.display(), nowhere.display()));
+    assert_eq!((merged.code, merged.stdout.as_str()), (4, ""));
+    let told = format!("wavetank: {}: cannot be read: ", nowhere.display());
+    assert!(merged.stderr.starts_with(&told), "{}", merged.stderr);
 }

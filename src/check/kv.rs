@@ -15,6 +15,7 @@ use crate::check::Verdict;
 use crate::check::linearizable::{Sequential, Timed, judge_counting};
 use crate::check::register_calls::{Asked, Meant, NIL, of_store};
 use crate::history::recorded::{Mistake, Recorded};
+use crate::seed::fnv1a;
 
 /// What stands at a key.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -31,6 +32,7 @@ enum Content {
     Other,
 }
 
+#[derive(Debug)]
 enum KvCall {
     Read(Content),
     Write(Content),
@@ -99,6 +101,26 @@ impl Kv {
         }
     }
 
+    /// The beginning of the first text that begins so, with more behind it.
+    fn longer(&self, first: usize, bytes: usize, more: &str) -> Content {
+        let beginning = &self.0[first][..bytes];
+        let texts = &self.0[first..];
+        // Texts that begin so follow each other.
+        let is_before = |seen: &String| {
+            let rest = seen.strip_prefix(beginning);
+            rest.is_some_and(|rest| rest < more)
+        };
+        let place = first + texts.partition_point(is_before);
+        let seen = self.0.get(place).map(String::as_str).unwrap_or_default();
+        match seen.strip_prefix(beginning) {
+            Some(rest) if rest.starts_with(more) => Content::Beginning {
+                text: place,
+                bytes: bytes + more.len(),
+            },
+            _ => Content::Other,
+        }
+    }
+
     /// Whether a client that finds this content sees the other.
     fn is_seen(found: Content, seen: Content) -> bool {
         let empty = Content::Beginning { text: 0, bytes: 0 };
@@ -122,9 +144,7 @@ impl Sequential for Kv {
             KvCall::CompareAndSet(old, new) => Self::is_seen(found, *old).then_some(*new),
             KvCall::Append(more) => Some(match found {
                 Content::Nothing | Content::Value(NIL) => self.beginning(more),
-                Content::Beginning { text, bytes } => {
-                    self.beginning(&format!("{}{more}", &self.0[text][..bytes]))
-                }
+                Content::Beginning { text, bytes } => self.longer(text, bytes, more),
                 // What comes of appending to what is no text, nobody says.
                 Content::Value(_) | Content::Other => Content::Other,
             }),
@@ -140,6 +160,10 @@ impl Sequential for Kv {
             (KvCall::Append(one), KvCall::Append(other)) => one == other,
             _ => false,
         }
+    }
+
+    fn bucket(&self, call: &KvCall) -> u64 {
+        fnv1a(format!("{call:?}").as_bytes())
     }
 
     fn only_reads(&self, call: &KvCall) -> bool {

@@ -26,6 +26,7 @@
 //! unknown calls spent: so it remembers the fewest, and looks no further from there.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::check::Verdict;
 use crate::check::linearizable_part::{Next, Part, Reached};
@@ -37,6 +38,13 @@ const TURN_STEPS: u64 = 1024;
 /// no larger than it looks. A full memory is emptied: nothing but time is lost, and the budget ends
 /// that.
 const REMEMBERED_BYTES_MAX: usize = 512 << 20;
+
+/// How many bytes the paths of all parts may take for what they have spent of unknown calls. A path
+/// cannot be forgotten: beyond that, a part is not decided.
+const PATH_BYTES_MAX: usize = 256 << 20;
+
+/// Classes of unknown calls of which it is noted how many are spent, in the time of a step.
+const CLASSES_PER_STEP: usize = 64;
 
 /// What a service promises, done one call after the other.
 pub trait Sequential {
@@ -55,6 +63,12 @@ pub trait Sequential {
     /// without it, and much faster with it where many calls are unknown.
     fn alike(&self, _: &Self::Call, _: &Self::Call) -> bool {
         false
+    }
+
+    /// A number that calls which are alike have in common, and few others have. Without it each unknown
+    /// call is compared with all others.
+    fn bucket(&self, _: &Self::Call) -> u64 {
+        0
     }
 
     /// Whether a call changes no state in which it fits. Such a call may as well come as soon as it
@@ -95,6 +109,15 @@ pub fn judge_counting<S: Sequential>(
     parts: &[Vec<Timed<S::Call>>],
     steps_max: u64,
 ) -> (Verdict, u64) {
+    judge_within(spec, parts, steps_max, PATH_BYTES_MAX)
+}
+
+fn judge_within<S: Sequential>(
+    spec: &S,
+    parts: &[Vec<Timed<S::Call>>],
+    steps_max: u64,
+    path_bytes_max: usize,
+) -> (Verdict, u64) {
     let mut searches = Vec::new();
     let mut otherwise = Verdict::Valid;
     for part in parts {
@@ -105,25 +128,35 @@ pub fn judge_counting<S: Sequential>(
     }
     let mut left = steps_max;
     let mut turn = TURN_STEPS;
+    // Of all paths that are being tried.
+    let mut path_bytes = 0;
     while !searches.is_empty() {
         let bytes_max = REMEMBERED_BYTES_MAX / searches.len();
         let mut open = Vec::new();
         for mut search in searches {
             search.failed.count_max = bytes_max / search.bytes_each();
             let granted = turn.min(left);
-            let (found, used) = search.run(granted);
+            path_bytes -= search.path_bytes();
+            let (found, used) = search.run(granted, path_bytes_max - path_bytes);
             left = left.saturating_sub(used);
             match found {
-                Some(true) => {}
-                Some(false) => {
+                Found::Order => {}
+                Found::NoOrder => {
                     let evidence = search.part.evidence(search.furthest);
                     return (Verdict::Violated(evidence), steps_max - left);
                 }
-                None if left == 0 => {
+                Found::TooLong => {
+                    let reason = "not decided: there are too many different unknown calls";
+                    otherwise = Verdict::Unknown(reason.to_owned());
+                }
+                Found::NothingYet if left == 0 => {
                     let reason = format!("not decided after {steps_max} steps of the search");
                     return (Verdict::Unknown(reason), steps_max);
                 }
-                None => open.push(search),
+                Found::NothingYet => {
+                    path_bytes += search.path_bytes();
+                    open.push(search);
+                }
             }
         }
         searches = open;
@@ -141,11 +174,25 @@ struct Tried<State> {
     next: usize,
 }
 
+/// How far a search has come.
+enum Found {
+    /// There is an order.
+    Order,
+    /// There is none.
+    NoOrder,
+    /// Nobody knows: the steps were used up.
+    NothingYet,
+    /// The path takes too many bytes.
+    TooLong,
+}
+
 /// The search through one part.
 struct Search<'a, S: Sequential> {
     part: Part<'a, S>,
     failed: Failed<S::State>,
     path: Vec<Tried<S::State>>,
+    /// How many points of the path have spent an unknown call.
+    spending: usize,
     furthest: usize,
 }
 
@@ -171,25 +218,36 @@ impl<'a, S: Sequential> Search<'a, S> {
                 by_unknown: false,
                 next: 0,
             }],
+            spending: 0,
             furthest: reached_place,
         })
     }
 
-    /// What it takes to remember one place, with room that a tree leaves.
-    fn bytes_each(&self) -> usize {
-        2 * size_of::<Reached<S::State>>() + size_of::<u32>() * self.part.unknown.len()
+    /// What the path takes to note what it has spent of unknown calls.
+    fn path_bytes(&self) -> usize {
+        self.spending * self.spent_bytes()
     }
 
-    /// Goes on for so many steps: whether there is an order, if that is known by then, and how many
+    fn spent_bytes(&self) -> usize {
+        size_of::<u32>() * self.part.unknown.len()
+    }
+
+    /// What it takes to remember one place, with room that a tree leaves.
+    fn bytes_each(&self) -> usize {
+        2 * size_of::<Reached<S::State>>() + self.spent_bytes()
+    }
+
+    /// Goes on for so many steps, with so many bytes for the path: what is known by then, and how many
     /// steps it took.
-    fn run(&mut self, steps: u64) -> (Option<bool>, u64) {
+    fn run(&mut self, steps: u64, path_bytes_max: usize) -> (Found, u64) {
         if self.furthest == self.part.calls.len() {
-            return (Some(true), 0);
+            return (Found::Order, 0);
         }
+        let spent_steps = (self.part.unknown.len() / CLASSES_PER_STEP) as u64;
         let mut used = 0;
         while used < steps {
             let Some((tried, before)) = self.path.split_last_mut() else {
-                return (Some(false), used);
+                return (Found::NoOrder, used);
             };
             used += 1;
             let next = tried.next;
@@ -200,26 +258,43 @@ impl<'a, S: Sequential> Search<'a, S> {
                 Next::DoesNot => {}
                 Next::NoMore => {
                     let failed = self.path.pop().expect("it is the last one");
+                    let before = self.path.last();
+                    let has_spent = before.is_some_and(|before| failed.has_spent_since(before));
+                    self.spending -= usize::from(has_spent);
                     self.failed.insert(failed.reached);
                 }
                 Next::Fits(reached, by_unknown) => {
                     self.furthest = self.furthest.max(reached.place);
-                    if reached.place == self.part.calls.len() {
-                        return (Some(true), used);
+                    let after = Tried {
+                        reached,
+                        by_unknown,
+                        next: 0,
+                    };
+                    let has_spent = after.has_spent_since(tried);
+                    used += u64::from(has_spent) * spent_steps;
+                    if after.reached.place == self.part.calls.len() {
+                        return (Found::Order, used);
                     }
-                    let (has_failed, compared) = self.failed.contains(&reached);
-                    used += compared;
+                    let (has_failed, compared) = self.failed.contains(&after.reached);
+                    used += compared * (1 + spent_steps);
                     if !has_failed {
-                        self.path.push(Tried {
-                            reached,
-                            by_unknown,
-                            next: 0,
-                        });
+                        self.spending += usize::from(has_spent);
+                        self.path.push(after);
+                    }
+                    if self.path_bytes() > path_bytes_max {
+                        return (Found::TooLong, used);
                     }
                 }
             }
         }
-        (None, used)
+        (Found::NothingYet, used)
+    }
+}
+
+impl<State> Tried<State> {
+    /// Whether an unknown call led here from the point before.
+    fn has_spent_since(&self, before: &Self) -> bool {
+        !Rc::ptr_eq(&self.reached.spent, &before.reached.spent)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The calls of one part of a history, and what can come next of them.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::check::linearizable::{Sequential, Timed};
@@ -246,17 +247,23 @@ impl<'a, S: Sequential> Part<'a, S> {
     }
 }
 
-/// The classes of unknown calls that come in the order of their begins.
+/// The classes of unknown calls that come in the order of their begins. Only those of one bucket are
+/// compared.
 fn classes<'a, S: Sequential>(spec: &S, unknown: &[&'a Timed<S::Call>]) -> Vec<Class<'a, S::Call>> {
     let mut classes: Vec<Class<'a, S::Call>> = Vec::new();
+    let mut buckets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for Timed { call, began, .. } in unknown {
-        let mut known = classes.iter_mut();
-        match known.find(|class| spec.alike(class.call, call)) {
-            Some(class) => class.begins.push(*began),
-            None => classes.push(Class {
-                call,
-                begins: vec![*began],
-            }),
+        let bucket = buckets.entry(spec.bucket(call)).or_default();
+        let known = |&&class: &&usize| spec.alike(classes[class].call, call);
+        match bucket.iter().find(known) {
+            Some(&class) => classes[class].begins.push(*began),
+            None => {
+                bucket.push(classes.len());
+                classes.push(Class {
+                    call,
+                    begins: vec![*began],
+                });
+            }
         }
     }
     classes

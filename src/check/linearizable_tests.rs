@@ -244,3 +244,68 @@ fn a_full_memory_is_emptied_and_the_verdict_stays() {
     assert!(failed.contains(&with_spent(2)).0, "more spent is no better");
     assert!(!failed.contains(&with_spent(0)).0, "fewer spent may be");
 }
+
+#[test]
+fn a_step_that_notes_many_classes_counts_as_several() {
+    let steps = |classes: u32| {
+        let unknown = (0..classes).map(|n| call(Write(n + 1), n.into(), None));
+        let read = call(Read(1), 1_000_000, Some(1_000_001));
+        let calls: Vec<_> = unknown.chain([read]).collect();
+        let (verdict, steps) = judge_counting(&Register, &[calls], STEPS);
+        assert_eq!(verdict, Verdict::Valid);
+        steps
+    };
+    assert_eq!(steps(6400) - steps(1), 6400 / 64);
+}
+
+#[test]
+fn a_path_that_would_fill_the_memory_is_unknown_and_another_part_may_be_refuted() {
+    // All of the unknown calls together explain the read.
+    let unknown = (0..200).map(|n| call(CompareAndSet(n, n + 1), n.into(), None));
+    let read = call(Read(200), 1000, Some(1001));
+    let deep: Vec<_> = unknown.chain([read]).collect();
+    let judge = |parts: &[Vec<_>], bytes| judge_within(&Register, parts, STEPS, bytes).0;
+    let shallow = judge(std::slice::from_ref(&deep), 150 * 200 * 4);
+    let reason = "not decided: there are too many different unknown calls";
+    assert_eq!(shallow, Verdict::Unknown(reason.to_owned()));
+    assert_eq!(
+        judge(std::slice::from_ref(&deep), 200 * 200 * 4),
+        Verdict::Valid
+    );
+    let bad = vec![call(Read(1), 0, Some(1))];
+    let parts = [deep, bad];
+    assert_eq!(judge(&parts, 150 * 200 * 4).name(), "violated");
+}
+
+/// A register that counts how often calls are compared.
+struct Counting(std::cell::Cell<u64>);
+
+impl Sequential for Counting {
+    type Call = RegisterCall;
+    type State = u32;
+
+    fn initial(&self) -> u32 {
+        Register.initial()
+    }
+
+    fn step(&self, state: &u32, call: &RegisterCall) -> Option<u32> {
+        Register.step(state, call)
+    }
+
+    fn alike(&self, one: &RegisterCall, other: &RegisterCall) -> bool {
+        self.0.set(self.0.get() + 1);
+        Register.alike(one, other)
+    }
+
+    fn bucket(&self, call: &RegisterCall) -> u64 {
+        Register.bucket(call)
+    }
+}
+
+#[test]
+fn unknown_calls_that_differ_are_not_compared_each_with_all() {
+    let calls = (0..2000).map(|n| call(Write(n / 2), n.into(), None));
+    let spec = Counting(std::cell::Cell::new(0));
+    let _ = judge(&spec, &[calls.collect()], STEPS);
+    assert_eq!(spec.0.get(), 1000, "each second one with the first");
+}

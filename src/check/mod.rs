@@ -12,7 +12,8 @@
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
 //! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
-//! differ in little, for each.
+//! differ in little, for [`executions`], [`effects`], [`linearizable`] and [`causal`]. The others have their
+//! tests in their files.
 
 pub mod causal;
 pub(crate) mod cite;

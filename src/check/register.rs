@@ -50,6 +50,13 @@ impl Sequential for Register {
         one == other
     }
 
+    fn bucket(&self, call: &RegisterCall) -> u64 {
+        match *call {
+            RegisterCall::Write(value) | RegisterCall::Read(value) => value.into(),
+            RegisterCall::CompareAndSet(old, new) => u64::from(old) << 32 | u64::from(new),
+        }
+    }
+
     fn only_reads(&self, call: &RegisterCall) -> bool {
         matches!(call, RegisterCall::Read(_))
     }

@@ -87,8 +87,11 @@ pub(crate) fn of_register<'a>(recorded: &'a Recorded<'_>) -> Result<Meaning<'a>,
     let mut numbers = Numbers::default();
     let mut meanings = Vec::new();
     for call in &recorded.calls {
-        let asked = meaning(call, &call.asked, &call.told, false);
-        let asked = asked.map_err(|message| recorded.mistake(call, message))?;
+        let mistake = |message| recorded.mistake(call, message);
+        if !matters(call, false).map_err(mistake)? {
+            continue;
+        }
+        let asked = meaning(call, &call.asked, &call.told).map_err(mistake)?;
         meanings.extend(asked.map(|asked| Meant::new(call, asked, None, &mut numbers)));
     }
     Ok(Meaning::of(vec![meanings]))
@@ -100,6 +103,9 @@ pub(crate) fn of_store<'a>(recorded: &'a Recorded<'_>) -> Result<Meaning<'a>, Mi
     let mut keys: BTreeMap<String, Meanings<'_>> = BTreeMap::new();
     for call in &recorded.calls {
         let mistake = |message| recorded.mistake(call, message);
+        if !matters(call, true).map_err(mistake)? {
+            continue;
+        }
         let (key, asked) = pair(&call.asked).ok_or_else(|| {
             let (f, found) = (&call.f, shown(&call.asked));
             mistake(format!(
@@ -109,9 +115,14 @@ pub(crate) fn of_store<'a>(recorded: &'a Recorded<'_>) -> Result<Meaning<'a>, Mi
         // A read that ends without its key was told what stands there.
         let told = match pair(&call.told) {
             Some((told_key, told)) if told_key == key => told,
+            Some((told_key, _)) if is_read(call) && call.outcome == OutcomeKind::Ok => {
+                let (key, told_key) = (shown(key), shown(told_key));
+                let message = format!("the read began with key {key}, and ends with {told_key}");
+                return Err(recorded.mistake_at_end(call, message));
+            }
             _ => &call.told,
         };
-        if let Some(asked) = meaning(call, asked, told, true).map_err(mistake)? {
+        if let Some(asked) = meaning(call, asked, told).map_err(mistake)? {
             let meant = Meant::new(call, asked, Some(key), &mut numbers);
             keys.entry(key.to_string()).or_default().push(meant);
         }
@@ -152,38 +163,47 @@ impl<'a> Meaning<'a> {
     }
 }
 
-/// What a call means, if anything.
+/// Whether a call matters, which one that failed does not; or why the model has no such call.
+fn matters(call: &Call, is_store: bool) -> Result<bool, String> {
+    match call.f.as_str() {
+        "read" | "get" | "write" | "put" | "cas" => {}
+        "append" if is_store => {}
+        f => {
+            let (model, knows) = match is_store {
+                true => ("kv", "read (get), write (put), cas, append"),
+                false => ("register", "read (get), write (put), cas"),
+            };
+            return Err(format!("the model {model} has no `{f}`; it knows {knows}"));
+        }
+    }
+    Ok(call.outcome != OutcomeKind::Failed)
+}
+
+fn is_read(call: &Call) -> bool {
+    ["read", "get"].contains(&call.f.as_str())
+}
+
+/// What a call that matters means, if anything.
 fn meaning<'a>(
     call: &'a Call,
     asked: &'a Value,
     told: &'a Value,
-    is_store: bool,
 ) -> Result<Option<Asked<'a>>, String> {
-    let meaning =
-        match call.f.as_str() {
-            "read" | "get" => match call.outcome {
-                OutcomeKind::Ok => Asked::Read(told),
-                OutcomeKind::Failed | OutcomeKind::Unknown => return Ok(None),
-            },
-            "write" | "put" => Asked::Write(asked),
-            "cas" => {
-                let (old, new) = pair(asked).ok_or_else(|| {
-                    format!("the value of a `cas` is [old new], not {}", shown(asked))
-                })?;
-                Asked::CompareAndSet(old, new)
-            }
-            "append" if is_store => Asked::Append(asked.as_str().ok_or_else(|| {
-                format!("the value of an `append` is a text, not {}", shown(asked))
-            })?),
-            f => {
-                let (model, knows) = match is_store {
-                    true => ("kv", "read (get), write (put), cas, append"),
-                    false => ("register", "read (get), write (put), cas"),
-                };
-                return Err(format!("the model {model} has no `{f}`; it knows {knows}"));
-            }
-        };
-    Ok((call.outcome != OutcomeKind::Failed).then_some(meaning))
+    let found = |expected| format!("{expected}, not {}", shown(asked));
+    Ok(Some(match call.f.as_str() {
+        _ if is_read(call) && call.outcome != OutcomeKind::Ok => return Ok(None),
+        _ if is_read(call) => Asked::Read(told),
+        "cas" => {
+            let (old, new) =
+                pair(asked).ok_or_else(|| found("the value of a `cas` is [old new]"))?;
+            Asked::CompareAndSet(old, new)
+        }
+        "append" => {
+            let text = asked.as_str();
+            Asked::Append(text.ok_or_else(|| found("the value of an `append` is a text"))?)
+        }
+        _ => Asked::Write(asked),
+    }))
 }
 
 /// The two values of an array of two.

@@ -188,3 +188,37 @@ fn an_unknown_write_that_was_seen_says_so_in_evidence() {
     let recorded = Recorded::read(&text).unwrap();
     assert_eq!(register::judge(&recorded, STEPS).unwrap().0.name(), "valid");
 }
+
+#[test]
+fn a_call_that_failed_may_have_any_value() {
+    let failed = "{:process 0, :type :invoke, :f :cas}\n{:process 0, :type :fail, :f :cas}\n";
+    let read = "{:process 1, :type :invoke, :f :read, :value [1 nil]}\n\
+                {:process 1, :type :ok, :f :read, :value [1 nil]}\n";
+    assert_eq!(judge_kv(&format!("{failed}{read}")), "valid");
+    let read = read.replace("[1 nil]", "nil");
+    let text = format!("{failed}{read}");
+    let recorded = Recorded::read(&text).unwrap();
+    let (verdict, _) = register::judge(&recorded, STEPS).unwrap();
+    assert_eq!(verdict.name(), "valid");
+    let unknown = text.replace(":fail", ":info");
+    let recorded = Recorded::read(&unknown).unwrap();
+    let mistake = register::judge(&recorded, STEPS).unwrap_err();
+    assert_eq!(
+        mistake.to_string(),
+        "1:1: the value of a `cas` is [old new], not nil"
+    );
+}
+
+#[test]
+fn a_read_that_ends_with_another_key_is_a_mistake_at_its_end() {
+    let text = "{:process 1, :type :invoke, :f :read, :value [1 nil]}\n\
+                {:process 1, :type :ok, :f :read, :value [2 nil]}\n";
+    let recorded = Recorded::read(text).unwrap();
+    let mistake = kv::judge(&recorded, STEPS).unwrap_err();
+    assert_eq!(
+        mistake.to_string(),
+        "2:1: the read began with key 1, and ends with 2"
+    );
+    let unknown = text.replace(":ok", ":info");
+    assert_eq!(judge_kv(&unknown), "valid");
+}

@@ -19,6 +19,7 @@ use crate::check::Verdict;
 use crate::check::linearizable::{self, Sequential, Timed};
 use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
 use crate::id::OperationId;
+use crate::seed::fnv1a;
 use crate::wire::SharedBytes;
 
 /// Steps of the search after which a run is not decided: seconds, and some hundred MB. Histories of
@@ -120,6 +121,10 @@ impl<S: SequentialSpec> Sequential for OfBytes<'_, S> {
 
     fn alike(&self, one: &Call, other: &Call) -> bool {
         one == other
+    }
+
+    fn bucket(&self, call: &Call) -> u64 {
+        fnv1a(&call.request)
     }
 
     fn only_reads(&self, call: &Call) -> bool {

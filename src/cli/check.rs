@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -27,10 +27,9 @@ Examples:
   wavetank check register history.edn            Jepsen's history of one register
   wavetank check kv history.jsonl --format json  JSON lines, for programs
   lein run test | wavetank check register -      the log lines of jepsen.util, from stdin
-
   wavetank check causal history.plume            lines such as w(1,1,0,0), Plume's text format
 
-A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, JSON lines or Plume's lines:
+A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, Plume's lines as well:
 docs/checking.md shows each.
 
 Exit codes: 0 valid, 1 violated, 2 usage or a history that cannot be understood, 4 I/O error,
@@ -41,6 +40,13 @@ const STEPS_USUAL: u64 = 50_000_000;
 
 /// What is told, and nothing hangs on it: no store of this crate promises it.
 const ONLY_TOLD: &str = "CM";
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// What to do with a trace.
+const TRACE: &str = "this is a trace and no history; `wavetank run FILE --variant NAME --trace history` \
+                     prints the history of a run";
 
 /// Stands for stdin.
 const STDIN: &str = "-";
@@ -82,6 +88,9 @@ struct VerdictJson<'a> {
 /// Judges a history and prints the verdicts.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (name, text) = arguments.read()?;
+    if is_trace(&text) {
+        return Err(UsageError(format!("{name}: {TRACE}")).into());
+    }
     let (calls, verdicts) = judge(arguments.model, &text, arguments.budget)
         .map_err(|mistake| UsageError(format!("{name}:{mistake}")))?;
     let printed = match arguments.format {
@@ -92,6 +101,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(exit(&verdicts))
 }
 
+/// Whether this is what `wavetank run --trace` prints, as text or as JSON lines.
+fn is_trace(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    first.starts_with("{\"wavetank\":\"trace\"")
+        || first.starts_with("# ") && first.contains(" · seed ")
+}
+
 /// Who called, and how it ended, call by call.
 type Calls = Vec<(u64, OutcomeKind)>;
 
@@ -99,9 +115,9 @@ type Calls = Vec<(u64, OutcomeKind)>;
 type Verdicts = Vec<(&'static str, Verdict)>;
 
 /// The calls of a history, and what is to be said of them; or what is wrong with its text, and where.
-fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), String> {
+fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Mistake> {
     if model == Model::Causal {
-        let history = sessions::read(text).map_err(|mistake| mistake.to_string())?;
+        let history = sessions::read(text)?;
         let verdicts = causal::judge_all(&causal::History::new(&history), budget);
         let calls = (0..)
             .zip(&history.sessions)
@@ -110,11 +126,10 @@ fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Str
             });
         return Ok((calls.collect(), verdicts));
     }
-    let said = |mistake: Mistake| mistake.to_string();
-    let recorded = Recorded::read(text).map_err(said)?;
+    let recorded = Recorded::read(text)?;
     let (verdict, _) = match model {
-        Model::Register => register::judge(&recorded, budget).map_err(said)?,
-        _ => kv::judge(&recorded, budget).map_err(said)?,
+        Model::Register => register::judge(&recorded, budget)?,
+        _ => kv::judge(&recorded, budget)?,
     };
     let calls = recorded
         .calls
@@ -189,21 +204,21 @@ fn in_json(verdicts: &[(&str, Verdict)]) -> serde_json::Result<String> {
 impl Arguments {
     /// The history's name and text.
     fn read(&self) -> anyhow::Result<(String, String)> {
-        let (name, bytes) = if self.history == STDIN {
+        let (name, read) = if self.history == STDIN {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.context("stdin")?;
-            ("stdin".to_owned(), bytes)
+            ("stdin".to_owned(), read.map(|_| bytes))
         } else {
-            let bytes = std::fs::read(&self.history).with_context(|| self.history.clone())?;
-            (self.history.clone(), bytes)
+            (self.history.clone(), std::fs::read(&self.history))
         };
+        let bytes = read.map_err(|error| anyhow!("{name}: cannot be read: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = &error.as_bytes()[..valid];
             let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
             UsageError(format!("{name}:{line}: not UTF-8 here"))
         })?;
-        Ok((name, text))
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+        Ok((name, text.to_owned()))
     }
 }

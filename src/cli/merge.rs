@@ -8,6 +8,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::explore::kept::Lines;
 use crate::cli::out;
@@ -94,7 +96,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 fn open(paths: &[String]) -> anyhow::Result<Vec<Input>> {
     let mut inputs: Vec<Input> = Vec::new();
     for path in paths {
-        let mut lines = Lines::open(path)?;
+        // Of a file that this program has written, that it is gone is no mistake of the command's.
+        let mut lines = Lines::open(path).map_err(|error| anyhow!("{error}"))?;
         let header = lines.header()?;
         let header = header.ok_or_else(|| UsageError(format!("{path}: has no whole line")))?;
         if header.format != FORMAT {

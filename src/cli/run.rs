@@ -8,12 +8,14 @@ use clap::ValueEnum;
 use crate::cli::broken;
 use crate::cli::choice::{Choice, Plan, Plans};
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::judged::{Judged, RunJson, Standing};
+use crate::cli::judged::{self, Judged, RunJson, Standing};
 use crate::cli::out;
 use crate::cli::table::counted;
 use crate::cli::verdicts;
+use crate::history;
+use crate::services::words::Words;
 use crate::sim::twice::{Difference, Telling};
-use crate::trace::{TraceFile, json, text};
+use crate::trace::{Names, TraceFile, json, text};
 
 /// What stands below the options.
 const EXAMPLES: &str = "\
@@ -23,6 +25,8 @@ Examples:
   wavetank run FILE --seed 8                     another storm
   wavetank run FILE --set network.loss=0.2       a rougher one
   wavetank run FILE --trace text                 traces on stdout, the table on stderr
+  wavetank run FILE --variant NAME --trace history > FILE.jsonl
+                                                 what `wavetank check` reads
   wavetank run sims --twice                      is each run the same the second time?
 
 Exit codes: 0 all expectations held, 1 one was broken, 2 usage or a mistake in a scenario, 3 a run was
@@ -43,9 +47,9 @@ pub(crate) struct Arguments {
     /// Do each run a second time, and compare traces, verdicts and histories to the byte.
     #[arg(long)]
     twice: bool,
-    /// Print the trace of each run on stdout, and the table on stderr.
+    /// Print the trace of each run on stdout, or only its history, and the table on stderr.
     #[arg(long, value_name = "FORMAT")]
-    trace: Option<Format>,
+    trace: Option<TraceFormat>,
     /// How to print the verdicts.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -56,6 +60,17 @@ pub(crate) struct Arguments {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+/// What to print of a run, and how.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum TraceFormat {
+    /// The trace, for people.
+    Text,
+    /// The trace as JSON lines.
+    Json,
+    /// What clients invoked and were told, as JSON lines.
+    History,
 }
 
 /// Runs scenarios, prints what came out, and says whether it was expected.
@@ -81,7 +96,11 @@ fn run_all(
                 let mut trace = done.trace.clone();
                 let overrides = arguments.choice.overrides_as_options();
                 trace.header.command.push_str(&overrides);
-                told.write_trace(stdout, &trace, format)?;
+                match format {
+                    TraceFormat::Text => told.write_text(stdout, &trace)?,
+                    TraceFormat::Json => stdout.write_all(json::write(&trace).as_bytes())?,
+                    TraceFormat::History => stdout.write_all(history(run, done).as_bytes())?,
+                }
             }
         }
         told.add(plan, &runs);
@@ -205,22 +224,27 @@ impl Told {
         }
     }
 
-    /// Writes a trace; an empty line stands between two texts.
-    fn write_trace(
-        &mut self,
-        stdout: &mut impl Write,
-        trace: &TraceFile,
-        format: Format,
-    ) -> std::io::Result<()> {
+    /// Writes a trace; an empty line stands between two.
+    fn write_text(&mut self, stdout: &mut impl Write, trace: &TraceFile) -> std::io::Result<()> {
         self.traces += 1;
-        match format {
-            Format::Text => {
-                let before = if self.traces > 1 { "\n" } else { "" };
-                write!(stdout, "{before}{}", text::write(trace))
-            }
-            Format::Json => stdout.write_all(json::write(trace).as_bytes()),
-        }
+        let before = if self.traces > 1 { "\n" } else { "" };
+        write!(stdout, "{before}{}", text::write(trace))
     }
+}
+
+/// The history of a run as JSON lines; that of a store as the checks of causality read it.
+fn history(run: &Judged, done: &judged::Told) -> String {
+    let application = &run.variant.application;
+    let words = Words(application.clone());
+    let entries = done.report.run.history.entries();
+    let names = Names(&done.report.run.names);
+    let records = if application.is_store() {
+        let access = |request: &[u8], reply: Option<&[u8]>| application.access(request, reply);
+        history::json::records_of_store(&entries, names, &words, &access)
+    } else {
+        history::json::records(&entries, names, &words)
+    };
+    history::json::write(&records)
 }
 
 #[cfg(test)]

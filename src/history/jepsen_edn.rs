@@ -10,7 +10,7 @@
 
 use serde_json::Value;
 
-use crate::history::json::{Record, RecordKind};
+use crate::history::json::RecordKind;
 use crate::history::recorded::Line;
 use crate::history::scan::{Field, Notation, Scanner, Wrong};
 
@@ -31,14 +31,14 @@ pub(crate) fn read(text: &str, notation: Notation) -> Result<Vec<Line>, Wrong> {
             _ => None,
         };
         let Some(close) = close else {
-            lines.extend(read_record(&mut scanner, lines.len(), notation)?);
+            lines.extend(read_record(&mut scanner, text, notation)?);
             continue;
         };
         scanner.at += 1;
         let mut is_empty = true;
         while !scanner.ends(close, is_empty)? {
             is_empty = false;
-            lines.extend(read_record(&mut scanner, lines.len(), notation)?);
+            lines.extend(read_record(&mut scanner, text, notation)?);
         }
     }
 }
@@ -46,7 +46,7 @@ pub(crate) fn read(text: &str, notation: Notation) -> Result<Vec<Line>, Wrong> {
 /// Reads a record, unless it is not a client's.
 fn read_record(
     scanner: &mut Scanner<'_>,
-    place: usize,
+    text: &str,
     notation: Notation,
 ) -> Result<Option<Line>, Wrong> {
     scanner.skip_tag()?;
@@ -61,8 +61,7 @@ fn read_record(
         at,
         fields: scanner.map()?,
     };
-    let record = fields.record(place)?;
-    Ok(record.map(|record| Line { at, record }))
+    fields.line(text)
 }
 
 /// The fields of a record.
@@ -73,9 +72,11 @@ struct Fields {
 }
 
 impl Fields {
-    fn record(mut self, place: usize) -> Result<Option<Record>, Wrong> {
+    fn line(mut self, text: &str) -> Result<Option<Line>, Wrong> {
         let process = self.needed("process")?;
-        if !process.value.is_number() {
+        // A number too large is a text here, but none in the source.
+        let is_word = text[process.at..].starts_with([':', '"']);
+        if is_word && process.value.is_string() {
             return Ok(None);
         }
         let process = process
@@ -96,9 +97,8 @@ impl Fields {
         if let Some(key) = self.find("key") {
             value = Value::from(vec![key.value, value]);
         }
-        Ok(Some(Record {
-            index: self.taken("index").as_u64().unwrap_or(place as u64),
-            time: self.taken("time").as_u64().unwrap_or(0),
+        Ok(Some(Line {
+            at: self.at,
             process,
             kind,
             f,

@@ -11,7 +11,6 @@
 use serde_json::Value;
 
 use crate::history::jepsen_edn::kind_of;
-use crate::history::json::Record;
 use crate::history::recorded::Line;
 use crate::history::scan::{Notation, Scanner, Wrong};
 
@@ -32,8 +31,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Line>, Wrong> {
         };
         // A scanner that sees no more than the line: a value does not go on in the next one.
         let text = &text[..at + line.len()];
-        let record = read_record(text, begin, read.len())?;
-        read.push(Line { at, record });
+        read.push(read_line(text, at, begin)?);
     }
     Ok(read)
 }
@@ -49,16 +47,16 @@ fn operation(at: usize, line: &str) -> Option<usize> {
     is_operation.then(|| at + line.len() - said.len())
 }
 
-fn read_record(text: &str, begin: usize, place: usize) -> Result<Record, Wrong> {
+fn read_line(text: &str, at: usize, begin: usize) -> Result<Line, Wrong> {
     let mut scanner = Scanner::new(text, begin, Notation::Edn);
     let process = scanner.value()?;
     let process = process.as_u64().ok_or_else(|| Wrong {
         at: begin,
         message: format!("a process is a number below 2^64, not {process}"),
     })?;
-    let (at, kind) = word(&mut scanner, "a type")?;
+    let (kind_at, kind) = word(&mut scanner, "a type")?;
     let kind = kind_of(&kind).ok_or_else(|| Wrong {
-        at,
+        at: kind_at,
         message: format!("a type is :invoke, :ok, :fail or :info, not `{kind}`"),
     })?;
     let (_, f) = word(&mut scanner, "the name of an operation")?;
@@ -67,9 +65,8 @@ fn read_record(text: &str, begin: usize, place: usize) -> Result<Record, Wrong> 
         None => Value::Null,
         Some(_) => scanner.value()?,
     };
-    Ok(Record {
-        index: place as u64,
-        time: 0,
+    Ok(Line {
+        at,
         process,
         kind,
         f,

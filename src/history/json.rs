@@ -2,25 +2,26 @@
 //!
 //! A process is one session of a client, in Jepsen's sense: it does one thing after the other, and
 //! after an unknown outcome the client goes on as a new process, since the call may yet take effect
-//! (see Jepsen's `jepsen.history`, and `docs/trace.md` for every field).
+//! (see Jepsen's `jepsen.history`, and `docs/trace.md` for every field). [`recorded`] reads them.
+//!
+//! [`recorded`]: crate::history::recorded
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
+use crate::history::sessions::AccessKind;
 use crate::history::{Entry, HistoryEvent, Outcome, OutcomeKind, Told};
-use crate::id::HostId;
-use crate::trace::json::{numbered, push};
+use crate::id::{HostId, OperationId};
+use crate::trace::json::push;
 use crate::trace::{Describe, Names};
-
-pub use crate::trace::json::ReadError;
 
 /// Jepsen counts in nanoseconds.
 const NANOSECONDS_PER_MS: u64 = 1_000_000;
 
 /// One line of a history.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     /// The line's place, from 0.
     pub index: u64,
@@ -36,12 +37,12 @@ pub struct Record {
     /// To invoke, the rest of the command; at the end, what the client was told.
     pub value: Value,
     /// The operation's name, `alice#1`: ours, not Jepsen's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordKind {
     /// The process began an operation.
@@ -49,10 +50,8 @@ pub enum RecordKind {
     /// It happened.
     Ok,
     /// It certainly did not happen.
-    #[serde(alias = "failed")]
     Fail,
     /// It may have happened: Jepsen's `info`.
-    #[serde(alias = "info")]
     Unknown,
 }
 
@@ -92,64 +91,57 @@ pub fn records(history: &[Entry], names: Names<'_>, describe: &dyn Describe) -> 
     lines.collect()
 }
 
+/// Of a call of a store, given its request and its reply: whether it reads or writes, which key, and which
+/// value. The request alone decides whether it is a call on one key.
+pub type AccessOf<'a> =
+    dyn Fn(&[u8], Option<&[u8]>) -> Option<(AccessKind, String, Option<String>)> + 'a;
+
+/// The records of a store's history, as [`sessions`] reads them: with `read` or `write` as operations and
+/// `[key, value]` as values. Calls that are not on one key are left out.
+///
+/// [`sessions`]: crate::history::sessions
+#[must_use]
+pub fn records_of_store(
+    history: &[Entry],
+    names: Names<'_>,
+    describe: &dyn Describe,
+    access: &AccessOf<'_>,
+) -> Vec<Record> {
+    let mut asked: BTreeMap<OperationId, &[u8]> = BTreeMap::new();
+    let records = records(history, names, describe);
+    let on_one_key = records
+        .into_iter()
+        .zip(history)
+        .filter_map(|(record, entry)| {
+            let reply = match &entry.event {
+                HistoryEvent::Invoke(request) => {
+                    asked.insert(entry.operation, request);
+                    None
+                }
+                HistoryEvent::Complete(outcome) => match &outcome.told {
+                    Told::Reply(reply) => Some(&reply[..]),
+                    Told::Text(_) => None,
+                },
+            };
+            let (kind, key, value) = access(asked.get(&entry.operation)?, reply)?;
+            Some(Record {
+                f: kind.name().to_owned(),
+                value: Value::from(vec![Value::from(key), Value::from(value)]),
+                ..record
+            })
+        });
+    let numbered = (0..).zip(on_one_key);
+    numbered
+        .map(|(index, record)| Record { index, ..record })
+        .collect()
+}
+
 /// Writes records, one per line.
 #[must_use]
 pub fn write(records: &[Record]) -> String {
     let mut out = String::new();
     records.iter().for_each(|record| push(&mut out, record));
     out
-}
-
-/// Reads a history, ours or somebody else's.
-///
-/// An index may be missing, then it is the record's place; so may a time, then it is 0, and a value,
-/// then it is null. Jepsen's words `info` and `failed` are understood. Fields of other names are
-/// ignored, and so are records of a process that is no number: Jepsen's nemesis is no client.
-///
-/// # Errors
-///
-/// Says which line is wrong: no JSON, a field missing or of another type, a call that begins before
-/// the process's last one has ended, or one that ends without having begun.
-pub fn read(text: &str) -> Result<Vec<Record>, ReadError> {
-    let mut records = Vec::new();
-    let mut calling = BTreeSet::new();
-    for (line, text) in numbered(text) {
-        let wrong = |message| ReadError { line, message };
-        let Some(record) = read_record(text, records.len()).map_err(wrong)? else {
-            continue;
-        };
-        let process = record.process;
-        if record.kind == RecordKind::Invoke && !calling.insert(process) {
-            let message = format!("process {process} begins a call before its last one has ended");
-            return Err(wrong(message));
-        }
-        if record.kind != RecordKind::Invoke && !calling.remove(&process) {
-            let message = format!("process {process} ends a call that it has not begun");
-            return Err(wrong(message));
-        }
-        records.push(record);
-    }
-    Ok(records)
-}
-
-fn read_record(text: &str, place: usize) -> Result<Option<Record>, String> {
-    let mut value: Value =
-        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let Some(fields) = value.as_object_mut() else {
-        return Err("a record is an object: {\"process\":0,\"type\":\"invoke\",..}".to_owned());
-    };
-    if fields.get("process").is_some_and(Value::is_string) {
-        return Ok(None);
-    }
-    for (name, missing) in [
-        ("index", Value::from(place)),
-        ("time", Value::from(0)),
-        ("value", Value::Null),
-    ] {
-        fields.entry(name).or_insert(missing);
-    }
-    let record = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    Ok(Some(record))
 }
 
 fn split_command(command: &str) -> (String, Value) {
@@ -201,7 +193,8 @@ impl From<OutcomeKind> for RecordKind {
 mod tests {
     use super::*;
     use crate::clock::Time;
-    use crate::id::OperationId;
+    use crate::history::recorded::Recorded;
+    use crate::history::sessions;
     use crate::trace::sample::Plain;
 
     fn entry(at_ms: u64, client: u16, number: u32, event: HistoryEvent) -> Entry {
@@ -257,41 +250,78 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let written = written();
-        assert_eq!(read(&write(&written)).unwrap(), written);
+        let text = write(&written());
+        let calls = Recorded::read(&text).unwrap().calls;
+        let read: Vec<_> = calls
+            .iter()
+            .map(|call| {
+                let name = call.operation.as_deref().unwrap();
+                let (asked, told) = (call.asked.as_str(), call.told.as_str());
+                (name, call.process, call.f.as_str(), asked, told, call.lines)
+            })
+            .collect();
+        let conf = Some("CONF000001");
+        let no_reply = Some("no reply to 3 sends");
+        let cancelled = Some("already cancelled");
+        assert_eq!(
+            read,
+            [
+                ("alice#1", 0, "cancel", conf, no_reply, (1, Some(4))),
+                ("bob#1", 1, "list", None, Some("nothing"), (2, Some(3))),
+                ("alice#2", 2, "cancel", conf, cancelled, (5, Some(6))),
+            ]
+        );
+        let outcomes: Vec<OutcomeKind> = calls.iter().map(|call| call.outcome).collect();
+        use OutcomeKind::{Failed, Ok, Unknown};
+        assert_eq!(outcomes, [Unknown, Ok, Failed]);
+    }
+
+    #[test]
+    fn a_history_of_a_store_is_read_as_one() {
+        let history = [
+            entry(0, 1, 1, invoke("put x 1")),
+            entry(1, 3, 1, invoke("list")),
+            entry(2, 1, 1, complete(OutcomeKind::Ok, "stored")),
+            entry(3, 3, 1, complete(OutcomeKind::Ok, "all")),
+            entry(4, 3, 2, invoke("get x")),
+            entry(5, 3, 2, complete(OutcomeKind::Unknown, "no reply")),
+        ];
+        let hosts = ["server", "alice", "idle", "bob"].map(str::to_owned);
+        let access = |request: &[u8], _: Option<&[u8]>| {
+            let text = String::from_utf8(request.to_vec()).unwrap();
+            let words: Vec<&str> = text.split(' ').collect();
+            match words[..] {
+                ["put", key, value] => {
+                    Some((AccessKind::Write, key.to_owned(), Some(value.to_owned())))
+                }
+                ["get", key] => Some((AccessKind::Read, key.to_owned(), None)),
+                _ => None,
+            }
+        };
+        let records = records_of_store(&history, Names(&hosts), &Plain, &access);
+        let indexes: Vec<u64> = records.iter().map(|record| record.index).collect();
+        assert_eq!(indexes, [0, 1, 2, 3]);
+        let read = sessions::read(&write(&records)).unwrap();
+        let [[write], [read]] = [&read.sessions[0][..], &read.sessions[1][..]] else {
+            panic!("a call each: {read:?}");
+        };
+        assert_eq!(
+            (write.key.as_str(), write.value.as_deref()),
+            ("x", Some("1"))
+        );
+        assert_eq!(
+            (write.outcome, write.place.as_str()),
+            (OutcomeKind::Ok, "alice#1")
+        );
+        assert_eq!(
+            (read.kind, read.outcome),
+            (AccessKind::Read, OutcomeKind::Unknown)
+        );
     }
 
     #[test]
     fn after_an_unknown_outcome_a_client_goes_on_as_a_new_process() {
         let processes: Vec<u64> = written().iter().map(|record| record.process).collect();
         assert_eq!(processes, [0, 1, 1, 0, 2, 2]);
-    }
-
-    #[test]
-    fn a_history_of_jepsen_is_read() {
-        let text = r#"
-            {"type":"invoke","f":"write","value":3,"process":0,"time":10,"index":0}
-            {"type":"info","f":"kill","value":null,"process":"nemesis","time":11,"index":1}
-            {"type":"info","f":"write","value":3,"process":0,"time":12,"index":2,"error":"timeout"}
-            {"type":"invoke","f":"read","process":5}
-            {"type":"failed","f":"read","process":5}"#;
-        let records = read(text).unwrap();
-        let kinds: Vec<RecordKind> = records.iter().map(|record| record.kind).collect();
-        use RecordKind::{Fail, Invoke, Unknown};
-        assert_eq!(kinds, [Invoke, Unknown, Invoke, Fail]);
-        assert_eq!(records[0].value, Value::from(3));
-        assert_eq!(records[2].index, 2);
-    }
-
-    #[test]
-    fn a_history_that_no_client_can_have_is_refused_with_its_line() {
-        let invoke = r#"{"process":0,"type":"invoke","f":"read"}"#;
-        let twice = format!("{invoke}\n\n{invoke}");
-        assert_eq!(read(&twice).unwrap_err().line, 3);
-        let end = r#"{"process":0,"type":"ok","f":"read"}"#;
-        assert_eq!(read(end).unwrap_err().line, 1);
-        for wrong in ["[]", "x", r#"{"process":0,"type":"maybe","f":"read"}"#] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::history::OutcomeKind;
-use crate::history::sessions::{Access, AccessKind, ReadError, SessionHistory};
+use crate::history::recorded::Mistake;
+use crate::history::sessions::{Access, AccessKind, SessionHistory};
 use crate::trace::json::numbered;
 
 /// How the format writes the value of a key that nobody has written.
@@ -24,13 +25,13 @@ const ABORTED: &str = "-1";
 /// The largest number: Plume's are signed and of 64 bits.
 const NUMBER_MAX: u64 = i64::MAX as u64;
 
-/// Reads a history. Empty lines are skipped, and what was aborted has failed.
+/// Reads a history. Empty lines and blanks around the others are skipped, and what was aborted has failed.
 ///
 /// # Errors
 ///
 /// Says where a line is not of the form above, a number is too large, or a transaction has a second
 /// operation.
-pub fn read(text: &str) -> Result<SessionHistory, ReadError> {
+pub fn read(text: &str) -> Result<SessionHistory, Mistake> {
     let mut history = SessionHistory::default();
     let mut sessions = BTreeMap::new();
     let mut transactions = BTreeMap::new();
@@ -38,7 +39,7 @@ pub fn read(text: &str) -> Result<SessionHistory, ReadError> {
         let mut line = Line {
             number,
             text,
-            at: 0,
+            at: text.len() - text.trim_start().len(),
         };
         let operation = line.operation()?;
         if let Some(transaction) = operation.transaction
@@ -142,7 +143,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn operation(&mut self) -> Result<Operation, ReadError> {
+    fn operation(&mut self) -> Result<Operation, Mistake> {
         let kind = match self.text.as_bytes()[self.at] {
             b'r' => AccessKind::Read,
             b'w' => AccessKind::Write,
@@ -183,7 +184,7 @@ impl Line<'_> {
         })
     }
 
-    fn take(&mut self, word: &str) -> Result<(), ReadError> {
+    fn take(&mut self, word: &str) -> Result<(), Mistake> {
         if !self.rest().starts_with(word) {
             return Err(self.expected(&format!("`{word}`")));
         }
@@ -191,7 +192,7 @@ impl Line<'_> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<u64, ReadError> {
+    fn number(&mut self) -> Result<u64, Mistake> {
         let rest = self.rest();
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         if digits == 0 {
@@ -210,18 +211,17 @@ impl Line<'_> {
         &self.text[self.at..]
     }
 
-    fn expected(&self, what: &str) -> ReadError {
+    fn expected(&self, what: &str) -> Mistake {
         let message = format!(
             "expected {what}: a line is r(key,value,session,txn) or w(key,value,session,txn)"
         );
         self.error(self.at, message)
     }
 
-    /// All that was read so far is ASCII, so that bytes are characters.
-    fn error(&self, at: usize, message: String) -> ReadError {
-        ReadError {
+    fn error(&self, at: usize, message: String) -> Mistake {
+        Mistake {
             line: self.number,
-            column: at + 1,
+            column: self.text[..at].chars().count() + 1,
             message,
         }
     }

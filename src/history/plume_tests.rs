@@ -10,6 +10,8 @@ fn what_is_read_is_written_again() {
     let history = read(TEXT).unwrap();
     assert_eq!(write(&history), TEXT);
     assert_eq!(sessions::read(TEXT).unwrap(), history);
+    let indented = TEXT.replace('w', "  w");
+    assert_eq!(sessions::read(&indented).unwrap(), history);
 }
 
 #[test]
@@ -61,6 +63,7 @@ fn what_is_wrong_is_shown_with_its_place() {
     for (text, line, column, message) in [
         ("x(1,1,0,0)", 1, 1, "expected `r` or `w`"),
         ("w 1,1,0,0)", 1, 2, "expected `(`"),
+        (" \tw 1,1,0,0)", 1, 4, "expected `(`"),
         ("r(1,0,0,0)\n\nw(1,,0,1)", 3, 5, "expected a number"),
         ("w(1,1,0)", 1, 8, "expected `,`"),
         ("w(1,1,0,-2)", 1, 9, "expected a number"),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::history::json::{Record, RecordKind};
+use crate::history::json::RecordKind;
 use crate::history::scan::{Notation, Wrong};
 use crate::history::{OutcomeKind, jepsen_edn, jepsen_log};
 
@@ -28,11 +28,17 @@ pub struct Mistake {
     pub message: String,
 }
 
-/// A record, and its place in the text in bytes.
+/// A record: the begin of a call, or its end.
 #[derive(Debug)]
 pub(crate) struct Line {
+    /// Its place in the text, in bytes.
     pub(crate) at: usize,
-    pub(crate) record: Record,
+    pub(crate) process: u64,
+    pub(crate) kind: RecordKind,
+    pub(crate) f: String,
+    pub(crate) value: Value,
+    /// The operation's name, where the record has one.
+    pub(crate) operation: Option<String>,
 }
 
 /// One call of a client, from its begin to its end.
@@ -54,8 +60,12 @@ pub struct Call {
     pub ended: Option<u64>,
     /// The lines of both.
     pub lines: (usize, Option<usize>),
+    /// The name that its begin has for it, such as `alice#1`: ours, not Jepsen's.
+    pub operation: Option<String>,
     /// The place of the begin in the text, in bytes.
     at: usize,
+    /// The place of the end.
+    ended_at: Option<usize>,
 }
 
 /// A recorded history.
@@ -69,8 +79,8 @@ pub struct Recorded<'a> {
 impl<'a> Recorded<'a> {
     /// Reads a history in the format that it shows.
     ///
-    /// An index or a time may be missing, and a value, which is then null. Records of a process that is
-    /// no number are left out: Jepsen's nemesis is no client. After a call whose outcome is unknown its
+    /// A value may be missing, which is then null. Records of a process that is a word are left out:
+    /// Jepsen's nemesis is no client. After a call whose outcome is unknown its
     /// process may go on; the call itself stays open.
     ///
     /// # Errors
@@ -97,11 +107,22 @@ impl<'a> Recorded<'a> {
         Ok(Self { text, calls })
     }
 
-    /// What cannot be understood of a call.
+    /// What cannot be understood of a call, at its begin.
     #[must_use]
     pub fn mistake(&self, call: &Call, message: String) -> Mistake {
         mistake(self.text, call.at, message)
     }
+
+    /// What cannot be understood of a call's end.
+    #[must_use]
+    pub fn mistake_at_end(&self, call: &Call, message: String) -> Mistake {
+        mistake(self.text, call.ended_at.unwrap_or(call.at), message)
+    }
+}
+
+/// Whether a text shows one of the formats.
+pub(crate) fn is_recorded(text: &str) -> bool {
+    format(text).is_some()
 }
 
 enum Format {
@@ -138,7 +159,8 @@ fn calls(text: &str, lines: Vec<Line>) -> Result<Vec<Call>, Wrong> {
     let mut open: BTreeMap<u64, usize> = BTreeMap::new();
     let mut line = 1;
     let mut counted = 0;
-    for (number, Line { at, record }) in (0..).zip(lines) {
+    for (number, record) in (0..).zip(lines) {
+        let at = record.at;
         line += text[counted..at].matches('\n').count();
         counted = at;
         let wrong = |message| Err(Wrong { at, message });
@@ -160,7 +182,9 @@ fn calls(text: &str, lines: Vec<Line>) -> Result<Vec<Call>, Wrong> {
                     began: number,
                     ended: None,
                     lines: (line, None),
+                    operation: record.operation,
                     at,
+                    ended_at: None,
                 });
                 continue;
             }
@@ -184,6 +208,7 @@ fn calls(text: &str, lines: Vec<Line>) -> Result<Vec<Call>, Wrong> {
         call.told = record.value;
         call.ended = Some(number);
         call.lines.1 = Some(line);
+        call.ended_at = Some(at);
     }
     Ok(calls)
 }

@@ -46,6 +46,7 @@ fn without_places(calls: Vec<Call>) -> Vec<Call> {
     let without = |call| Call {
         lines: (0, None),
         at: 0,
+        ended_at: None,
         ..call
     };
     calls.into_iter().map(without).collect()
@@ -124,6 +125,18 @@ fn what_cannot_be_understood_is_told_with_line_and_column() {
         (
             "\n {:process -1, :type :ok, :f :read}",
             "2:12: a process is a number from 0, not -1",
+        ),
+        (
+            "{:process 18446744073709551616, :type :invoke, :f :read}",
+            "1:11: a process is a number from 0, not \"18446744073709551616\"",
+        ),
+        (
+            r#"{"process":18446744073709551616,"type":"invoke","f":"read"}"#,
+            "1:12: a process is a number from 0, not \"18446744073709551616\"",
+        ),
+        (
+            "{:process nil, :type :invoke, :f :read}",
+            "1:11: a process is a number from 0, not null",
         ),
         (
             "{:process 0, :f :read}",

@@ -3,12 +3,16 @@
 //! EDN is the notation of Jepsen's histories (github.com/edn-format/edn): JSON's values with other
 //! words, and keywords, symbols, lists, sets and tags beside them. Here all become JSON's: keywords,
 //! symbols and characters are strings, lists and sets arrays, a tag is left out, and so is what
-//! `#_` discards. A number that JSON's cannot hold exactly is a string.
+//! `#_` discards. The elements of a set are sorted by their JSON, since a set has no order. A number
+//! that JSON's cannot hold exactly is a string.
 
 use serde_json::{Map, Number, Value};
 
 /// How deep values may stand in each other.
 const DEPTH_MAX: usize = 64;
+
+/// Digits of a decimal that survive in 64 bits, whatever they are.
+const DIGITS_MAX: usize = 15;
 
 /// How many characters of a wrong text a message shows.
 const SHOWN_MAX: usize = 20;
@@ -145,7 +149,13 @@ impl<'a> Scanner<'a> {
             }
             Some('[') => self.sequence("[", ']', depth),
             Some('(') if is_edn => self.sequence("(", ')', depth),
-            Some('#') if self.rest().starts_with("#{") => self.sequence("#{", '}', depth),
+            Some('#') if self.rest().starts_with("#{") => {
+                let mut set = self.sequence("#{", '}', depth)?;
+                if let Value::Array(elements) = &mut set {
+                    elements.sort_by_cached_key(Value::to_string);
+                }
+                Ok(set)
+            }
             Some('"') => self.string().map(Value::String),
             Some(c) if is_edn && c == '\\' => {
                 self.at += 1;
@@ -164,16 +174,16 @@ impl<'a> Scanner<'a> {
             return Err(self.expected("`{`"));
         }
         let mut fields = Vec::new();
-        while !self.ends('}', fields.is_empty())? {
+        while !self.ends_within('}', fields.is_empty(), depth - 1)? {
             let name = match self.value_within(depth - 1)? {
                 Value::String(name) => name,
                 other => other.to_string(),
             };
-            self.skip_blank()?;
+            self.skip_blank_within(depth - 1)?;
             if self.notation == Notation::Json && !self.take(':') {
                 return Err(self.expected("`:`"));
             }
-            self.skip_blank()?;
+            self.skip_blank_within(depth - 1)?;
             let at = self.at;
             let value = self.value_within(depth - 1)?;
             fields.push(Field { name, value, at });
@@ -184,7 +194,7 @@ impl<'a> Scanner<'a> {
     fn sequence(&mut self, open: &str, close: char, depth: usize) -> Result<Value, Wrong> {
         self.at += open.len();
         let mut values = Vec::new();
-        while !self.ends(close, values.is_empty())? {
+        while !self.ends_within(close, values.is_empty(), depth - 1)? {
             values.push(self.value_within(depth - 1)?);
         }
         Ok(Value::Array(values))
@@ -192,7 +202,11 @@ impl<'a> Scanner<'a> {
 
     /// Whether a map or a sequence ends here; if not, goes on to its next part.
     pub(crate) fn ends(&mut self, close: char, is_empty: bool) -> Result<bool, Wrong> {
-        self.skip_blank()?;
+        self.ends_within(close, is_empty, DEPTH_MAX)
+    }
+
+    fn ends_within(&mut self, close: char, is_empty: bool, depth: usize) -> Result<bool, Wrong> {
+        self.skip_blank_within(depth)?;
         if self.take(close) {
             return Ok(true);
         }
@@ -200,7 +214,7 @@ impl<'a> Scanner<'a> {
             if !self.take(',') {
                 return Err(self.expected(&format!("`,` or `{close}`")));
             }
-            self.skip_blank()?;
+            self.skip_blank_within(depth)?;
         }
         if self.rest().is_empty() {
             return Err(self.expected(&format!("`{close}`")));
@@ -284,17 +298,23 @@ fn number(token: &str, is_edn: bool) -> Option<Value> {
         token
     };
     if let Ok(number) = serde_json::from_str::<Number>(digits) {
-        let is_whole = digits
-            .trim_start_matches('-')
-            .chars()
-            .all(|c| c.is_ascii_digit());
-        return Some(match is_whole && number.is_f64() {
-            true => Value::from(token),
+        return Some(match number.is_f64() && !is_exact(digits) {
+            true => Value::from(digits),
             false => Value::Number(number),
         });
     }
     // Symbols such as `-` and ratios such as 1/3.
     is_edn.then(|| Value::from(token))
+}
+
+/// Whether a number that is held as a decimal of 64 bits keeps all its digits.
+fn is_exact(digits: &str) -> bool {
+    if digits.bytes().all(|c| c.is_ascii_digit() || c == b'-') {
+        return false;
+    }
+    let before_exponent = digits.split(['e', 'E']).next().unwrap_or_default();
+    let significant = before_exponent.replace(['-', '.'], "");
+    significant.trim_matches('0').len() <= DIGITS_MAX
 }
 
 #[cfg(test)]
@@ -318,6 +338,12 @@ mod tests {
                 "123456789012345678901234567890",
                 json!("123456789012345678901234567890"),
             ),
+            ("123456789012345678901N", json!("123456789012345678901")),
+            ("+123456789012345678901", json!("123456789012345678901")),
+            ("0.12345678901234567890M", json!("0.12345678901234567890")),
+            ("0.12345678901234567891M", json!("0.12345678901234567891")),
+            ("0.100000000000000000000", json!(0.1)),
+            ("-1234567890.12345e7", json!(-1234567890.12345e7)),
             ("1/3", json!("1/3")),
             (":timed-out", json!("timed-out")),
             ("sym/bol", json!("sym/bol")),
@@ -325,6 +351,7 @@ mod tests {
             ("\"two\nlines \\t\"", json!("two\nlines \t")),
             ("\"x ; y\"", json!("x ; y")),
             ("[1 (2 3), #{4}]", json!([1, [2, 3], [4]])),
+            ("#{3 #{:b :a} 1}", json!([1, 3, ["a", "b"]])),
             (
                 "{:a 1, \"b\" [nil], 3 \\c}",
                 json!({"a": 1, "b": [null], "3": "c"}),
@@ -370,7 +397,9 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(Scanner::new(&deep, 0, Notation::Edn).value().is_err());
-        for part in ["#_", "#a #_ ", "{", "#{"] {
+        for part in [
+            "#_", "#a #_ ", "{", "#{", "[#_", "{#_", "(#_", "#{#_", "{1 #_", "[1 #_",
+        ] {
             let deep = part.repeat(100_000);
             assert!(Scanner::new(&deep, 0, Notation::Edn).value().is_err());
         }

@@ -1,20 +1,21 @@
 //! Histories of stores, session by session: what each client read and wrote, key by key.
 //!
-//! [`read()`] takes JSON lines with Jepsen's field names, or the text format of [`plume`], and tells by
-//! the first character which of them it is; [`write()`] writes JSON lines. Either way the places in
-//! the file are kept, so that evidence can name them.
+//! [`read()`] takes a history in any format of [`recorded`], or in the text format of [`plume`], and tells
+//! by the text which of them it is; [`write()`] writes JSON lines. Either way the places in the file are
+//! kept, so that evidence can name them.
 //!
-//! In JSON lines, `f` is `read` or `get`, `write` or `put`. A `value` is `[key, value]`, or the value
-//! alone where the line has a `key`; the initial value is null. Number and text of one spelling are one
-//! value. Keys and the values of writes are taken from the call's begin, the value of a read from its
-//! end. A process is a session, and a call whose end is missing is unknown.
+//! Of a recorded history, `f` is `read` or `get`, `write` or `put`. A `value` is `[key, value]`, or the
+//! value alone where the record has a `key`; the initial value is null. Number and text of one spelling
+//! are one value. Keys and the values of writes are taken from the call's begin, the value of a read from
+//! its end. A process is a session, and a call whose end is missing is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::history::json::RecordKind;
+use crate::history::recorded::{self, Call, Mistake, Recorded};
 use crate::history::{OutcomeKind, plume};
 use crate::trace::json::{numbered, push};
 
@@ -25,6 +26,17 @@ pub enum AccessKind {
     Read,
     /// It sets the value of a key.
     Write,
+}
+
+impl AccessKind {
+    /// The word for it in histories.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
 }
 
 /// One call of a client, on one key.
@@ -88,39 +100,33 @@ impl Access {
     }
 }
 
-/// A history cannot be read. It is shown as `line:column: message`, to follow a file's name.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{line}:{column}: {message}")]
-pub struct ReadError {
-    /// In which line, from 1.
-    pub line: usize,
-    /// At which character of the line, from 1.
-    pub column: usize,
-    /// What is wrong, and what was expected.
-    pub message: String,
-}
-
-/// Reads a history in either format.
+/// Reads a history in any of the formats.
 ///
 /// # Errors
 ///
-/// Says where the text is of neither format, has no call at all, or is wrong as the format goes.
-pub fn read(text: &str) -> Result<SessionHistory, ReadError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+/// Says where the text is of none of them, has no call at all, or is wrong as the format goes.
+pub fn read(text: &str) -> Result<SessionHistory, Mistake> {
+    if recorded::is_recorded(text) {
+        return of(&Recorded::read(text)?);
+    }
     let first = numbered(text).next();
-    let indent = |line: &str| line.len() - line.trim_start().len();
     match first {
-        Some((_, line)) if line.trim_start().starts_with('{') => read_json(text),
         Some((_, line)) if line.trim_start().starts_with(['r', 'w']) => plume::read(text),
-        _ => Err(ReadError {
+        _ => Err(Mistake {
             line: first.map_or(1, |(line, _)| line),
             column: first.map_or(1, |(_, line)| indent(line) + 1),
             message: "expected a history: JSON lines such as \
-                      {\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":[\"x\",1]}, or lines such as \
-                      w(1,1,0,0)"
+                      {\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":[\"x\",1]}, EDN maps, log \
+                      lines of jepsen.util, or Plume's lines such as w(1,1,0,0) (docs/checking.md shows \
+                      each)"
                 .to_owned(),
         }),
     }
+}
+
+/// Characters before the first that is no blank.
+fn indent(line: &str) -> usize {
+    line.chars().take_while(|c| c.is_whitespace()).count()
 }
 
 /// Writes a history as JSON lines: session by session, each call's begin and then its end.
@@ -130,9 +136,10 @@ pub fn write(history: &SessionHistory) -> String {
     for (process, session) in (0..).zip(&history.sessions) {
         for access in session {
             let pair = |value: Option<&String>| (access.key.clone(), value.cloned());
-            let (f, asked) = match access.kind {
-                AccessKind::Read => ("read", None),
-                AccessKind::Write => ("write", access.value.as_ref()),
+            let f = access.kind.name();
+            let asked = match access.kind {
+                AccessKind::Read => None,
+                AccessKind::Write => access.value.as_ref(),
             };
             let line = |kind, value| WrittenLine {
                 process,
@@ -157,174 +164,85 @@ struct WrittenLine {
     value: (String, Option<String>),
 }
 
-/// Fields of other names are ignored, as in all of Jepsen's lines.
-#[derive(Deserialize)]
-struct Line {
-    process: Value,
-    #[serde(rename = "type")]
-    kind: RecordKind,
-    f: String,
-    #[serde(default)]
-    value: Value,
-    key: Option<Value>,
-    operation: Option<String>,
-}
-
-/// What is wrong with a line, and the field at which to look.
-type Wrong = (&'static str, String);
-
-fn read_json(text: &str) -> Result<SessionHistory, ReadError> {
-    let mut reader = JsonReader::default();
-    for (number, text) in numbered(text) {
-        let wrong = |column, message| ReadError {
-            line: number,
-            column,
-            message,
-        };
-        let line: Line = serde_json::from_str(text).map_err(|error| {
-            let said = error.to_string();
-            let said = said.split(" at line ").next().unwrap_or_default();
-            wrong(
-                error.column().max(1),
-                format!("not a line of a history: {said}"),
-            )
-        })?;
-        reader.take(line, number).map_err(|(field, message)| {
-            let at = text.find(&format!("\"{field}\"")).unwrap_or_default();
-            wrong(text[..at].chars().count() + 1, message)
-        })?;
-    }
-    Ok(reader.history)
-}
-
-#[derive(Default)]
-struct JsonReader {
-    history: SessionHistory,
-    sessions: BTreeMap<u64, usize>,
-    calling: BTreeSet<u64>,
-}
-
-impl JsonReader {
-    fn take(&mut self, line: Line, number: usize) -> Result<(), Wrong> {
-        if line.process.is_string() {
-            return Ok(()); // Jepsen's nemesis is no client.
+/// The reads and writes of a recorded history.
+fn of(recorded: &Recorded<'_>) -> Result<SessionHistory, Mistake> {
+    let mut history = SessionHistory::default();
+    let mut sessions = BTreeMap::new();
+    for call in &recorded.calls {
+        let access = access(recorded, call)?;
+        let next = history.sessions.len();
+        let session = *sessions.entry(call.process).or_insert(next);
+        if session == next {
+            history.sessions.push(Vec::new());
         }
-        let Some(process) = line.process.as_u64() else {
-            let message = format!("`process` is {}: expected a number from 0", line.process);
-            return Err(("process", message));
-        };
-        let kind = match line.f.as_str() {
-            "read" | "get" => AccessKind::Read,
-            "write" | "put" => AccessKind::Write,
-            other => {
-                let message = format!("`f` is `{other}`: expected read, get, write or put");
-                return Err(("f", message));
-            }
-        };
-        let outcome = match line.kind {
-            RecordKind::Invoke => return self.begin(process, kind, line, number),
-            RecordKind::Ok => OutcomeKind::Ok,
-            RecordKind::Fail => OutcomeKind::Failed,
-            RecordKind::Unknown => OutcomeKind::Unknown,
-        };
-        self.end(process, kind, outcome, line)
+        history.sessions[session].push(access);
     }
+    Ok(history)
+}
 
-    fn begin(
-        &mut self,
-        process: u64,
-        kind: AccessKind,
-        line: Line,
-        number: usize,
-    ) -> Result<(), Wrong> {
-        if !self.calling.insert(process) {
-            let message = format!("process {process} begins a call before its last one has ended");
-            return Err(("type", message));
+fn access(recorded: &Recorded<'_>, call: &Call) -> Result<Access, Mistake> {
+    let mistake = |message| recorded.mistake(call, message);
+    let kind = match call.f.as_str() {
+        "read" | "get" => AccessKind::Read,
+        "write" | "put" => AccessKind::Write,
+        other => {
+            let expected = "expected read, get, write or put";
+            return Err(mistake(format!("`f` is `{other}`: {expected}")));
         }
-        let (key, value) = key_and_value(line.key, line.value)?;
-        if kind == AccessKind::Write && value.is_none() {
-            return Err((
-                "value",
+    };
+    let (key, asked) = key_and_value(&call.asked).map_err(mistake)?;
+    let value = match kind {
+        AccessKind::Write if asked.is_none() => {
+            return Err(mistake(
                 "a write needs a value of its own: null is what no key holds before it is written"
                     .to_owned(),
             ));
         }
-        let access = Access {
-            kind,
-            key,
-            value: value.filter(|_| kind == AccessKind::Write),
-            outcome: OutcomeKind::Unknown,
-            place: line.operation.unwrap_or_else(|| format!("line {number}")),
-        };
-        let sessions = &mut self.history.sessions;
-        let session = *self.sessions.entry(process).or_insert(sessions.len());
-        if session == sessions.len() {
-            sessions.push(Vec::new());
+        AccessKind::Write => asked,
+        AccessKind::Read if call.outcome == OutcomeKind::Ok => {
+            told(call, &key).map_err(|message| recorded.mistake_at_end(call, message))?
         }
-        sessions[session].push(access);
-        Ok(())
-    }
-
-    fn end(
-        &mut self,
-        process: u64,
-        kind: AccessKind,
-        outcome: OutcomeKind,
-        line: Line,
-    ) -> Result<(), Wrong> {
-        let session = self.sessions.get(&process).copied();
-        let begun = session.and_then(|session| self.history.sessions[session].last_mut());
-        let Some(begun) = begun.filter(|_| self.calling.remove(&process)) else {
-            let message = format!("process {process} ends a call that it has not begun");
-            return Err(("type", message));
-        };
-        if begun.kind != kind {
-            let message = format!("process {process} ends another call than it has begun");
-            return Err(("f", message));
-        }
-        begun.outcome = outcome;
-        if kind == AccessKind::Read && outcome == OutcomeKind::Ok {
-            // The begin has named the key: the end need not, if it has a key at all.
-            let key = line.key.or_else(|| {
-                let alone = !line.value.is_array();
-                alone.then(|| Value::from(begun.key.clone()))
-            });
-            let (key, value) = key_and_value(key, line.value)?;
-            if key != begun.key {
-                let message = format!("the read began with key {}, and ends with {key}", begun.key);
-                return Err(("value", message));
-            }
-            begun.value = value;
-        }
-        Ok(())
-    }
+        AccessKind::Read => None,
+    };
+    let line = || format!("line {}", call.lines.0);
+    Ok(Access {
+        kind,
+        key,
+        value,
+        outcome: call.outcome,
+        place: call.operation.clone().unwrap_or_else(line),
+    })
 }
 
-fn key_and_value(key: Option<Value>, value: Value) -> Result<(String, Option<String>), Wrong> {
-    let (key, value) = match (key, value) {
-        (Some(key), value) => (key, value),
-        (None, Value::Array(pair)) if pair.len() == 2 => {
-            let mut pair = pair.into_iter();
-            let mut next = || pair.next().unwrap_or_default();
-            (next(), next())
-        }
-        (None, other) => {
-            let message = format!("`value` is {other}: expected [key, value], or a field `key`");
-            return Err(("value", message));
-        }
+/// What a read was told of its key. The begin has named the key: the end need not.
+fn told(call: &Call, key: &str) -> Result<Option<String>, String> {
+    if !call.told.is_array() {
+        return Ok(word(&call.told));
+    }
+    let (told_key, value) = key_and_value(&call.told)?;
+    if told_key == key {
+        return Ok(value);
+    }
+    Err(format!(
+        "the read began with key {key}, and ends with {told_key}"
+    ))
+}
+
+fn key_and_value(value: &Value) -> Result<(String, Option<String>), String> {
+    let Some([key, value]) = value.as_array().map(Vec::as_slice) else {
+        return Err(format!(
+            "`value` is {value}: expected [key, value], or a field `key`"
+        ));
     };
-    let key = word(key).ok_or((
-        "value",
-        "the key is null: expected a text or number".to_owned(),
-    ))?;
+    let key = word(key).ok_or("the key is null: expected a text or number")?;
     Ok((key, word(value)))
 }
 
 /// A value's spelling; null has none.
-fn word(value: Value) -> Option<String> {
+fn word(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
-        Value::String(text) => Some(text),
+        Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     }
 }

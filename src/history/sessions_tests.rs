@@ -58,6 +58,31 @@ fn calls_without_an_end_are_unknown_and_the_nemesis_is_no_client() {
 }
 
 #[test]
+fn edn_maps_and_log_lines_are_read_as_json_lines_are() {
+    let json = lines(&[
+        r#""process":"nemesis","type":"info","f":["kill"]"#,
+        r#""process":0,"type":"invoke","f":"write","value":["x",1]"#,
+        r#""process":0,"type":"ok","f":"write","value":["x",1]"#,
+        r#""process":3,"type":"invoke","f":"read","value":["x",null]"#,
+        r#""process":3,"type":"ok","f":"read","value":["x",1]"#,
+    ]);
+    let edn = "{:process :nemesis, :type :info, :f [:kill]}\n\
+               {:process 0, :type :invoke, :f :write, :value [:x 1]}\n\
+               {:process 0, :type :ok, :f :write, :value [:x 1]}\n\
+               {:process 3, :type :invoke, :f :read, :value [:x nil]}\n\
+               {:process 3, :type :ok, :f :read, :value [:x 1]}\n";
+    let log = "INFO  jepsen.core - Worker 0 starting\n\
+               INFO  jepsen.util - 0\t:invoke\t:write\t[:x 1]\n\
+               INFO  jepsen.util - 0\t:ok\t:write\t[:x 1]\n\
+               INFO  jepsen.util - 3\t:invoke\t:read\t[:x nil]\n\
+               INFO  jepsen.util - 3\t:ok\t:read\t[:x 1]\n";
+    let history = read(&json).unwrap();
+    assert_eq!(history.sessions.len(), 2);
+    assert_eq!(read(edn).unwrap(), history);
+    assert_eq!(read(log).unwrap(), history);
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     use AccessKind::{Read, Write};
     let history = SessionHistory {
@@ -103,53 +128,59 @@ fn what_is_wrong_is_shown_with_its_place() {
     let begun = r#"{"process":0,"type":"invoke","f":"read","value":["x",null]}"#;
     for (text, line, column, message) in [
         ("", 1, 1, "expected a history"),
+        (
+            r#"{"process":"nemesis","type":"info","f":"kill"}"#,
+            1,
+            1,
+            "a history without any call",
+        ),
         ("\n  hello", 2, 3, "expected a history"),
         (
             r#"{"process":0,"type":"maybe"}"#,
             1,
-            27,
-            "not a line of a history: unknown variant",
+            21,
+            "a type is `invoke`, `ok`, `fail` or `info`",
         ),
         (
             r#"{"process":-1,"type":"ok","f":"read"}"#,
             1,
-            2,
-            "`process` is -1",
+            12,
+            "a process is a number from 0, not -1",
         ),
         (
             r#"{"process":0,"type":"invoke","f":"cas","value":["x",1]}"#,
             1,
-            30,
+            1,
             "`f` is `cas`",
         ),
         (
             r#"{"process":0,"type":"invoke","f":"put","value":3}"#,
             1,
-            40,
+            1,
             "`value` is 3",
         ),
         (
             r#"{"process":0,"type":"invoke","f":"put","value":[null,3]}"#,
             1,
-            40,
+            1,
             "the key is null",
         ),
         (
             r#"{"process":0,"type":"invoke","f":"put","value":["x",null]}"#,
             1,
-            40,
+            1,
             "a write needs",
         ),
         (
             r#"{"process":0,"type":"ok","f":"read"}"#,
             1,
-            14,
+            1,
             "process 0 ends a call",
         ),
         (
             &format!("{begun}\n{begun}"),
             2,
-            14,
+            1,
             "process 0 begins a call",
         ),
         (
@@ -157,14 +188,14 @@ fn what_is_wrong_is_shown_with_its_place() {
                 "{begun}\n{{\"process\":0,\"type\":\"ok\",\"f\":\"read\",\"value\":[\"y\",1]}}"
             ),
             2,
-            37,
+            1,
             "the read began with key x, and ends with y",
         ),
         (
             &format!("{begun}\n{{\"process\":0,\"type\":\"ok\",\"f\":\"write\"}}"),
             2,
-            26,
-            "process 0 ends another call",
+            1,
+            "process 0 ends `write`, but the call that it began in line 1 is `read`",
         ),
     ] {
         let error = read(text).unwrap_err();

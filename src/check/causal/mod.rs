@@ -51,8 +51,8 @@ use history::{Source, last_before, small};
 use order::{ENTRIES_MAX, Edge, Graph, Order};
 
 /// Judges all properties, in this order: `CC`, `CCv`, `CM`, `read-your-writes`, `monotonic-reads`,
-/// `monotonic-writes`, `writes-follow-reads`; `CM` within so many joins of clocks, each of them a step
-/// per session. It takes one per operation and session at least.
+/// `monotonic-writes`, `writes-follow-reads`; `CM` within so many joins of clocks, where one
+/// of more than 128 sessions counts as several. It takes one per operation and session at least.
 ///
 /// # Determinism
 ///

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use crate::check::causal::history::{History, Source, small};
 
@@ -44,7 +45,6 @@ pub(super) struct Edge {
 }
 
 /// A row of counts for each operation.
-#[derive(Clone)]
 pub(super) struct Clocks {
     width: usize,
     entries: Vec<u32>,
@@ -57,6 +57,17 @@ impl Clocks {
             width,
             entries: vec![0; rows * width],
         }
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.entries.len() / self.width
+    }
+
+    /// Puts copies of some rows of other clocks, as wide as these, behind the last.
+    pub(super) fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        let copied = rows.start * self.width..rows.end * self.width;
+        self.entries.extend_from_slice(&other.entries[copied]);
     }
 
     pub(super) fn row(&self, op: usize) -> &[u32] {
