@@ -39,7 +39,12 @@ pub(crate) fn read(text: &str) -> Result<Vec<Line>, Wrong> {
 /// Where, in bytes, the process stands, if the line tells of an operation of a client.
 fn operation(at: usize, line: &str) -> Option<usize> {
     let logger = line.find(LOGGER)? + LOGGER.len();
-    let said = line[logger..].trim_start_matches([' ', '\t', ':', '-']);
+    let said = line[logger..].trim_start_matches([' ', '\t', ':']);
+    // A dash that stands alone; one before a digit makes a number that is no process.
+    let said = match said.strip_prefix('-') {
+        Some(rest) if rest.starts_with([' ', '\t']) => rest.trim_start_matches([' ', '\t']),
+        _ => said,
+    };
     let rest = said.trim_start_matches(|c: char| c.is_ascii_digit());
     let is_operation = rest.len() < said.len()
         && rest.starts_with([' ', '\t'])
