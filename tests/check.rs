@@ -402,3 +402,31 @@ fn the_twins_of_causal_consistency_are_told_apart() {
     }
     assert!(codes[&0] >= 15 && codes[&1] >= 13, "{codes:?}");
 }
+
+#[test]
+fn a_run_of_a_store_is_written_in_both_formats_and_judged_the_same() {
+    let scratch = Scratch::new("check-written");
+    for (variant, expected) in [("causal", 0), ("eventual", 1)] {
+        for (format, name) in [("history", "h.jsonl"), ("plume", "h.plume")] {
+            let words = [
+                "run",
+                "sims/causal/chain.toml",
+                "--variant",
+                variant,
+                "--trace",
+                format,
+            ];
+            let ended = wavetank(&words);
+            assert_eq!(ended.code, 0, "{}", ended.stderr);
+            let file = scratch.file(name, &ended.stdout);
+            let judged = check("causal", &file, &["--format", "json"]);
+            assert_eq!(
+                judged.code, expected,
+                "{variant} {format}: {}",
+                judged.stdout
+            );
+        }
+    }
+    let refused = wavetank(&["run", "sims/booking/storm.toml", "--trace", "plume"]);
+    assert_is_usage(&refused, "booking has no reads and writes of keys");
+}

@@ -12,10 +12,11 @@ use crate::cli::judged::{self, Judged, RunJson, Standing};
 use crate::cli::out;
 use crate::cli::table::counted;
 use crate::cli::verdicts;
-use crate::history;
+use crate::history::{self, plume};
 use crate::services::words::Words;
+use crate::sim::causal;
 use crate::sim::twice::{Difference, Telling};
-use crate::trace::{Names, TraceFile, json, text};
+use crate::trace::{Detail, Names, TraceFile, json, text};
 
 /// What stands below the options.
 const EXAMPLES: &str = "\
@@ -71,12 +72,29 @@ enum TraceFormat {
     Json,
     /// What clients invoked and were told, as JSON lines.
     History,
+    /// The same of a store in the text format of Plume, a line for each read and write of a key.
+    Plume,
 }
 
 /// Runs scenarios, prints what came out, and says whether it was expected.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let plans = arguments.choice.plan(&arguments.paths, arguments.seed)?;
+    if arguments.trace == Some(TraceFormat::Plume) {
+        only_stores(&plans)?;
+    }
     run_all(arguments, &plans, &mut out::stdout(), &mut out::stderr())
+}
+
+/// Refuses services without reads and writes of keys.
+fn only_stores(plans: &Plans) -> Result<(), UsageError> {
+    let mut variants = plans.plans.iter().flat_map(|plan| &plan.runs);
+    match variants.find(|(variant, _)| !variant.application.is_store()) {
+        None => Ok(()),
+        Some((variant, _)) => Err(UsageError(format!(
+            "--trace plume: {} has no reads and writes of keys; write --trace history",
+            variant.application.name()
+        ))),
+    }
 }
 
 fn run_all(
@@ -100,6 +118,10 @@ fn run_all(
                     TraceFormat::Text => told.write_text(stdout, &trace)?,
                     TraceFormat::Json => stdout.write_all(json::write(&trace).as_bytes())?,
                     TraceFormat::History => stdout.write_all(history(run, done).as_bytes())?,
+                    TraceFormat::Plume => {
+                        let run = causal::sessions(&run.variant, &done.report.run, Detail::Trace);
+                        stdout.write_all(plume::write(&run).as_bytes())?;
+                    }
                 }
             }
         }

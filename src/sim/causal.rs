@@ -144,8 +144,10 @@ impl Serialize for Causality {
     }
 }
 
-/// What each client read and wrote, in its order.
-pub(super) fn sessions(variant: &Variant, run: &Run, detail: Detail) -> SessionHistory {
+/// What each client of a store read and wrote, in its order. Places are cited with the lines of the
+/// trace, if it was kept.
+#[must_use]
+pub fn sessions(variant: &Variant, run: &Run, detail: Detail) -> SessionHistory {
     let lines = lines_of_operations(run, detail);
     let names = Names(&run.names);
     let mut asked: BTreeMap<OperationId, SharedBytes> = BTreeMap::new();
