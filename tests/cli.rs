@@ -1,6 +1,7 @@
 //! The program from outside: what it prints where, and how it ends.
 
 #[path = "cli/program.rs"]
+#[expect(dead_code, reason = "other tests of the program need more of it")]
 mod program;
 
 use std::fs;

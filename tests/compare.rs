@@ -2,20 +2,33 @@
 
 #[path = "compare/picture.rs"]
 mod picture;
-#[path = "compare/program.rs"]
+#[path = "cli/program.rs"]
+#[expect(dead_code, reason = "other tests of the program need more of it")]
 mod program;
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use picture::{Panel, assert_well_formed};
-use program::{Scratch, assert_fails, compare, wavetank};
+use program::{Ended, Scratch, wavetank};
 use serde_json::{Value, json};
 
 /// One cancel while one datagram in five is lost, with the three semantics as variants.
 const LOSSY: &str = "sims/booking/lossy-cancel.toml";
 /// The reply to a cancel is lost, by a scripted fault.
 const STORY: &str = "sims/booking/lost-cancel-reply.toml";
+
+/// Runs `wavetank compare`.
+fn compare(words: &[&str]) -> Ended {
+    wavetank(&[&["compare"], words].concat())
+}
+
+/// The program ended with this code, this message and nothing on stdout.
+fn assert_fails(ended: &Ended, code: i32, told: &str) {
+    assert_eq!(ended.code, code, "{told}\n{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains(told), "{told}\n{}", ended.stderr);
+}
 
 /// Two busy clients on a rough network.
 const LOAD: &str = r#"
