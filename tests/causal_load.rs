@@ -60,7 +60,11 @@ fn nothing_is_seen_before_its_cause_and_all_agree_in_the_end() {
             "restart",
         ];
         if variant == "causal" {
-            faults.extend(["crash inside a disk operation", "sectors torn"]);
+            faults.extend([
+                "crash inside a disk operation",
+                "sectors torn",
+                "write stalled",
+            ]);
         }
         for fault in faults {
             let struck = counts

@@ -5,7 +5,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::net::conditions::Fault;
-use crate::trace::{Event, Filtered, Ignored};
+use crate::trace::{Event, Filtered, Ignored, Word};
 
 /// How often each kind of fault has struck, and each rare case has occurred.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -33,10 +33,11 @@ enum Kind {
     Skew,
     SectorsLost,
     SectorsTorn,
+    Stalled,
 }
 
 /// The names of the kinds, in their order.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "datagram lost",
     "datagram duplicated",
     "scripted drop",
@@ -52,6 +53,7 @@ const KINDS: [&str; 15] = [
     "skew",
     "sectors lost",
     "sectors torn",
+    "write stalled",
 ];
 
 impl Coverage {
@@ -64,6 +66,7 @@ impl Coverage {
     /// - `crash`, `restart`, `pause`, `skew`: how often; crashes inside a disk operation are among the
     ///   crashes;
     /// - `sectors lost`, `sectors torn`: crashes that lost all that was not synced, or some of it;
+    /// - `write stalled`: how often a write waited at a replica for others that it depends on;
     /// - `filter: ` and `ignore: ` with the reason, in the words of a trace.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, u64)> {
@@ -113,6 +116,9 @@ impl Coverage {
             Event::Restart { .. } => self.add(Kind::Restart, 1),
             Event::Pause { .. } => self.add(Kind::Pause, 1),
             Event::Skew { .. } => self.add(Kind::Skew, 1),
+            Event::Service {
+                word: Word::Stall, ..
+            } => self.add(Kind::Stalled, 1),
             _ => {}
         }
     }
@@ -161,7 +167,7 @@ mod tests {
         coverage.add_traffic(3, 2);
         let counts = coverage.counts();
         let mut names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
-        let total = 15 + Filtered::ALL.len() + Ignored::ALL.len();
+        let total = 16 + Filtered::ALL.len() + Ignored::ALL.len();
         assert_eq!(names.len(), total);
         let found: Vec<String> = counts
             .iter()
@@ -182,6 +188,7 @@ mod tests {
                 "skew 1",
                 "sectors lost 1",
                 "sectors torn 1",
+                "write stalled 1",
                 "filter: duplicate: stored reply sent 1",
                 "ignore: not waiting for it 1",
                 "ignore: malformed 1",
