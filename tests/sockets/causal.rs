@@ -301,6 +301,20 @@ fn what_is_no_message_of_a_peer_is_counted_and_changes_nothing() {
 }
 
 #[test]
+fn the_demo_shows_the_ring_with_dependencies_and_without() {
+    let ended = Ended::new(wavetank("demo causal").output().unwrap());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for part in [
+        "  dc2     stall               bob#2 answer (3,1) waits for ring (2,0)\n",
+        "\ncausal      valid\n",
+        "\ncausal      violated  dc2 committed answer",
+        "\n=> eventual: at dc2 bob is glad while the ring is still lost",
+    ] {
+        assert!(ended.out.contains(part), "{part}\n{}", ended.out);
+    }
+}
+
+#[test]
 fn mistakes_in_the_command_are_said_in_one_line() {
     let long = format!("client causal --server 1 --name {} lost", "x".repeat(65));
     for (arguments, part) in [
@@ -336,6 +350,16 @@ fn mistakes_in_the_command_are_said_in_one_line() {
             "client booking --server 1 --name alice list",
             "clients of booking have no names",
         ),
+        (
+            "client causal --server :1 --peer 0=:1 list",
+            "say where number 1 is",
+        ),
+        (
+            "demo causal loss",
+            "causal has no such experiment; write ring",
+        ),
+        ("demo booking ring", "write semantics, monitor, loss"),
+        ("demo causal --wire v1", "causal has no format v1"),
         (long.as_str(), "65 bytes, at most 64"),
         (
             "client causal --server :1 --peer 2=:1 --peer 1=:2 list",
