@@ -47,8 +47,9 @@ When a server has been started again, and gets a request of before once more, it
 A data centre of the causal store that is started again without --data has forgotten what it wrote. Start it with
 --rejoin then, or it gives versions that it has given before, and the others take new writes for old ones.
 
-The first line on stdout is `listening on ADDR`. A data centre tells there what arrives, a line for each write. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or
---data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4.";
+The first line on stdout is `listening on ADDR`; a data centre of the causal store then tells what arrives, a line for each
+write. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or --data names a directory that it cannot use, or
+its disk is full or fails, it says so and ends with 4.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -261,10 +261,10 @@ fn a_data_centre_without_a_disk_rejoins() {
     dc1.kill();
 
     let mut dc1 = serve(1, &addresses, &format!("{SOON} --rejoin"));
+    assert_eq!(ask(&dc1, "", &["get", "x"]), "'1' (1,1) by bob");
     let fetched = dc1.told();
     let from = |number: u16| format!("bob: 1 (x, fetched from data centre {number} at time 1)");
     assert!([from(0), from(2)].contains(&fetched), "{fetched}");
-    assert_eq!(ask(&dc1, "", &["get", "x"]), "'1' (1,1) by bob");
     let written = ask(&dc1, "bob", &["put", "x", "2"]);
     assert!(written.starts_with("x (2,1/"), "{written}");
     for server in &mut others {

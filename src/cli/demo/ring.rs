@@ -133,7 +133,7 @@ fn conclude(stage: &Stage, mode: &str, promise: &mut Promise) {
                 && verdict == Verdict::Valid
                 && is_glad
                 && list.contains("found my wedding ring"),
-            "causal: dc2 keeps the answer back until the ring is found there, and so did bob's move wait",
+            "causal: dc2 keeps the answer back until the ring is found there, and bob's move waits as long",
         );
     } else {
         promise.show(
