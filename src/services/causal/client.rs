@@ -77,7 +77,8 @@ impl CausalClient {
     async fn move_to(&mut self, operation: OperationId, command: &Command, to: u16) -> Outcome {
         let place = usize::from(to);
         if place >= self.rpc.servers().count() {
-            let message = format!("this client does not know where dc{to} is");
+            let message =
+                format!("this client does not know where dc{to} is; `--peer` names every server");
             return Outcome::text(OutcomeKind::Failed, message);
         }
         let home = self.rpc.place();
