@@ -265,6 +265,7 @@ fn the_examples_of_the_documentation_are_what_is_sent() {
     let glad = Write {
         key: "answer".to_owned(),
         value: "glad".to_owned(),
+        author: "bob".to_owned(),
         version: version(3, 1),
         sequence: 1,
         needs: vec![found.clone()],
@@ -275,6 +276,7 @@ fn the_examples_of_the_documentation_are_what_is_sent() {
         ask: Ask::Put {
             key: "answer".to_owned(),
             value: "glad".to_owned(),
+            author: "bob".to_owned(),
         },
     };
     let reply = Reply {

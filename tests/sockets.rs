@@ -1,8 +1,11 @@
 //! Real sockets: that the same servers and clients are wired to them rightly.
 //!
-//! What the protocols do is proved in simulation; these tests are few. Every socket has port 0, and
-//! nothing waits but for events: a line that a process prints, a reply, an end.
+//! What the protocols do is proved in simulation; these tests are few. Every socket has port 0, or one
+//! that was free just before where several servers must know of each other; and nothing waits but for
+//! events: a line that a process prints, a reply, an end.
 
+#[path = "sockets/causal.rs"]
+mod causal;
 #[path = "sockets/client.rs"]
 mod client;
 #[path = "sockets/datagrams.rs"]

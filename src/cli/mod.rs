@@ -75,7 +75,7 @@ enum Command {
     Serve(serve::Arguments),
     /// Call a server on a real socket: one command, or a prompt.
     Client(client::Arguments),
-    /// Show a service on loopback: server and clients in one process, narrated.
+    /// Show a service on loopback: servers and clients in one process, narrated.
     Demo(demo::Arguments),
     /// Print the JSON schema of scenario files.
     Schema(schema::Arguments),

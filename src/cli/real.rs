@@ -70,7 +70,8 @@ pub(crate) fn parse_peer(text: &str) -> Result<(u16, String), String> {
 /// The setting by which a service says how many servers it has: as many as are named, unless it is set.
 pub(crate) const SERVERS_SETTING: &str = "data_centres";
 
-/// Counts the servers by their numbers, where a service wants to know and nobody has said.
+/// Counts the servers by their numbers, where a service wants to know and nobody has said. Number 0 alone
+/// says nothing: whoever names it has forgotten the others.
 pub(crate) fn count_servers(
     application: &dyn Application,
     numbers: impl Iterator<Item = u16>,
@@ -78,7 +79,7 @@ pub(crate) fn count_servers(
 ) {
     let known = application.settings();
     let is_asked = known.iter().any(|setting| setting.name == SERVERS_SETTING);
-    if let Some(last) = numbers.max()
+    if let Some(last @ 1..) = numbers.max()
         && is_asked
         && !settings.contains_key(SERVERS_SETTING)
     {

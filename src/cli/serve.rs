@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use anyhow::Context as _;
 
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::out::note;
+use crate::cli::out::{note, say};
 use crate::cli::real;
 use crate::disk;
 use crate::id::HostId;
@@ -37,14 +37,19 @@ Examples:
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
   wavetank serve booking --data bookings                                keeps what it knows in this directory
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002    one data centre of three
+  wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002 --rejoin    the same, started again
 
 When a server has been started again, and gets a request of before once more, it
   executes it again                       with --reply-cache memory
   refuses it: the client does not know    with --reply-cache epoch
   answers it as before                    with --reply-cache durable, which needs --data
 
-The first line on stdout is `listening on ADDR`. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or
---data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4.";
+A data centre of the causal store that is started again without --data has forgotten what it wrote. Start it with
+--rejoin then, or it gives versions that it has given before, and the others take new writes for old ones.
+
+The first line on stdout is `listening on ADDR`; a data centre of the causal store then tells what arrives, a line for each
+write. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or --data names a directory that it cannot use, or
+its disk is full or fails, it says so and ends with 4.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -67,6 +72,10 @@ pub(crate) struct Arguments {
     /// Where to keep what the service knows, so that the next start finds it: a directory, made if need be.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// This server has run before and kept nothing, where a service has several: it fetches what the others
+    /// hold before it answers.
+    #[arg(long)]
+    rejoin: bool,
     /// How duplicates are recognized after a restart: memory, epoch or durable, below [default: durable
     /// with --data, else memory].
     #[arg(long, value_name = "KIND", value_parser = parse_reply_cache)]
@@ -97,6 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let application = configure(application, arguments)?;
     let place = Place::of(arguments, &*application)?;
     let reply_cache = arguments.reply_cache()?;
+    arguments.check_rejoin(&place, &*application)?;
     if arguments.data.is_some() && !application.stores_state() {
         let name = application.name();
         let message =
@@ -115,10 +125,8 @@ async fn serve(
     address: SocketAddr,
 ) -> anyhow::Result<Exit> {
     let seed = arguments.seed.map(Seed);
-    let listener = Words::are_logged().then(|| {
-        let words = Words(application.clone());
-        Box::new(move |line: &_, names: &[String]| words.log(line, names)) as Listener
-    });
+    let is_watched = Words::are_logged() || place.servers.len() > 1;
+    let listener = is_watched.then(|| listener(application.clone()));
     let names: Vec<&str> = place.servers.iter().map(String::as_str).collect();
     let world = RealWorld::new(&names, arguments.conditions(), seed, listener);
     let own = place.peers.own;
@@ -149,6 +157,8 @@ async fn serve(
         let store = disk::real::open(directory).map_err(said)?;
         let restored = server.with_store(host.now(), store);
         server = restored.map_err(|error| unusable(directory, error))?;
+    } else if arguments.rejoin {
+        server = server.begin_again(host.now());
     }
     writeln!(io::stdout(), "listening on {}", socket.local_address())?;
     let failure = {
@@ -165,6 +175,17 @@ async fn serve(
         note!("{text}");
     }
     failure.map_or(Ok(Exit::Held), |failure| Err(said(failure)))
+}
+
+/// Logs every event, and tells what arrives.
+fn listener(application: Arc<dyn Application>) -> Listener {
+    let words = Words(application.clone());
+    Box::new(move |line, names| {
+        words.log(line, names);
+        if let Some(text) = application.arrival(line) {
+            say!("{text}");
+        }
+    })
 }
 
 /// What is in a directory is no use to this server.
@@ -273,6 +294,21 @@ impl Arguments {
             )));
         }
         Ok(reply_cache)
+    }
+
+    /// Whether it can be that this server joins others again, with nothing that it knows.
+    fn check_rejoin(&self, place: &Place, application: &dyn Application) -> Result<(), UsageError> {
+        if self.rejoin && self.data.is_some() {
+            let message = "--rejoin is for a server that kept nothing: with --data, leave it out";
+            return Err(UsageError(message.to_owned()));
+        }
+        if self.rejoin && place.servers.len() == 1 {
+            let name = application.name();
+            return Err(UsageError(format!(
+                "--rejoin: {name} has one server here, and nobody to fetch anything from"
+            )));
+        }
+        Ok(())
     }
 
     /// What each datagram meets; `None` if nothing may happen to it.

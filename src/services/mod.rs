@@ -25,6 +25,7 @@ use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
 use crate::seed::Stream;
+use crate::trace::Line;
 
 /// A service as a whole.
 ///
@@ -88,6 +89,16 @@ pub trait Application: fmt::Debug + Send + Sync {
 
     /// A client of it.
     fn client(&self, rpc: RpcClient) -> Box<dyn Client>;
+
+    /// The same application, its clients of this name. Unless a service says otherwise, its clients have
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// Says why its clients cannot have it.
+    fn with_client_name(&self, _name: &str) -> Result<Arc<dyn Application>, String> {
+        Err(format!("clients of {} have no names", self.name()))
+    }
 
     /// Reads a command line. Some lines stand for several commands. Unless a service can do better,
     /// the line is the request, if its first word is that of one of the commands.
@@ -178,6 +189,12 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// A message from one of its servers to another, in words.
     fn describe_peer(&self, body: &[u8]) -> String {
         as_text(body)
+    }
+
+    /// What a server tells whoever watches it, one line: that something has come in, as an event of its
+    /// trace has it. Unless a service says otherwise, nothing.
+    fn arrival(&self, _line: &Line) -> Option<String> {
+        None
     }
 
     /// Format v1 of this service, if it has one.

@@ -205,7 +205,7 @@ pub(crate) fn quote_if_needed(word: &str) -> String {
 }
 
 /// Whether a character would break the line of a trace, or hide in it.
-fn breaks_lines(character: char) -> bool {
+pub(crate) fn breaks_lines(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 /// The program with these arguments, a line of words in which none has a space.
 pub(crate) fn wavetank(arguments: &str) -> Command {
@@ -14,9 +14,10 @@ pub(crate) fn wavetank(arguments: &str) -> Command {
     command
 }
 
-/// A process of `wavetank serve booking`.
+/// A process of `wavetank serve`, of booking unless a test says otherwise.
 pub(crate) struct Server {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     stderr: BufReader<ChildStderr>,
     pub(crate) address: SocketAddr,
 }
@@ -47,9 +48,18 @@ impl Server {
         let address = address.unwrap_or_else(|| panic!("the first line is {first:?}"));
         Self {
             stderr: BufReader::new(child.stderr.take().unwrap()),
+            stdout,
             address: address.parse().unwrap(),
             child,
         }
+    }
+
+    /// The next line on stdout.
+    pub(crate) fn told(&mut self) -> String {
+        let mut line = String::new();
+        let length = self.stdout.read_line(&mut line).unwrap();
+        assert!(length > 0, "the server ended before it said anything more");
+        line.trim_end_matches('\n').to_owned()
     }
 
     /// Waits for a line on stderr with this text.

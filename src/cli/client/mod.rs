@@ -28,6 +28,7 @@ Examples:
   wavetank client booking --server 127.0.0.1:3000 query 'Meeting Room A' mon
   wavetank client booking --server 127.0.0.1:3000 book 'Meeting Room A' mon 10:00-11:00
   wavetank client booking --server 127.0.0.1:3000 monitor 'Meeting Room A' --for 20m
+  wavetank client causal --name alice --server 127.0.0.1:3000 lost
 
 Options stand before the command. Exit codes: 0 the command ended ok, 1 it failed, 2 it was no command,
 4 it could not be sent, 5 unknown: no reply came, and it may have been executed.";
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     /// as in 1=127.0.0.1:3001. Name all of them, --server too.
     #[arg(long = "peer", value_name = "N=ADDR", value_parser = real::parse_peer)]
     peers: Vec<(u16, String)>,
+    /// Who the client is, where a service asks for that: what it writes carries its name.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// The address to send from, to have a fixed port: ADDR:PORT, as in 0.0.0.0:3001, or a port.
     #[arg(long, value_name = "ADDR", value_parser = parse_bind)]
     bind: Option<SocketAddr>,
@@ -95,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
     };
     let (server, bind) = arguments.addresses()?;
-    let servers = arguments.servers(&*application)?;
+    let servers = arguments.servers(server, &*application)?;
     real::block_on(async {
         let mut session = Session::new(application, (server, servers), bind, options)?;
         if words.is_empty() {
@@ -107,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 impl Arguments {
-    /// The service, with as many servers as are named.
+    /// The service, with as many servers as are named, and the client's name.
     fn configured(
         &self,
         application: Arc<dyn Application>,
@@ -115,32 +119,57 @@ impl Arguments {
         let mut settings = toml::Table::new();
         let numbers = self.peers.iter().map(|(number, _)| *number);
         real::count_servers(&*application, numbers, &mut settings);
-        if settings.is_empty() {
+        let application = if settings.is_empty() {
+            application
+        } else {
+            let configured = application.configure(&settings);
+            configured.map_err(|error| UsageError(format!("--peer: {error}")))?
+        };
+        let Some(name) = &self.name else {
             return Ok(application);
-        }
-        let wrong = |error| UsageError(format!("--peer: {error}"));
-        application
-            .configure(&settings)
-            .map_err(|error| wrong(error).into())
+        };
+        let named = application.with_client_name(name);
+        named.map_err(|error| UsageError(format!("--name {}: {error}", name.escape_debug())).into())
     }
 
-    /// The servers that the session may move to, by their names; none unless they are named.
-    fn servers(&self, application: &dyn Application) -> anyhow::Result<Vec<(String, SocketAddr)>> {
-        let names = application.servers();
-        let mut servers = Vec::new();
-        for (number, address) in &self.peers {
-            let Some(name) = names.get(usize::from(*number)).filter(|_| names.len() > 1) else {
-                let name = application.name();
-                let message = format!("--peer {number}={address}: {name} has no such server");
-                return Err(UsageError(message).into());
-            };
-            if servers.iter().any(|(known, _)| known == name) {
-                let message = format!("--peer {number} is there twice");
-                return Err(UsageError(message).into());
-            }
-            servers.push((name.clone(), real::addresses(address)?[0]));
+    /// The servers that the session may move to, with their names and in their order, the one that it
+    /// calls among them; none unless they are named.
+    fn servers(
+        &self,
+        server: SocketAddr,
+        application: &dyn Application,
+    ) -> anyhow::Result<Vec<(String, SocketAddr)>> {
+        if self.peers.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(servers)
+        let wrong = |message: String| Err(UsageError(message).into());
+        let names = application.servers();
+        let mut addresses = vec![None; names.len()];
+        for (number, address) in &self.peers {
+            let place = addresses.get_mut(usize::from(*number));
+            let Some(place) = place.filter(|_| names.len() > 1) else {
+                let name = application.name();
+                return wrong(format!(
+                    "--peer {number}={address}: {name} has no such server"
+                ));
+            };
+            if place.is_some() {
+                return wrong(format!("--peer {number} is there twice"));
+            }
+            *place = Some(real::addresses(address)?[0]);
+        }
+        if let Some(missing) = addresses.iter().position(Option::is_none) {
+            return wrong(format!(
+                "say where number {missing} is, with --peer {missing}=ADDR"
+            ));
+        }
+        let addresses: Vec<SocketAddr> = addresses.into_iter().flatten().collect();
+        if !addresses.contains(&server) {
+            return wrong(format!(
+                "--server {server} is none of those that --peer names: name it, too"
+            ));
+        }
+        Ok(names.into_iter().zip(addresses).collect())
     }
 
     fn options(&self, application: &dyn Application) -> anyhow::Result<CallOptions> {

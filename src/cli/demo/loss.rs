@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::check::Verdict;
-use crate::cli::demo::stage::{Run, Setting, Stage};
+use crate::cli::demo::stage::{POLICY, Run, Setting, Stage};
 use crate::cli::demo::{Promise, under_both};
 use crate::cli::out::say;
 use crate::history::OutcomeKind;
@@ -37,6 +37,7 @@ async fn play(setting: &Setting, semantics: Semantics) -> anyhow::Result<Stage> 
     let run = Run {
         clients: &["alice"],
         semantics,
+        policy: POLICY,
         conditions: Conditions {
             everywhere: Link {
                 loss: Probability::new(LOSS).unwrap_or_default(),

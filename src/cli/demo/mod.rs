@@ -1,16 +1,20 @@
-//! `wavetank demo`: server and clients in one process, on the loopback network, narrated.
+//! `wavetank demo`: servers and clients in one process, on the loopback network, narrated.
 //!
 //! What a demo shows are the events of a trace, printed as they happen; what it concludes comes from
 //! the same events, judged by the same checkers as a simulation's.
 
 mod loss;
 mod monitor;
+mod ring;
 mod semantics;
 mod stage;
 
 use std::fmt;
+use std::slice;
 
-use crate::cli::exit::Exit;
+use clap::ValueEnum;
+
+use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out::say;
 use crate::cli::real;
 use crate::rpc::Semantics;
@@ -19,9 +23,9 @@ use stage::{Setting, Stage, heading};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The service, such as booking.
+    /// The service: booking or causal.
     service: String,
-    /// The experiment; all of them, one after another, unless one is named.
+    /// The experiment; all of the service's, one after another, unless one is named.
     #[arg(value_enum)]
     experiment: Option<Experiment>,
     /// The format that the clients speak.
@@ -29,17 +33,29 @@ pub(crate) struct Arguments {
     wire: WireName,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Experiment {
-    /// A reply is lost, and the request is sent again: extend and cancel under two semantics.
+    /// booking: a reply is lost, and the request is sent again: extend and cancel under two semantics.
     Semantics,
-    /// A client watches a facility while another one books it.
+    /// booking: a client watches a facility while another one books it.
     Monitor,
-    /// One message in five is lost, and clients send again.
+    /// booking: one message in five is lost, and clients send again.
     Loss,
+    /// causal: an effect comes to a data centre before its cause, under two modes of replication.
+    Ring,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+impl Experiment {
+    /// Those of a service.
+    const fn all_of(service: &str) -> &'static [Self] {
+        match service.as_bytes() {
+            b"causal" => &[Self::Ring],
+            _ => &[Self::Semantics, Self::Monitor, Self::Loss],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum WireName {
     V1,
     V2,
@@ -93,17 +109,40 @@ fn under_both(
     Ok(promise)
 }
 
+impl Arguments {
+    /// The experiments that are asked for.
+    fn chosen(&self) -> Result<&[Experiment], UsageError> {
+        let all = Experiment::all_of(&self.service);
+        let Some(one) = &self.experiment else {
+            return Ok(all);
+        };
+        if all.contains(one) {
+            return Ok(slice::from_ref(one));
+        }
+        let names: Vec<String> = all
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        Err(UsageError(format!(
+            "{} has no such experiment; write {}",
+            self.service,
+            names.join(", ")
+        )))
+    }
+}
+
 /// Runs the experiments; broken if one did not show what it promises.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let all = [Experiment::Semantics, Experiment::Monitor, Experiment::Loss];
-    let chosen = match &arguments.experiment {
-        Some(one) => std::slice::from_ref(one),
-        None => &all,
-    };
     let setting = Setting {
         application: real::application(&arguments.service)?,
         speaks_v1: arguments.wire == WireName::V1,
     };
+    let chosen = arguments.chosen()?;
+    if setting.speaks_v1 && setting.application.format_v1().is_none() {
+        let name = &arguments.service;
+        return Err(UsageError(format!("the service {name} has no format v1")).into());
+    }
     let mut worst = Exit::Held;
     for (place, experiment) in chosen.iter().enumerate() {
         if place > 0 {
@@ -113,6 +152,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             Experiment::Semantics => semantics::run(&setting)?,
             Experiment::Monitor => monitor::run(&setting)?,
             Experiment::Loss => loss::run(&setting)?,
+            Experiment::Ring => ring::run(&setting)?,
         };
         worst = worst.max(promise.exit());
     }

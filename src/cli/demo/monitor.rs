@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::cli::demo::Promise;
-use crate::cli::demo::stage::{Run, Setting, Stage, heading};
+use crate::cli::demo::stage::{POLICY, Run, Setting, Stage, heading};
 use crate::cli::out::say;
 use crate::cli::real;
 use crate::id::{HostId, OperationId};
@@ -52,6 +52,7 @@ async fn play(setting: &Setting) -> anyhow::Result<Stage> {
     let run = Run {
         clients: &["carol", "bob"],
         semantics: Semantics::AtMostOnce,
+        policy: POLICY,
         conditions: Conditions {
             everywhere: Link {
                 delay: Delay::Fixed(1),

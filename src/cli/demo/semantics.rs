@@ -1,7 +1,7 @@
 //! The first experiment: what a lost reply does to an extend and to a cancel.
 
 use crate::check::Verdict;
-use crate::cli::demo::stage::{Run, Setting, Stage};
+use crate::cli::demo::stage::{POLICY, Run, Setting, Stage};
 use crate::cli::demo::{Promise, under_both};
 use crate::cli::out::say;
 use crate::history::OutcomeKind;
@@ -31,6 +31,7 @@ async fn play(setting: &Setting, semantics: Semantics) -> anyhow::Result<Stage> 
     let run = Run {
         clients: &["alice"],
         semantics,
+        policy: POLICY,
         conditions: Conditions {
             everywhere: Link {
                 delay: Delay::Fixed(1),

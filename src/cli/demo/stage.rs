@@ -1,4 +1,4 @@
-//! The stage of a demo: a server and its clients on the loopback network, and what they did.
+//! The stage of a demo: servers and clients on the loopback network, and what they did.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -10,18 +10,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::Notify;
 
-use crate::check::{Verdict, effects, executions};
+use crate::check::{Verdict, commits, effects, executions};
 use crate::cli::out::say;
 use crate::history::OutcomeKind;
 use crate::id::{HostId, OperationId};
 use crate::net::Attempt;
 use crate::net::conditions::Conditions;
 use crate::net::real::RealWorld;
-use crate::rpc::Semantics;
 use crate::rpc::client::{CallOptions, RpcClient, Wire};
 use crate::rpc::retransmit::Policy;
 use crate::rpc::serve::serve;
 use crate::rpc::server::RpcServer;
+use crate::rpc::{Peers, Semantics};
 use crate::seed::Seed;
 use crate::services::words::Words;
 use crate::services::{Application, Client};
@@ -29,14 +29,11 @@ use crate::sim::replay::Replay;
 use crate::trace::text::line_text;
 use crate::trace::{Detail, Event, Line, Names};
 
-/// The server, the first of all hosts.
-const SERVER: HostId = HostId(0);
-
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Clients of a demo do not wait as long for a reply as others: loopback takes less than 1 ms, and
+/// Clients of most demos do not wait as long for a reply as others: loopback takes less than 1 ms, and
 /// whoever watches should see the retransmission soon.
-const POLICY: Policy = Policy {
+pub(super) const POLICY: Policy = Policy {
     timeout: Duration::from_millis(300),
     attempts: 6,
     patience: Duration::from_millis(300),
@@ -52,15 +49,18 @@ pub(super) struct Setting {
 pub(super) struct Run<'a> {
     pub(super) clients: &'a [&'a str],
     pub(super) semantics: Semantics,
+    /// How the clients retransmit.
+    pub(super) policy: Policy,
     pub(super) conditions: Conditions,
     pub(super) seed: Seed,
 }
 
-/// A server and its clients.
+/// The servers of a service and their clients.
 pub(super) struct Stage {
     pub(super) application: Arc<dyn Application>,
     world: RealWorld,
-    server: SocketAddr,
+    /// The servers, the first of all hosts: their names and addresses.
+    servers: Vec<(String, SocketAddr)>,
     options: CallOptions,
     names: Vec<String>,
     story: Rc<Story>,
@@ -87,10 +87,12 @@ pub(super) fn heading(experiment: &str, variant: impl Display, story: &str) {
 }
 
 impl Stage {
-    /// Starts the server; everything that happens is printed from now on.
+    /// Starts the servers; everything that happens is printed from now on.
     pub(super) fn set(setting: &Setting, run: Run<'_>) -> anyhow::Result<Self> {
         let application = setting.application.clone();
-        let names: Vec<&str> = [&["server"], run.clients].concat();
+        let servers = application.servers();
+        let servers = servers.iter().map(String::as_str);
+        let names: Vec<&str> = servers.chain(run.clients.iter().copied()).collect();
         let story = Rc::new(Story::default());
         let (words, told) = (Words(application.clone()), story.clone());
         let listener = Box::new(move |line: &Line, names: &[String]| {
@@ -106,19 +108,14 @@ impl Stage {
             Some(format) if setting.speaks_v1 => Wire::V1(format),
             _ => Wire::V2,
         };
-        let host = world.host(SERVER, LOOPBACK);
-        let socket = host.bind(0).context("cannot listen on loopback")?;
-        let server = socket.local_address();
-        let (service, format_v1) = (application.service(), application.format_v1());
-        let rpc = RpcServer::new(service, format_v1, run.semantics);
-        host.spawn(serve(host.clone(), socket, rpc));
+        let servers = start(&world, &*application, run.semantics)?;
         Ok(Self {
             application,
             world,
-            server,
+            servers,
             options: CallOptions {
                 semantics: run.semantics,
-                policy: POLICY,
+                policy: run.policy,
                 wire,
                 sessions: false,
             },
@@ -127,22 +124,45 @@ impl Stage {
         })
     }
 
-    /// The client in this place, from 1.
+    /// The client in this place among the hosts, at the first server.
     pub(super) fn client(&self, place: u16) -> anyhow::Result<Actor> {
+        self.client_at(place, 0)
+    }
+
+    /// The client in this place among the hosts, at the server in that one. It has its host's name, where
+    /// clients have names.
+    pub(super) fn client_at(&self, place: u16, server: usize) -> anyhow::Result<Actor> {
         let host = self.world.host(HostId(place), LOOPBACK);
         let socket = host.bind(0).context("cannot send on loopback")?;
-        let rpc = RpcClient::new(host.clone(), socket, self.server, self.options);
+        let rpc = RpcClient::new(host.clone(), socket, self.servers[server].1, self.options);
+        let rpc = rpc.with_servers(self.servers.clone());
+        let plain = self.application.clone();
+        let name = &self.names[usize::from(place)];
+        let application = plain.with_client_name(name).unwrap_or(plain);
         Ok(Actor {
             host,
-            client: self.application.client(rpc),
-            application: self.application.clone(),
+            client: application.client(rpc),
+            application,
             operations: 0,
         })
     }
 
     /// Waits until one of the events is such a one. One task at a time may wait.
     pub(super) async fn until(&self, is_it: impl Fn(&Event) -> bool) {
-        while self.count(&is_it) == 0 {
+        self.until_lines(1, |line| is_it(&line.event)).await;
+    }
+
+    /// Waits until so many of the lines are such. One task at a time may wait.
+    pub(super) async fn until_lines(&self, count: usize, is_it: impl Fn(&Line) -> bool) {
+        while self
+            .story
+            .lines
+            .borrow()
+            .iter()
+            .filter(|it| is_it(it))
+            .count()
+            < count
+        {
             self.story.news.notified().await;
         }
     }
@@ -151,6 +171,15 @@ impl Stage {
     pub(super) fn count(&self, is_it: impl Fn(&Event) -> bool) -> usize {
         let lines = self.story.lines.borrow();
         lines.iter().filter(|line| is_it(&line.event)).count()
+    }
+
+    /// Whether a server has made a write visible before its causes, printed as in a trace.
+    pub(super) fn judge_commits(&self) -> Verdict {
+        let lines = self.story.lines.borrow();
+        let steps = commits::from_lines(&lines, Detail::Trace, false);
+        let verdict = commits::judge(steps, Names(&self.names));
+        say!("causal      {verdict}");
+        verdict
     }
 
     /// How many requests were sent again.
@@ -203,6 +232,34 @@ impl Stage {
             effects,
         }
     }
+}
+
+/// Starts the servers of a service: all have their addresses before the first one runs.
+fn start(
+    world: &RealWorld,
+    application: &dyn Application,
+    semantics: Semantics,
+) -> anyhow::Result<Vec<(String, SocketAddr)>> {
+    let mut hosts = Vec::new();
+    let mut servers = Vec::new();
+    for (own, name) in (0..).zip(application.servers()) {
+        let host = world.host(HostId(own), LOOPBACK);
+        let socket = host.bind(0).context("cannot listen on loopback")?;
+        servers.push((name, socket.local_address()));
+        hosts.push((own, host, socket));
+    }
+    for (own, host, socket) in hosts {
+        let service = match servers.len() {
+            1 => application.service(),
+            _ => application.replica(own, host.stream("replica")),
+        };
+        let mut addresses: Vec<_> = servers.iter().map(|(_, address)| Some(*address)).collect();
+        addresses[usize::from(own)] = None;
+        let server = RpcServer::new(service, application.format_v1(), semantics);
+        let server = server.with_peers(Peers { own, addresses });
+        host.spawn(serve(host.clone(), socket, server));
+    }
+    Ok(servers)
 }
 
 /// What the checkers say of a run.

@@ -21,6 +21,8 @@ pub struct CausalClient {
     session: Session,
     data_centres: u16,
     load_keys: u32,
+    /// Its name, which its writes carry; empty if it has none.
+    author: String,
     /// How many writes it has made up, and what sets them apart from those of its other lives.
     written: u32,
     life: Option<u32>,
@@ -35,9 +37,17 @@ impl CausalClient {
             session: Session::default(),
             data_centres: settings.data_centres,
             load_keys: settings.load_keys,
+            author: String::new(),
             written: 0,
             life: None,
         }
+    }
+
+    /// The same client with a name, of at most 64 bytes, which its writes carry.
+    #[must_use]
+    pub fn with_author(mut self, author: String) -> Self {
+        self.author = author;
+        self
     }
 
     async fn perform_one(&mut self, operation: OperationId, command: &Command) -> Outcome {
@@ -50,6 +60,10 @@ impl CausalClient {
     }
 
     async fn call(&mut self, operation: OperationId, command: &Command, ask: Ask) -> Outcome {
+        let mut ask = ask;
+        if let Ask::Put { author, .. } = &mut ask {
+            author.clone_from(&self.author);
+        }
         let request = match self.session.request(ask) {
             Ok(request) => request.encode(),
             Err(too_many) => return Outcome::text(OutcomeKind::Failed, too_many.to_string()),
@@ -63,7 +77,8 @@ impl CausalClient {
     async fn move_to(&mut self, operation: OperationId, command: &Command, to: u16) -> Outcome {
         let place = usize::from(to);
         if place >= self.rpc.servers().count() {
-            let message = format!("this client does not know where dc{to} is");
+            let message =
+                format!("this client does not know where dc{to} is; `--peer` names every server");
             return Outcome::text(OutcomeKind::Failed, message);
         }
         let home = self.rpc.place();
@@ -138,6 +153,7 @@ impl Client for CausalClient {
             "put" => Ask::Put {
                 key: self.key(chance),
                 value: self.value(chance),
+                author: String::new(),
             },
             "get" => Ask::Get {
                 key: self.key(chance),

@@ -203,6 +203,7 @@ impl Cluster {
             0..4 => Ask::Put {
                 key,
                 value: format!("{number}-{round}"),
+                author: format!("client-{number}"),
             },
             4..8 => Ask::Get { key },
             8 => Ask::List,

@@ -12,6 +12,8 @@ use crate::wire::{Limit, Reader, WireError, Writer, str_bytes};
 pub const KEY: Limit = Limit::new("key", 255);
 /// A value: with a full list of dependencies it fits a datagram.
 pub const VALUE: Limit = Limit::new("value", 4_096);
+/// The name of who wrote it, which may be empty: short, as every write carries it.
+pub const AUTHOR: Limit = Limit::new("author", 64);
 /// A list of dependencies: as long as a session's can be.
 const NEEDS: Limit = Limit::new("list of dependencies", DEPENDENCIES_MAX);
 /// A list of origins.
@@ -24,7 +26,7 @@ const DEPENDENCY_BYTES_MIN: usize = VERSION_BYTES + 8 + 4;
 /// The items of a page: it is full when it holds [`PAGE_BYTES_MAX`], and one more item was short.
 const ITEMS: Limit = Limit::new("page", PAGE_BYTES_MAX + 8 * 1_024);
 
-const ENTRY_BYTES_MIN: usize = DEPENDENCY_BYTES_MIN + 4;
+const ENTRY_BYTES_MIN: usize = DEPENDENCY_BYTES_MIN + 4 + 4;
 const ORIGIN_BYTES: usize = 2 + 4 + 8;
 
 const GET: u8 = 1;
@@ -57,10 +59,10 @@ pub const fn dependency_bytes(dependency: &Dependency) -> usize {
     VERSION_BYTES + 8 + str_bytes(dependency.key.as_str())
 }
 
-/// How many bytes a key that holds such a value takes in a list.
+/// How many bytes a key that holds such a value of such an author takes in a list.
 #[must_use]
-pub const fn entry_bytes(key: &str, value: &str) -> usize {
-    VERSION_BYTES + 8 + str_bytes(key) + str_bytes(value)
+pub const fn entry_bytes(key: &str, value: &str, author: &str) -> usize {
+    VERSION_BYTES + 8 + str_bytes(key) + str_bytes(value) + str_bytes(author)
 }
 
 impl Request {
@@ -75,10 +77,11 @@ impl Request {
                 writer.u8(GET);
                 writer.str(key);
             }
-            Ask::Put { key, value } => {
+            Ask::Put { key, value, author } => {
                 writer.u8(PUT);
                 writer.str(key);
                 writer.str(value);
+                writer.str(author);
             }
             Ask::List => writer.u8(LIST),
             Ask::Attach { to } => {
@@ -119,6 +122,7 @@ impl Request {
             PUT => Ask::Put {
                 key: read_key(&mut reader)?,
                 value: read_value(&mut reader)?,
+                author: read_author(&mut reader)?,
             },
             LIST => Ask::List,
             ATTACH => Ask::Attach {
@@ -300,6 +304,7 @@ pub(super) fn write_write(writer: &mut Writer, write: &Write) {
     writer.u64(write.sequence);
     writer.str(&write.key);
     writer.str(&write.value);
+    writer.str(&write.author);
     write_needs(writer, &write.needs);
 }
 
@@ -327,6 +332,7 @@ fn write_dependency(writer: &mut Writer, dependency: &Dependency) {
 pub(super) fn write_entry(writer: &mut Writer, entry: &Entry) {
     write_dependency(writer, &entry.write);
     writer.str(&entry.value);
+    writer.str(&entry.author);
 }
 
 pub(super) fn read_write(reader: &mut Reader<'_>) -> Result<Write, WireError> {
@@ -335,6 +341,7 @@ pub(super) fn read_write(reader: &mut Reader<'_>) -> Result<Write, WireError> {
         sequence: reader.u64("number of a write")?,
         key: read_key(reader)?,
         value: read_value(reader)?,
+        author: read_author(reader)?,
         needs: read_needs(reader)?,
     })
 }
@@ -358,6 +365,10 @@ pub(super) fn read_value(reader: &mut Reader<'_>) -> Result<String, WireError> {
     reader.str(VALUE).map(str::to_owned)
 }
 
+pub(super) fn read_author(reader: &mut Reader<'_>) -> Result<String, WireError> {
+    reader.str(AUTHOR).map(str::to_owned)
+}
+
 fn read_key(reader: &mut Reader<'_>) -> Result<String, WireError> {
     reader.str(KEY).map(str::to_owned)
 }
@@ -379,6 +390,7 @@ pub(super) fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, WireError> {
     Ok(Entry {
         write: read_dependency(reader)?,
         value: read_value(reader)?,
+        author: read_author(reader)?,
     })
 }
 

@@ -29,13 +29,18 @@ fn dependency() -> impl Strategy<Value = Dependency> {
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
-    (dependency(), "\\PC{0,40}").prop_map(|(write, value)| Entry { write, value })
+    (dependency(), "\\PC{0,40}", "\\PC{0,10}").prop_map(|(write, value, author)| Entry {
+        write,
+        value,
+        author,
+    })
 }
 
 fn write() -> impl Strategy<Value = Write> {
     (entry(), vec(dependency(), 0..4)).prop_map(|(entry, needs)| Write {
         key: entry.write.key,
         value: entry.value,
+        author: entry.author,
         version: entry.write.version,
         sequence: entry.write.sequence,
         needs,
@@ -45,7 +50,11 @@ fn write() -> impl Strategy<Value = Write> {
 fn ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         "\\PC{0,20}".prop_map(|key| Ask::Get { key }),
-        ("\\PC{0,20}", "\\PC{0,40}").prop_map(|(key, value)| Ask::Put { key, value }),
+        ("\\PC{0,20}", "\\PC{0,40}", "\\PC{0,10}").prop_map(|(key, value, author)| Ask::Put {
+            key,
+            value,
+            author
+        }),
         Just(Ask::List),
         any::<u16>().prop_map(|to| Ask::Attach { to }),
         any::<u64>().prop_map(|ms| Ask::Wait { ms }),
@@ -194,19 +203,21 @@ fn the_longest_messages_fit_a_datagram() {
     };
     let count = DEPENDENCIES_BYTES_MAX / dependency_bytes(&long);
     let needs = vec![long.clone(); count];
-    let (key, value) = (longest(KEY), longest(VALUE));
+    let (key, value, author) = (longest(KEY), longest(VALUE), longest(AUTHOR));
     let put = Request {
         clock: 1,
         needs: needs.clone(),
         ask: Ask::Put {
             key: key.clone(),
             value: value.clone(),
+            author: author.clone(),
         },
     };
     assert!(put.encode().len() <= BODY.max);
     let write = Write {
         key,
         value,
+        author,
         version: Version::default(),
         sequence: 1,
         needs,
@@ -225,8 +236,10 @@ fn the_longest_messages_fit_a_datagram() {
                 Entry {
                     write: long,
                     value: longest(VALUE),
+                    author: longest(AUTHOR),
                 };
-                PAGE_BYTES_MAX / entry_bytes(&longest(KEY), &longest(VALUE))
+                PAGE_BYTES_MAX
+                    / entry_bytes(&longest(KEY), &longest(VALUE), &longest(AUTHOR))
             ],
             more: 1,
         },
@@ -243,7 +256,7 @@ fn an_image_is_read_as_it_was_taken_however_many_pages_it_has() {
     let mut replica = Replica::new(own, Mode::Causal);
     for number in 0..60 {
         let key = format!("{number:255}");
-        replica.put((&key, &longest(VALUE)), Vec::new(), 0);
+        replica.put((&key, &longest(VALUE), &longest(AUTHOR)), Vec::new(), 0);
     }
     replica.forget(own, 20);
     let pages = Image::pages(&replica);

@@ -5,11 +5,13 @@
 //! get KEY
 //! list
 //! move dc2
-//! wait SPAN            SPAN: 500ms | 3s | 2m
+//! wait SPAN            SPAN: 500ms | 3s | 2m, or 3 for 3s
 //! lost | found | glad  the seed's names for three puts
 //! ```
 //!
 //! Keys and values with spaces stand in quotes (see `services::quoting`).
+
+use std::time::Duration;
 
 use crate::clock::{ms, parse_span};
 use crate::services::causal::codec::{KEY, VALUE};
@@ -38,7 +40,7 @@ pub(super) const USAGE: [Usage; 8] = [
     },
     Usage {
         form: "wait SPAN",
-        help: "Wait for a SPAN of time (3s); the Lamport clock goes on by its seconds.",
+        help: "Wait for a SPAN of time (3s, or 3); the Lamport clock goes on by its seconds.",
     },
     Usage {
         form: "lost",
@@ -73,7 +75,7 @@ pub(super) fn parse_words(words: &[&str], data_centres: u16) -> Result<Vec<Comma
     }
 }
 
-/// A command: what is asked, of no session yet. The client puts its session in.
+/// A command: what is asked, of no session and no author yet. The client puts its own in.
 pub(super) fn command(ask: Ask) -> Command {
     let verb = match ask {
         Ask::Get { .. } => "get",
@@ -106,6 +108,7 @@ fn command_of(mut words: Words, data_centres: u16) -> Result<Vec<Command>, Comma
         "put" => Ask::Put {
             key: key(&mut words)?,
             value: within(VALUE, words.expect("a value, such as `1` or 'two words',")?)?,
+            author: String::new(),
         },
         "get" => Ask::Get {
             key: key(&mut words)?,
@@ -119,8 +122,9 @@ fn command_of(mut words: Words, data_centres: u16) -> Result<Vec<Command>, Comma
         },
         "wait" => {
             let word = words.expect("a span, such as `3s`,")?;
-            let span = parse_span(&word.text).map_err(|message| word.error(message))?;
-            Ask::Wait { ms: ms(span) }
+            Ask::Wait {
+                ms: ms(span(&word)?),
+            }
         }
         "lost" => put(LOST),
         "found" => put(FOUND),
@@ -137,7 +141,15 @@ fn put((key, value): (&str, &str)) -> Ask {
     Ask::Put {
         key: key.to_owned(),
         value: value.to_owned(),
+        author: String::new(),
     }
+}
+
+/// A span of time; a number alone is one of seconds, as the seed has it.
+fn span(word: &Word) -> Result<Duration, CommandError> {
+    let is_number = word.text.bytes().all(|byte| byte.is_ascii_digit());
+    let unit = if is_number { "s" } else { "" };
+    parse_span(&format!("{}{unit}", word.text)).map_err(|message| word.error(message))
 }
 
 fn key(words: &mut Words) -> Result<String, CommandError> {
@@ -195,6 +207,7 @@ mod tests {
             assert_eq!(told(line), line);
         }
         assert_eq!(told("wait 3s"), "wait 3000ms");
+        assert_eq!(told("wait 3"), told("wait 3s"));
     }
 
     #[test]
@@ -222,7 +235,8 @@ mod tests {
             ("get ring now", 9, "one word too many"),
             ("move dc3", 5, "write dc0 to dc2"),
             ("move 2", 5, "write dc0 to dc2"),
-            ("wait 3", 5, "not a span"),
+            ("wait soon", 5, "not a span"),
+            ("wait -3", 5, "not a span"),
             (long.as_str(), 9, "4097 bytes, at most 4096"),
         ] {
             let error = parse(line, 3).unwrap_err();

@@ -47,7 +47,7 @@ pub(super) fn dependency(dependency: &Dependency) -> String {
     format!("{} {version}", quote_if_needed(key))
 }
 
-/// `ring = 'I have found my wedding ring!' (2,0)`, and what else there is to say of a commit.
+/// `ring = 'I have found my wedding ring!' (2,0) by alice`, and what else there is to say of a commit.
 pub(super) fn commit(done: &Done, now: Time) -> String {
     let mut text = assignment(&done.write);
     if let Some(newer) = done.hidden_by {
@@ -62,9 +62,14 @@ pub(super) fn commit(done: &Done, now: Time) -> String {
 /// `ring = 'I have found my wedding ring!' (2,0) from dc1`: what a state image has brought.
 pub(super) fn merged(merged: &Merged, from: u16) -> String {
     match merged {
-        Merged::Visible(Entry { write, value }) => {
-            let key = quote_if_needed(&write.key);
-            format!("{key} = {} {} from dc{from}", quote(value), write.version)
+        Merged::Visible(Entry {
+            write,
+            value,
+            author,
+        }) => {
+            let (key, by) = (quote_if_needed(&write.key), by(author));
+            let version = write.version;
+            format!("{key} = {} {version}{by} from dc{from}", quote(value))
         }
         Merged::Hidden(version) => format!("{version} from dc{from}, no longer visible"),
     }
@@ -78,7 +83,7 @@ pub(super) fn stall(waiting: &Dependency, missing: &Dependency) -> String {
 fn ask(ask: &Ask) -> String {
     match ask {
         Ask::Get { key } => format!("get {}", quote_if_needed(key)),
-        Ask::Put { key, value } => format!("put {} {}", quote_if_needed(key), quote(value)),
+        Ask::Put { key, value, .. } => format!("put {} {}", quote_if_needed(key), quote(value)),
         Ask::List => "list".to_owned(),
         Ask::Attach { to } => format!("move dc{to}"),
         Ask::Wait { ms } => format!("wait {ms}ms"),
@@ -87,12 +92,18 @@ fn ask(ask: &Ask) -> String {
 
 fn answer(answer: &Answer) -> String {
     match answer {
-        Answer::Found(Entry { write, value }) => format!("{} {}", quote(value), write.version),
+        Answer::Found(Entry {
+            write,
+            value,
+            author,
+        }) => format!("{} {}{}", quote(value), write.version, by(author)),
         Answer::Nothing => "nothing".to_owned(),
         Answer::Put(write) => dependency(write),
         Answer::Listed { entries, more } => {
-            let held =
-                |entry: &Entry| format!("{} {}", dependency(&entry.write), quote(&entry.value));
+            let held = |entry: &Entry| {
+                let (value, by) = (quote(&entry.value), by(&entry.author));
+                format!("{} {value}{by}", dependency(&entry.write))
+            };
             let mut parts: Vec<String> = entries.iter().map(held).collect();
             match more {
                 0 if parts.is_empty() => return "nothing".to_owned(),
@@ -122,9 +133,19 @@ fn assignment(write: &Write) -> String {
         key,
         value,
         version,
+        author,
         ..
     } = write;
-    format!("{} = {} {version}", quote_if_needed(key), quote(value))
+    let (key, by) = (quote_if_needed(key), by(author));
+    format!("{key} = {} {version}{by}", quote(value))
+}
+
+/// ` by alice`, or nothing.
+fn by(author: &str) -> String {
+    match author {
+        "" => String::new(),
+        author => format!(" by {}", quote_if_needed(author)),
+    }
 }
 
 /// ` after ring (2,0)`, or nothing.

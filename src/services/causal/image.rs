@@ -64,8 +64,15 @@ impl Image {
             pages.item(|writer| {
                 writer.u8(ENTRY);
                 let write = held.write(key);
-                let value = held.value.clone();
-                write_entry(writer, &Entry { write, value });
+                let (value, author) = (held.value.clone(), held.author.clone());
+                write_entry(
+                    writer,
+                    &Entry {
+                        write,
+                        value,
+                        author,
+                    },
+                );
             });
         }
         pages.finish()

@@ -47,6 +47,8 @@ pub enum Ask {
         key: String,
         /// The value.
         value: String,
+        /// The name of the client, at most 64 bytes; empty if it has none.
+        author: String,
     },
     /// Every key with its value.
     List,
@@ -105,6 +107,8 @@ pub struct Entry {
     pub write: Dependency,
     /// The value.
     pub value: String,
+    /// Who wrote it; empty if that client has no name.
+    pub author: String,
 }
 
 /// Why a request was not done.

@@ -14,6 +14,7 @@
 //! - [`message`], [`codec`]: what they say to each other, and as bytes
 //! - `records`, `restore`: all of that as a data centre with a disk stores it and takes it up
 //! - `command`, `describe`: the command grammar, and every message in words
+//! - `arrival`: what a data centre tells whoever watches it
 //!
 //! Deliberately absent: deleting keys, transactions over several keys, data centres that come or go, and
 //! merging of concurrent values: the last writer wins.
@@ -31,6 +32,7 @@ pub mod settings;
 pub mod transfers;
 pub mod write;
 
+mod arrival;
 mod command;
 mod describe;
 mod records;
@@ -50,18 +52,25 @@ use crate::seed::Stream;
 use crate::services::causal::message::{Answer, Ask, Reply, Request};
 use crate::services::causal::settings::Settings;
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
+use crate::trace::Line;
+use crate::wire::Limit;
 
 /// The causal store.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Causal {
     settings: Settings,
+    /// The name of its clients, if they have one.
+    author: String,
 }
 
 impl Causal {
     /// The store with these settings.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            author: String::new(),
+        }
     }
 
     /// What a call says of one key, for checkers of histories: a read with the value that it found, if it
@@ -73,7 +82,7 @@ impl Causal {
         reply: Option<&[u8]>,
     ) -> Option<(AccessKind, String, Option<String>)> {
         match Request::decode(request).ok()?.ask {
-            Ask::Put { key, value } => Some((AccessKind::Write, key, Some(value))),
+            Ask::Put { key, value, .. } => Some((AccessKind::Write, key, Some(value))),
             Ask::Get { key } => {
                 let answer = reply.and_then(|reply| Reply::decode(reply).ok());
                 let value = answer.and_then(|reply| match reply.answer {
@@ -148,7 +157,20 @@ impl Application for Causal {
     }
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {
-        Box::new(client::CausalClient::new(rpc, &self.settings))
+        let client = client::CausalClient::new(rpc, &self.settings);
+        Box::new(client.with_author(self.author.clone()))
+    }
+
+    fn with_client_name(&self, name: &str) -> Result<Arc<dyn Application>, String> {
+        let Limit { max, .. } = codec::AUTHOR;
+        if name.len() > max {
+            let bytes = name.len();
+            return Err(format!("it is too long: {bytes} bytes, at most {max}"));
+        }
+        Ok(Arc::new(Self {
+            author: name.to_owned(),
+            ..self.clone()
+        }))
     }
 
     fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError> {
@@ -173,5 +195,9 @@ impl Application for Causal {
 
     fn describe_peer(&self, body: &[u8]) -> String {
         describe::peer(body)
+    }
+
+    fn arrival(&self, line: &Line) -> Option<String> {
+        arrival::arrival(line)
     }
 }

@@ -209,6 +209,7 @@ mod tests {
         Rc::new(Write {
             key: "ring".to_owned(),
             value: String::new(),
+            author: String::new(),
             version: Version::default(),
             sequence,
             needs: Vec::new(),

@@ -3,7 +3,7 @@
 //! | record | key | value |
 //! |---|---|---|
 //! | the data centre | 1 | format `u16`, always 1; data centres `u16`; its own number `u16`; clock `u64`; number of its last write `u64` |
-//! | a key | 2, the key | version; number `u64`; value, a string |
+//! | a key | 2, the key | version; number `u64`; value and author, strings |
 //! | an origin | 3, data centre `u16`, life `u32` | committed up to `u64`; everywhere up to `u64`; committed beyond, a list of `u64` |
 //! | an own write that is not acknowledged by all | 4, number `u64` | the write, as in messages; operation: host `u16`, number `u32`; who has not acknowledged it, a list of `u16` |
 //!
@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{HostId, OperationId};
 use crate::rpc::service::Effects;
 use crate::services::causal::codec::{
-    KEY, read_origin, read_value, read_version, read_write, unknown, write_origin, write_version,
-    write_write,
+    KEY, read_author, read_origin, read_value, read_version, read_write, unknown, write_origin,
+    write_version, write_write,
 };
 use crate::services::causal::committed::Committed;
 use crate::services::causal::outgoing::{Outgoing, Unacknowledged};
@@ -83,6 +83,7 @@ impl Stored {
                     version: read_version(&mut value)?,
                     sequence: value.u64("number of a write")?,
                     value: read_value(&mut value)?,
+                    author: read_author(&mut value)?,
                 };
                 Self::Held(name, held)
             }
@@ -132,6 +133,7 @@ pub(super) fn store(
                 write_version(writer, held.version);
                 writer.u64(held.sequence);
                 writer.str(&held.value);
+                writer.str(&held.author);
             });
             effects.store(&held_key(&key), &value);
         }

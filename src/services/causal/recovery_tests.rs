@@ -77,6 +77,7 @@ fn put() -> Ask {
     Ask::Put {
         key: "x".to_owned(),
         value: "1".to_owned(),
+        author: "alice".to_owned(),
     }
 }
 
@@ -84,6 +85,7 @@ fn write(replica: u16, timestamp: u64) -> Write {
     Write {
         key: format!("k{timestamp}"),
         value: "v".to_owned(),
+        author: String::new(),
         version: Version {
             timestamp,
             replica,

@@ -61,6 +61,8 @@ impl Mode {
 pub struct Held {
     /// The value.
     pub value: String,
+    /// Who wrote it; empty if that client has no name.
+    pub author: String,
     /// Which write it is of.
     pub version: Version,
     /// That write's number.
@@ -176,11 +178,16 @@ impl Replica {
         }
     }
 
-    /// Commits the write of a client whose clock stands so and who depends on this. The data centre's
+    /// Commits the write (key, value, author) of a client whose clock stands so and who depends on this. The data centre's
     /// clock goes beyond both clocks (Lamport, "Time, clocks, and the ordering of events in a distributed
     /// system", CACM 21(7), 1978), and the write's version is its time. What is known everywhere is left
     /// out of the write's list.
-    pub fn put(&mut self, (key, value): (&str, &str), needs: Vec<Dependency>, clock: u64) -> Done {
+    pub fn put(
+        &mut self,
+        (key, value, author): (&str, &str, &str),
+        needs: Vec<Dependency>,
+        clock: u64,
+    ) -> Done {
         self.clock = self.clock.max(clock).saturating_add(1);
         self.last = self.last.saturating_add(1);
         let mut needs = needs;
@@ -188,6 +195,7 @@ impl Replica {
         let write = Rc::new(Write {
             key: key.to_owned(),
             value: value.to_owned(),
+            author: author.to_owned(),
             version: Version {
                 timestamp: self.clock,
                 replica: self.own.replica,
@@ -283,11 +291,16 @@ impl Replica {
             self.changed.origins.insert(origin);
         }
         for entry in &image.entries {
-            let Entry { write, value } = entry;
+            let Entry {
+                write,
+                value,
+                author,
+            } = entry;
             let held = self.keys.get(&write.key).map(|held| held.version);
             if held.is_none_or(|held| held < write.version) {
                 let held = Held {
                     value: value.clone(),
+                    author: author.clone(),
                     version: write.version,
                     sequence: write.sequence,
                 };
@@ -425,6 +438,7 @@ impl Replica {
         if hidden_by.is_none() {
             let held = Held {
                 value: write.value.clone(),
+                author: write.author.clone(),
                 version: write.version,
                 sequence: write.sequence,
             };

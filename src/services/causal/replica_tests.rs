@@ -26,7 +26,7 @@ fn version(timestamp: u64, replica: u16) -> Version {
 /// Writes after having read these.
 fn put(replica: &mut Replica, key: &str, value: &str, needs: &[&Write]) -> Write {
     let needs = needs.iter().map(|need| need.as_dependency()).collect();
-    let done = replica.put((key, value), needs, 0);
+    let done = replica.put((key, value, ""), needs, 0);
     assert!(
         done.hidden_by.is_none(),
         "a put is newer than what its home holds"
@@ -68,7 +68,7 @@ fn versions_are_those_of_the_seed() {
 #[test]
 fn the_clock_goes_beyond_the_clients_and_keeps_up_with_what_arrives() {
     let mut replica = causal(0);
-    let done = replica.put(("x", "1"), Vec::new(), 5);
+    let done = replica.put(("x", "1", ""), Vec::new(), 5);
     assert_eq!(done.write.version, version(6, 0));
     let mut other = causal(1);
     other.arrive(Time::ZERO, (*done.write).clone(), None);

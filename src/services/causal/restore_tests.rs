@@ -43,7 +43,7 @@ fn records() -> Records {
     let mut records = Records::new();
     let (mut replica, mut outgoing) = fresh(0);
     for value in ["lost", "found"] {
-        let done = replica.put(("ring", value), Vec::new(), 0);
+        let done = replica.put(("ring", value, "alice"), Vec::new(), 0);
         let about = Some(OperationId {
             client: HostId(3),
             number: 1,
@@ -54,6 +54,7 @@ fn records() -> Records {
     let write = Write {
         key: "answer".to_owned(),
         value: "glad".to_owned(),
+        author: "bob".to_owned(),
         version: Version {
             timestamp: 7,
             replica: 1,
@@ -80,16 +81,18 @@ fn restored(records: Records, place: u16) -> Result<(Replica, Outgoing), BadReco
 fn a_data_centre_goes_on_where_it_was() {
     let (mut replica, mut outgoing) = restored(records(), 0).unwrap();
     assert_eq!((replica.clock(), replica.last()), (7, 2));
-    assert_eq!(replica.held("ring").unwrap().value, "found");
+    let held = replica.held("ring").unwrap();
+    assert_eq!((&*held.value, &*held.author), ("found", "alice"));
     let dc1 = Origin {
         replica: 1,
         life: 0,
     };
     assert!(replica.has_committed(dc1, 2) && !replica.has_committed(dc1, 1));
     let due = outgoing.take_due(Time::ZERO);
+    assert!(due.iter().all(|due| due.write.author == "alice"));
     let due: Vec<_> = due.iter().map(|due| (due.write.sequence, due.to)).collect();
     assert_eq!(due, [(1, 2), (2, 1), (2, 2)]);
-    let done = replica.put(("x", "1"), Vec::new(), 0);
+    let done = replica.put(("x", "1", ""), Vec::new(), 0);
     assert_eq!((done.write.version.timestamp, done.write.sequence), (8, 3));
 }
 

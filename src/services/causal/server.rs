@@ -157,8 +157,8 @@ impl CausalServer {
         effects: &mut Effects,
     ) {
         let answer = match request.ask {
-            Ask::Put { key, value } => {
-                let put = (key.as_str(), value.as_str());
+            Ask::Put { key, value, author } => {
+                let put = (key.as_str(), value.as_str(), author.as_str());
                 let mut done = self.replica.put(put, request.needs, request.clock);
                 done.about = Some(operation);
                 let write = done.write.clone();
@@ -193,7 +193,7 @@ impl CausalServer {
         let mut bytes = 0;
         let entries: Vec<Entry> = keys
             .take_while(|(key, held)| {
-                bytes += entry_bytes(key, &held.value);
+                bytes += entry_bytes(key, &held.value, &held.author);
                 bytes <= PAGE_BYTES_MAX
             })
             .map(|(key, held)| entry(key, held))
@@ -473,6 +473,7 @@ fn entry(key: &str, held: &Held) -> Entry {
     Entry {
         write: held.write(key),
         value: held.value.clone(),
+        author: held.author.clone(),
     }
 }
 

@@ -55,6 +55,7 @@ fn put(key: &str, value: &str) -> Request {
     request(Ask::Put {
         key: key.to_owned(),
         value: value.to_owned(),
+        author: String::new(),
     })
 }
 
@@ -92,6 +93,7 @@ fn write(sequence: u64, needs: Vec<Dependency>) -> Write {
     Write {
         key: format!("k{sequence}"),
         value: "v".to_owned(),
+        author: String::new(),
         version: version(sequence, 1),
         sequence,
         needs,

@@ -112,6 +112,7 @@ mod tests {
         Entry {
             write: write(timestamp, key),
             value: String::new(),
+            author: String::new(),
         }
     }
 

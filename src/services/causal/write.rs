@@ -32,6 +32,8 @@ pub struct Write {
     pub key: String,
     /// Its value from now on.
     pub value: String,
+    /// Who wrote it; empty if that client has no name.
+    pub author: String,
     /// Greater than the versions of all that it depends on.
     pub version: Version,
     /// Its number among the writes of its origin, from 1.
