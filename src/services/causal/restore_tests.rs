@@ -191,7 +191,7 @@ fn whatever_byte_is_changed_gives_a_data_centre_or_an_error() {
                 changed.insert(key.clone(), value);
                 if let Ok((mut replica, outgoing)) = restored(changed, 0) {
                     taken += 1;
-                    let done = replica.put(("ring", "again"), Vec::new(), 0);
+                    let done = replica.put(("ring", "again", ""), Vec::new(), 0);
                     assert!(done.hidden_by.is_none(), "{key:?}, {at}: it goes on");
                     assert!(outgoing.everywhere(replica.last()) <= replica.last());
                 }
