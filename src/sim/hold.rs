@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # use wavetank::sim::scenario::Scenario;
-//! # fn scenario() -> Scenario { unimplemented!() }
+//! # fn scenario() -> Scenario { Scenario::parse("mine.toml", "", &[]).unwrap() }
 //! use wavetank::sim::hold::hold;
 //!
 //! let replay = |variant: &str, seed| format!("cargo run -- {variant} {seed}");
