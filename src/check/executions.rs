@@ -159,9 +159,13 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
                 operation,
                 ref reply,
                 stored,
+                recovered,
                 ..
             } => {
                 let waits = reply.is_none() && !stored;
+                if waits && recovered {
+                    continue; // the life in which it waited is over
+                }
                 lasting.execute(
                     Execution { operation, line },
                     waits.then_some(recorded.host),
@@ -225,6 +229,9 @@ pub fn from_trace(trace: &TraceFile) -> (Vec<Execution>, Vec<Told>) {
         let line = row.number;
         if row.event == "execute" {
             let waits = row.reply.is_none() && !row.stored;
+            if waits && row.recovered {
+                continue;
+            }
             let waits_at = waits.then_some(row.host.as_str());
             lasting.execute(Execution { operation, line }, waits_at);
         } else if row.event == "complete" {
@@ -338,6 +345,11 @@ mod tests {
         assert_eq!(judged([wait(false), crash(), wait(false)]), [1, 1]);
         assert_eq!(judged([wait(true), crash(), wait(false)]), [2, 2]);
         assert_eq!(judged([wait(false), complete(), crash()]), [1, 1]);
+        let mut found = wait(false);
+        if let Event::Execute { recovered, .. } = &mut found {
+            *recovered = true;
+        }
+        assert_eq!(judged([crash(), found, wait(false)]), [1, 1]);
     }
 
     #[test]

@@ -148,10 +148,15 @@ impl Recorder {
                 operation,
                 reply,
                 stored,
+                recovered,
                 ..
             } => {
-                self.executed.push(*operation);
-                if reply.is_none() && !stored {
+                let left_nothing = reply.is_none() && !stored;
+                // What an earlier life did not live to see it did not keep waiting either.
+                if !(left_nothing && *recovered) {
+                    self.executed.push(*operation);
+                }
+                if left_nothing && !recovered {
                     self.waiting.push((host, *operation));
                 }
             }

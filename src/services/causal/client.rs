@@ -64,10 +64,7 @@ impl CausalClient {
         if let Ask::Put { author, .. } = &mut ask {
             author.clone_from(&self.author);
         }
-        let request = match self.session.request(ask) {
-            Ok(request) => request.encode(),
-            Err(too_many) => return Outcome::text(OutcomeKind::Failed, too_many.to_string()),
-        };
+        let request = self.session.request(ask).encode();
         let called = self.rpc.call(operation, &request).await;
         self.conclude(command, called)
     }
@@ -134,8 +131,9 @@ impl Client for CausalClient {
     fn conclude(&mut self, _command: &Command, called: Called) -> Outcome {
         if let Called::Reply { body, .. } = &called
             && let Ok(reply) = Reply::decode(body)
+            && let Err(too_many) = self.session.hear(reply)
         {
-            self.session.hear(reply);
+            return Outcome::text(OutcomeKind::Failed, too_many.to_string());
         }
         called.into_outcome(Reply::is_refusal)
     }

@@ -175,7 +175,7 @@ impl Cluster {
             client.past.extend(before);
             client.past.insert(write);
         }
-        client.session.hear(reply);
+        client.session.hear(reply).expect("the session has room");
         self.check(place, &past, &format!("answers session {index}"));
     }
 
@@ -215,7 +215,7 @@ impl Cluster {
         if client.call.is_some() || self.servers[usize::from(at)].is_none() {
             return;
         }
-        let body = client.session.request(ask).unwrap().encode();
+        let body = client.session.request(ask).encode();
         self.clients[number].call = Some(at);
         let caller = Caller {
             client: ClientKey::Id(ClientId(number as u64)),

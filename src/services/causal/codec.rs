@@ -2,8 +2,8 @@
 
 use crate::id::Version;
 use crate::services::causal::message::{
-    Answer, Ask, CLOCK_MAX, DEPENDENCIES_MAX, Entry, ORIGINS_MAX, PAGE_BYTES_MAX, Page, PeerBody,
-    PeerMessage, Refusal, Reply, Request,
+    Answer, Ask, CLOCK_MAX, DEPENDENCIES_BYTES_MAX, DEPENDENCIES_MAX, Entry, ORIGINS_MAX,
+    PAGE_BYTES_MAX, Page, PeerBody, PeerMessage, Refusal, Reply, Request,
 };
 use crate::services::causal::write::{Dependency, Origin, Write};
 use crate::wire::{Limit, Reader, WireError, Writer, str_bytes};
@@ -346,9 +346,22 @@ pub(super) fn read_write(reader: &mut Reader<'_>) -> Result<Write, WireError> {
     })
 }
 
+/// Beyond what any clock comes to, which clients advance to 2^62 at most: so no peer drives it to its end.
+const TIMESTAMP_MAX: u64 = 1 << 63;
+
 pub(super) fn read_version(reader: &mut Reader<'_>) -> Result<Version, WireError> {
+    let at = reader.position();
+    let timestamp = reader.u64("timestamp")?;
+    if timestamp > TIMESTAMP_MAX {
+        return Err(WireError::OutOfRange {
+            what: "timestamp",
+            at,
+            value: u32::MAX,
+            expected: "at most 2^63",
+        });
+    }
     Ok(Version {
-        timestamp: reader.u64("timestamp")?,
+        timestamp,
         replica: reader.u16("data centre")?,
         life: reader.u32("life")?,
     })
@@ -374,8 +387,21 @@ fn read_key(reader: &mut Reader<'_>) -> Result<String, WireError> {
 }
 
 fn read_needs(reader: &mut Reader<'_>) -> Result<Vec<Dependency>, WireError> {
+    let at = reader.position();
     let count = reader.count(NEEDS, DEPENDENCY_BYTES_MIN)?;
-    (0..count).map(|_| read_dependency(reader)).collect()
+    let needs: Vec<Dependency> = (0..count)
+        .map(|_| read_dependency(reader))
+        .collect::<Result<_, _>>()?;
+    let bytes: usize = needs.iter().map(dependency_bytes).sum();
+    if bytes > DEPENDENCIES_BYTES_MAX {
+        return Err(WireError::OutOfRange {
+            what: "bytes of dependencies",
+            at,
+            value: u32::try_from(bytes).unwrap_or(u32::MAX),
+            expected: "at most 49152",
+        });
+    }
+    Ok(needs)
 }
 
 fn read_dependency(reader: &mut Reader<'_>) -> Result<Dependency, WireError> {

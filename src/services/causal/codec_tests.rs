@@ -13,7 +13,7 @@ use crate::services::causal::message::DEPENDENCIES_BYTES_MAX;
 use crate::services::causal::replica::{Mode, Replica};
 
 fn version() -> impl Strategy<Value = Version> {
-    any::<(u64, u16, u32)>().prop_map(|(timestamp, replica, life)| Version {
+    (0..=TIMESTAMP_MAX, any::<u16>(), any::<u32>()).prop_map(|(timestamp, replica, life)| Version {
         timestamp,
         replica,
         life,

@@ -22,6 +22,7 @@
 //! refused, not answered wrongly. This holds for crashes one after the other; where a data centre crashes
 //! while another one recovers, what is known everywhere may be missing there until it has been spread.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::clock::Time;
@@ -72,16 +73,14 @@ impl CausalServer {
         }
     }
 
-    /// Merges an image. What it brings of this data centre's own earlier lives nobody else may have, as
-    /// nobody sends it any more: so it goes on to all.
+    /// Merges an image. What it brings of a life that has ended nobody sends any more. Of this data
+    /// centre's own earlier lives it goes on to all; of another's it goes back there, to be spread the
+    /// same way.
     fn merge(&mut self, now: Time, from: u16, image: &Image, effects: &mut Effects) {
-        let own = self.replica.own();
-        let is_earlier = |origin: &Origin| origin.replica == own.replica && *origin != own;
-        let count = |replica: &Replica| -> Vec<(Origin, u64, usize)> {
+        let count = |replica: &Replica| -> BTreeMap<Origin, (u64, usize)> {
             let committed = replica.committed().iter();
-            let earlier = committed.filter(|(origin, _)| is_earlier(origin));
-            earlier
-                .map(|(&origin, it)| (origin, it.prefix(), it.beyond().len()))
+            committed
+                .map(|(&origin, it)| (origin, (it.prefix(), it.beyond().len())))
                 .collect()
         };
         let before = count(&self.replica);
@@ -95,12 +94,25 @@ impl CausalServer {
                 text: describe::merged(&merged, from).into(),
             });
         }
-        if count(&self.replica) != before {
-            let others: Vec<u16> = self.transfers.others().collect();
-            others
-                .into_iter()
-                .for_each(|to| self.send_image(now, to, 0));
+        let own = self.replica.own();
+        let after = count(&self.replica);
+        let is_new = |(origin, it): &(&Origin, &(u64, usize))| before.get(origin) != Some(it);
+        let mut told: BTreeSet<u16> = BTreeSet::new();
+        for (origin, _) in after.iter().filter(is_new) {
+            let living = match origin.replica == own.replica {
+                true => own.life,
+                false => self.lives.get(&origin.replica).copied().unwrap_or_default(),
+            };
+            if origin.life == living {
+                continue;
+            }
+            if origin.replica == own.replica {
+                told.extend(self.transfers.others());
+            } else {
+                told.insert(origin.replica);
+            }
         }
+        told.into_iter().for_each(|to| self.send_image(now, to, 0));
     }
 
     /// Sends a data centre the image of this moment; `answers` is the life that asked for it, or 0.

@@ -285,3 +285,53 @@ fn a_later_image_takes_the_place_of_an_earlier_one_and_answers_as_that_did() {
     let (_, received) = to.receive(0, 0, &later[0]);
     assert_eq!(received.unwrap().pages, [[3]]);
 }
+
+#[test]
+fn what_it_learns_of_another_s_ended_life_it_sends_back_there() {
+    let mut server = CausalServer::new(Settings::default(), 0);
+    hear(&mut server, 1, 5, PeerBody::Fetch);
+    step(&mut server, 20, Input::Timer(TimerKey(0)));
+    // A late image of an earlier life of dc1, with a write of that life.
+    let told = hear(&mut server, 1, 4, page(0, &[write(2, 3), write(1, 7)]));
+    assert!(
+        told.iter().any(|told| told.starts_with("commit k7")),
+        "{told:?}"
+    );
+    let sent = step(&mut server, 40, Input::Timer(TimerKey(0)));
+    let all = [told, sent].concat();
+    assert!(
+        all.iter().any(|told| told.starts_with("to dc1: page 1 of")),
+        "{all:?}"
+    );
+    assert!(
+        !all.iter().any(|told| told.starts_with("to dc2: page")),
+        "{all:?}"
+    );
+}
+
+/// A page of this image of three.
+fn page_of_three(number: u32, page: u32) -> Page {
+    Page {
+        number,
+        answers: 0,
+        page,
+        of: 3,
+        body: Vec::new(),
+    }
+}
+
+#[test]
+fn a_late_page_of_an_older_image_or_life_does_not_end_what_is_coming_in() {
+    let mut transfers = Transfers::new(BTreeMap::from([(1, std::time::Duration::from_secs(1))]));
+    let mut receive = |life, number, page| transfers.receive(1, life, &page_of_three(number, page));
+    assert!(receive(7, 2, 0).0);
+    assert!(receive(7, 2, 1).0);
+    assert!(!receive(7, 1, 0).0, "of an older image");
+    assert!(
+        receive(6, 9, 0).0,
+        "of a life that has ended, or that nobody has heard of"
+    );
+    let (is_taken, image) = receive(7, 2, 2);
+    assert!(is_taken && image.is_some_and(|image| image.pages.len() == 3));
+    assert!(!receive(7, 3, 1).0, "its first page has not come");
+}

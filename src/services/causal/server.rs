@@ -22,6 +22,10 @@ use crate::services::causal::transfers::Transfers;
 use crate::services::causal::write::{Dependency, Origin, Write};
 use crate::trace::{Commit, Word};
 
+/// How many keys a reply to `list` shows: with the longest keys that a page holds, a session that depended
+/// on nothing has room for all of them.
+const LISTED_MAX: usize = 250;
+
 /// The server's only timer: the next moment at which something is due.
 const DUE: TimerKey = TimerKey(0);
 
@@ -49,7 +53,7 @@ pub struct CausalServer {
     /// Whether it has lost its memory and knows too little to answer or to commit.
     pub(super) is_recovering: bool,
     /// The lives of other data centres that were heard of last in the matter of images.
-    lives: BTreeMap<u16, u32>,
+    pub(super) lives: BTreeMap<u16, u32>,
     /// The life that it begins if it has forgotten the earlier ones.
     later_life: u32,
     /// The time that the timer is set to.
@@ -192,6 +196,7 @@ impl CausalServer {
         let count = keys.len();
         let mut bytes = 0;
         let entries: Vec<Entry> = keys
+            .take(LISTED_MAX)
             .take_while(|(key, held)| {
                 bytes += entry_bytes(key, &held.value, &held.author);
                 bytes <= PAGE_BYTES_MAX

@@ -316,3 +316,23 @@ fn the_longest_messages_fit_a_datagram() {
     assert!(encoded.len() < crate::rpc::message::BODY.max);
     assert_eq!(Request::decode(&encoded), Ok(put));
 }
+
+#[test]
+fn an_acknowledgement_of_another_life_s_write_says_nothing_of_this_one() {
+    let mut server = server(Settings::default());
+    let own = server.replica().own();
+    ask(&mut server, 0, 1, &put("x", "1"));
+    for from in [1, 2] {
+        let of_another_life = Version {
+            life: 9,
+            ..version(1, 0)
+        };
+        let body = PeerBody::Acknowledge {
+            version: of_another_life,
+            sequence: 1,
+        };
+        hear(&mut server, 10, from, body);
+    }
+    assert_eq!(server.replica().everywhere(own), 0);
+    assert!(!server.is_settled());
+}

@@ -19,49 +19,57 @@ pub struct Session {
     needs: BTreeSet<Dependency>,
 }
 
-/// A session depends on more than a request can carry.
+/// With what a session has been shown it would depend on more than a request can carry. It has not seen it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "this session depends on {0} writes, more than a request can carry; write something, and the write \
-     stands for them all"
+    "with this the session would depend on {0} writes, more than a request can carry; write something, \
+     which stands for all before it, and read again"
 )]
 pub struct TooMany(pub usize);
 
 impl Session {
-    /// What it asks, as a request.
-    ///
-    /// # Errors
-    ///
-    /// If the session depends on too much.
-    pub fn request(&self, ask: Ask) -> Result<Request, TooMany> {
-        let bytes: usize = self.needs.iter().map(dependency_bytes).sum();
-        if self.needs.len() > DEPENDENCIES_MAX || bytes > DEPENDENCIES_BYTES_MAX {
-            return Err(TooMany(self.needs.len()));
-        }
-        Ok(Request {
+    /// What it asks, as a request. What it depends on always fits.
+    #[must_use]
+    pub fn request(&self, ask: Ask) -> Request {
+        Request {
             clock: self.clock,
             needs: self.needs.iter().cloned().collect(),
             ask,
-        })
+        }
     }
 
     /// Takes a reply in.
-    pub fn hear(&mut self, reply: Reply) {
+    ///
+    /// # Errors
+    ///
+    /// If the session would depend on too much. Then its client must not show what was read.
+    pub fn hear(&mut self, reply: Reply) -> Result<(), TooMany> {
         self.clock = self.clock.max(reply.clock).min(CLOCK_MAX);
-        match reply.answer {
-            Answer::Found(entry) => {
-                self.needs.insert(entry.write);
+        for (origin, everywhere) in &reply.everywhere {
+            self.forget(*origin, *everywhere);
+        }
+        let read = match reply.answer {
+            Answer::Found(entry) => vec![entry.write],
+            Answer::Put(write) => {
+                self.needs = BTreeSet::from([write]);
+                Vec::new()
             }
-            Answer::Put(write) => self.needs = BTreeSet::from([write]),
             Answer::Listed { entries, .. } => {
-                self.needs
-                    .extend(entries.into_iter().map(|entry| entry.write));
+                entries.into_iter().map(|entry| entry.write).collect()
             }
-            Answer::Nothing | Answer::Attached { .. } | Answer::Refused(_) => {}
-        }
+            Answer::Nothing | Answer::Attached { .. } | Answer::Refused(_) => Vec::new(),
+        };
+        let mut needs = self.needs.clone();
+        needs.extend(read);
         for (origin, everywhere) in reply.everywhere {
-            self.forget(origin, everywhere);
+            needs.retain(|need| need.origin() != origin || need.sequence > everywhere);
         }
+        let bytes: usize = needs.iter().map(dependency_bytes).sum();
+        if needs.len() > DEPENDENCIES_MAX || bytes > DEPENDENCIES_BYTES_MAX {
+            return Err(TooMany(needs.len()));
+        }
+        self.needs = needs;
+        Ok(())
     }
 
     /// Lets the clock go on by so much, as `wait` does.
@@ -117,11 +125,15 @@ mod tests {
     }
 
     fn told(session: &mut Session, answer: Answer, everywhere: u64) {
+        hear(session, answer, everywhere).expect("the session has room");
+    }
+
+    fn hear(session: &mut Session, answer: Answer, everywhere: u64) -> Result<(), TooMany> {
         session.hear(Reply {
             clock: 0,
             everywhere: vec![(DC0, everywhere)],
             answer,
-        });
+        })
     }
 
     fn timestamps(session: &Session) -> Vec<u64> {
@@ -155,31 +167,46 @@ mod tests {
     fn the_clock_is_the_latest_that_it_heard_of_and_waiting_advances_it() {
         let mut session = Session::default();
         for clock in [4, 2] {
-            session.hear(Reply {
+            let heard = session.hear(Reply {
                 clock,
                 everywhere: Vec::new(),
                 answer: Answer::Nothing,
             });
+            assert_eq!(heard, Ok(()));
         }
         assert_eq!(session.clock(), 4);
         session.advance(3);
-        assert_eq!(session.request(Ask::List).unwrap().clock, 7);
+        assert_eq!(session.request(Ask::List).clock, 7);
     }
 
     #[test]
-    fn a_session_that_depends_on_too_much_says_so() {
+    fn a_session_is_not_shown_what_it_could_not_depend_on_and_a_write_makes_room() {
         let mut session = Session::default();
         for timestamp in 1..=DEPENDENCIES_MAX as u64 {
             told(&mut session, Answer::Found(entry(timestamp, "x")), 0);
         }
-        assert!(session.request(Ask::List).is_ok());
-        told(&mut session, Answer::Found(entry(5_000, "x")), 0);
-        assert_eq!(session.request(Ask::List), Err(TooMany(1_001)));
+        let more = || Answer::Found(entry(5_000, "x"));
+        assert_eq!(hear(&mut session, more(), 0), Err(TooMany(1_001)));
+        assert_eq!(session.request(Ask::List).needs.len(), DEPENDENCIES_MAX);
+        assert_eq!(
+            hear(&mut session, more(), 1),
+            Ok(()),
+            "one of them is known everywhere"
+        );
+        told(&mut session, Answer::Put(write(6_000, "y")), 0);
+        assert_eq!(session.request(Ask::List).needs.len(), 1);
+
         let mut session = Session::default();
         let key = "k".repeat(255);
-        for timestamp in 1..=200 {
-            told(&mut session, Answer::Found(entry(timestamp, &key)), 0);
-        }
-        assert_eq!(session.request(Ask::List), Err(TooMany(200)));
+        let fits = (1..=200_u64)
+            .take_while(|&timestamp| {
+                hear(&mut session, Answer::Found(entry(timestamp, &key)), 0).is_ok()
+            })
+            .count();
+        let bytes: usize = session.needs().map(dependency_bytes).sum();
+        assert!(
+            fits < 200 && bytes <= DEPENDENCIES_BYTES_MAX,
+            "{fits} fit, {bytes} bytes"
+        );
     }
 }

@@ -17,7 +17,7 @@ pub struct Transfers {
     /// How many images it has sent, so that each has a number.
     numbered: u32,
     sending: BTreeMap<u16, Sending>,
-    receiving: BTreeMap<u16, Receiving>,
+    receiving: BTreeMap<(u16, u32), Receiving>,
     /// Who is asked for an image and has not given it.
     asked: BTreeMap<u16, Sends>,
 }
@@ -34,7 +34,6 @@ struct Sending {
 
 #[derive(Debug)]
 struct Receiving {
-    life: u32,
     number: u32,
     pages: Vec<Vec<u8>>,
     /// How many pages have come; when it is complete, they are gone.
@@ -114,20 +113,24 @@ impl Transfers {
         if page.page >= page.of {
             return (false, None);
         }
-        let receiving = self.receiving.get_mut(&from);
-        let is_same = |it: &&mut Receiving| (it.life, it.number) == (life, page.number);
-        let receiving = match receiving.filter(is_same) {
-            Some(receiving) => receiving,
-            None if page.page == 0 => {
+        // Each life of a sender numbers its images upwards. A late page of an older image, or of a life that
+        // has ended, is not to take the place of what is coming in.
+        let known = self.receiving.get(&(from, life)).map(|it| it.number);
+        match known {
+            Some(number) if number == page.number => {}
+            Some(number) if number > page.number => return (false, None),
+            _ if page.page == 0 => {
                 let fresh = Receiving {
-                    life,
                     number: page.number,
                     pages: Vec::new(),
                     count: 0,
                 };
-                self.receiving.entry(from).insert_entry(fresh).into_mut()
+                self.receiving.insert((from, life), fresh);
             }
-            None => return (false, None),
+            _ => return (false, None),
+        }
+        let Some(receiving) = self.receiving.get_mut(&(from, life)) else {
+            return (false, None);
         };
         if page.page != receiving.count {
             return (page.page < receiving.count, None);
