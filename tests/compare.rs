@@ -651,3 +651,46 @@ fn the_document_about_comparing_shows_what_is_printed_and_drawn() {
     }
     assert_eq!(count, 1);
 }
+
+#[test]
+fn the_price_and_the_gain_of_causality_stand_in_one_table() {
+    let words = [
+        "tests/load/causal.toml",
+        "--seeds",
+        "0..6",
+        "--variant",
+        "causal",
+        "--variant",
+        "eventual",
+    ];
+    let told = compare(&words);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let mut lines = told.stdout.lines();
+    let head = lines
+        .find(|line| line.contains("anomalies"))
+        .expect("the table is there");
+    for column in [
+        "reads", "commits", "stalled", "stall ms", "p99", "max", "messages",
+    ] {
+        assert!(head.contains(column), "{column}: {head}");
+    }
+    let rows: Vec<Vec<&str>> = lines
+        .skip(1)
+        .take(2)
+        .map(|row| row.split_whitespace().collect())
+        .collect();
+    let json = compare(&[&words[..], &["--format", "json"]].concat());
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    for (row, stalls) in rows.iter().zip([true, false]) {
+        let variant = &json["variants"][row[0]];
+        let causality = &variant["causality"];
+        assert_eq!(row.len(), 9, "{row:?}");
+        assert_eq!(row[1], causality["reads"].to_string());
+        assert_eq!(row[4], causality["stalled"].to_string());
+        assert_eq!(row[4] != "0", stalls, "{row:?}");
+        assert_eq!(row[5] == "-", !stalls, "{row:?}");
+        let sent = variant["messages"]["sent"].as_f64().expect("a number");
+        // Five clients with twenty operations each, in six runs.
+        assert_eq!(row[8], format!("{:.2}", sent / 600.0));
+    }
+}

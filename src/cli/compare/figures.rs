@@ -129,7 +129,7 @@ fn unknown_percent(statistics: &Statistics) -> Option<f64> {
 }
 
 /// So many of all runs, divided by their operations.
-fn per_operation(count: u64, statistics: &Statistics) -> Option<f64> {
+pub(super) fn per_operation(count: u64, statistics: &Statistics) -> Option<f64> {
     let ended = statistics.operations.values();
     let operations: u64 = ended
         .map(|ended| ended.ok + ended.failed + ended.unknown)
