@@ -294,3 +294,52 @@ fn an_image_is_read_as_it_was_taken_however_many_pages_it_has() {
     let held: BTreeMap<_, _> = other.keys().collect();
     assert_eq!(held.len(), 60);
 }
+
+#[test]
+fn dependencies_of_more_bytes_than_a_write_can_carry_are_refused() {
+    let request = |count: u64| Request {
+        clock: 0,
+        needs: (1..=count)
+            .map(|sequence| Dependency {
+                version: Version {
+                    timestamp: sequence,
+                    ..Version::default()
+                },
+                sequence,
+                key: "k".repeat(255),
+            })
+            .collect(),
+        ask: Ask::List,
+    };
+    let bytes = |count| -> usize { request(count).needs.iter().map(dependency_bytes).sum() };
+    let most = (1..)
+        .find(|&count| bytes(count) > DEPENDENCIES_BYTES_MAX)
+        .unwrap()
+        - 1;
+    assert!(Request::decode(&request(most).encode()).is_ok());
+    let error = Request::decode(&request(most + 1).encode()).unwrap_err();
+    assert_eq!(error.kind(), "out-of-range");
+}
+
+#[test]
+fn a_timestamp_that_would_drive_a_clock_to_its_end_is_refused() {
+    let request = |timestamp| {
+        let need = Dependency {
+            version: Version {
+                timestamp,
+                ..Version::default()
+            },
+            sequence: 1,
+            key: "k".to_owned(),
+        };
+        let request = Request {
+            clock: 0,
+            needs: vec![need],
+            ask: Ask::List,
+        };
+        request.encode()
+    };
+    assert!(Request::decode(&request(TIMESTAMP_MAX)).is_ok());
+    let error = Request::decode(&request(TIMESTAMP_MAX + 1)).unwrap_err();
+    assert_eq!(error.kind(), "out-of-range");
+}

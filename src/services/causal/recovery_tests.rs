@@ -335,3 +335,34 @@ fn a_late_page_of_an_older_image_or_life_does_not_end_what_is_coming_in() {
     assert!(is_taken && image.is_some_and(|image| image.pages.len() == 3));
     assert!(!receive(7, 3, 1).0, "its first page has not come");
 }
+
+#[test]
+fn an_image_of_several_pages_is_merged_as_a_whole() {
+    let own = Origin {
+        replica: 1,
+        life: 0,
+    };
+    let mut replica = Replica::new(own, Settings::default().mode);
+    for timestamp in 1..=20 {
+        let mut write = write(1, timestamp);
+        write.value = "v".repeat(4_000);
+        replica.arrive(Time::ZERO, write, None);
+    }
+    let pages = Image::pages(&replica);
+    let of = u32::try_from(pages.len()).unwrap();
+    assert!(of > 1, "{of} page");
+    let mut server = CausalServer::new(Settings::default(), 0);
+    for (page, body) in (0..).zip(pages) {
+        let page = Page {
+            number: 1,
+            answers: 0,
+            page,
+            of,
+            body,
+        };
+        let is_last = page.page + 1 == of;
+        let told = hear(&mut server, 1, 0, PeerBody::Page(page));
+        let commits = told.iter().filter(|told| told.starts_with("commit "));
+        assert_eq!(commits.count(), if is_last { 20 } else { 0 });
+    }
+}
