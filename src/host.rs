@@ -5,7 +5,7 @@
 //! other source of order, time or chance.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::disk::{Batch, Store, StoreError};
 use crate::history::Outcome;
 use crate::id::{HostId, OperationId};
-use crate::net::{Datagrams, Network, Timer};
+use crate::net::{Broken, Connection, Datagrams, Listener, Network, Timer};
 use crate::seed::Stream;
 use crate::trace::Event;
 use crate::wire::SharedBytes;
@@ -107,6 +107,26 @@ impl Host {
     /// If the port is taken or may not be used.
     pub fn bind(&self, port: u16) -> io::Result<Box<dyn Datagrams>> {
         self.0.bind(port)
+    }
+
+    /// Listens for connections; port 0 asks for any free port.
+    ///
+    /// # Errors
+    ///
+    /// If the port is taken or may not be used.
+    pub fn listen(&self, port: u16) -> io::Result<Box<dyn Listener>> {
+        self.0.listen(port)
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    ///
+    /// If it is refused, or nobody answers in time: in simulation in 3 s.
+    pub async fn connect(&self, to: SocketAddr) -> Result<Box<dyn Connection>, Broken> {
+        let mut connection = self.0.connect(to);
+        poll_fn(|context| connection.poll_open(context)).await?;
+        Ok(connection)
     }
 
     /// The address of a host, by name.

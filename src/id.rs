@@ -64,6 +64,16 @@ pub struct OperationId {
     /// The operation's number in the client's script, from 1.
     pub number: u32,
 }
+
+/// A connection between two hosts: who opened it, and which of the connections that this host has opened.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnectionId {
+    /// The host that opened it.
+    pub opener: HostId,
+    /// Its number among those that the host has opened, from 1, over all of the host's lives.
+    pub number: u32,
+}
+
 /// One write of a replicated service: a Lamport timestamp, and who gave it. Versions are ordered; of two
 /// writes of one key the greater wins.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -2,6 +2,10 @@
 
 #[path = "backends/carried.rs"]
 mod carried;
+#[path = "backends/chats.rs"]
+mod chats;
+#[path = "backends/connections.rs"]
+mod connections;
 #[path = "backends/disks.rs"]
 mod disks;
 #[path = "backends/hosts.rs"]

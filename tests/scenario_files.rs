@@ -13,7 +13,7 @@ use wavetank::clock::Time;
 use wavetank::history::OutcomeKind;
 use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::{
-    Conditions, Delay, Fault, Partition, Probability, Selector, Target,
+    Conditions, Delay, Fault, Partition, Probability, Selector, Streams, Target,
 };
 use wavetank::net::faults::{Chosen, Crash, DiskFate, Pause, Skew, Trigger, When};
 use wavetank::rpc::reply_cache::Limits;
@@ -291,6 +291,7 @@ fn conditions_and_faults_know_their_hosts() {
                 from: Time::from_ms(100),
                 until: Time::from_ms(1_000),
                 one_way: false,
+                streams: Streams::Wait,
             }),
         ]
     );

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::{HostId, OperationId};
-use crate::net::faults::{Crash, Pause, Skew};
+use crate::net::faults::{Chosen, Crash, Pause, Skew};
 use crate::net::{Kind, Label};
 use crate::seed::scale;
 
@@ -140,6 +140,8 @@ pub enum Fault {
     Delay(Target, Duration),
     /// Two hosts are cut off from each other: what is sent or due in the window is lost.
     Partition(Partition),
+    /// All connections between two hosts are reset.
+    Reset(Reset),
     /// A host crashes, and may come back.
     Crash(Crash),
     /// A host runs nothing for a while.
@@ -206,8 +208,30 @@ pub struct Partition {
     pub from: Time,
     /// When it has healed.
     pub until: Time,
-    /// Whether only datagrams from the first host to the second are lost.
+    /// Whether only what the first host sends to the second is lost.
     pub one_way: bool,
+    /// What becomes of the connections between the two.
+    pub streams: Streams,
+}
+
+/// What becomes of the connections between two hosts that are cut off from each other.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Streams {
+    /// What is sent waits until they can reach each other again.
+    #[default]
+    Wait,
+    /// They are reset at both ends when the partition begins.
+    Reset,
+}
+
+/// A moment in which all connections between two hosts are reset, at both ends. New ones may be opened at
+/// once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reset {
+    /// The two hosts.
+    pub between: (HostId, HostId),
+    /// When, in time of the trace.
+    pub at: Chosen,
 }
 
 impl Partition {

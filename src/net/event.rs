@@ -50,11 +50,20 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
             }
             let world = &mut *borrowed;
             queue.take_due(world.now(), &mut due);
-            for packet in due.drain(..) {
+            let has_segments = due.iter().any(|packet| packet.segment.is_some());
+            for packet in due.extract_if(.., |packet| packet.segment.is_none()) {
                 if world.admit(&packet) {
                     world.hand_over(packet);
                 }
             }
+            if has_segments {
+                for packet in due.drain(..) {
+                    if world.admit_segment(&packet) {
+                        world.take_segment_in(packet, &mut |packet| queue.carry(packet));
+                    }
+                }
+            }
+            world.do_due_deeds(None, &mut |packet| queue.carry(packet));
             world.fire_due_timers(0);
         }
         while let Some(me) = begun.pop_front() {

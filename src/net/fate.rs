@@ -13,6 +13,7 @@ use crate::clock::{Time, ms};
 use crate::id::HostId;
 use crate::net::conditions::{Conditions, Fault, Selector, Target};
 use crate::net::flow::Flow;
+use crate::net::segment_fate::SegmentCounts;
 use crate::net::{Kind, Label};
 use crate::seed::Seed;
 
@@ -89,13 +90,14 @@ impl Fate {
 /// Decides fates, and counts the sends of each label to do so.
 #[derive(Debug)]
 pub struct Fates {
-    seed: Seed,
-    names: Vec<String>,
-    conditions: Conditions,
+    pub(super) seed: Seed,
+    pub(super) names: Vec<String>,
+    pub(super) conditions: Conditions,
     /// By sender, then by receiver; made when first needed.
     flows: Vec<Vec<Option<Box<Flow>>>>,
+    pub(super) segments: SegmentCounts,
     /// How often each fault has struck.
-    struck: Vec<u32>,
+    pub(super) struck: Vec<u32>,
 }
 
 impl Fates {
@@ -106,6 +108,7 @@ impl Fates {
             seed,
             flows: names.iter().map(|_| Vec::new()).collect(),
             names,
+            segments: SegmentCounts::default(),
             struck: vec![0; conditions.faults.len()],
             conditions,
         }
@@ -251,7 +254,7 @@ fn ms_u32(span: Duration) -> u32 {
 mod tests {
     use super::*;
     use crate::id::OperationId;
-    use crate::net::conditions::{Delay, Link, Partition, Probability};
+    use crate::net::conditions::{Delay, Link, Partition, Probability, Streams};
 
     const SERVER: HostId = HostId(0);
     const ALICE: HostId = HostId(1);
@@ -410,6 +413,7 @@ mod tests {
             from: Time::from_ms(100),
             until: Time::from_ms(200),
             one_way: true,
+            streams: Streams::Wait,
         };
         let conditions = Conditions {
             everywhere: Link {
@@ -439,6 +443,7 @@ mod tests {
             from: Time::from_ms(100),
             until: Time::from_ms(200),
             one_way: false,
+            streams: Streams::Wait,
         };
         let target = Target {
             label: Selector::RequestFrom(request(1).unwrap().operation),

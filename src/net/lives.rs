@@ -9,7 +9,7 @@ use crate::clock::{Time, ms};
 use crate::disk::{Damage, DiskFate};
 use crate::history::{Outcome, OutcomeKind};
 use crate::id::{HostId, OperationId};
-use crate::net::conditions::Fault;
+use crate::net::conditions::{Fault, Streams};
 use crate::net::faults::{Chosen, Crash, Pause, When};
 use crate::net::script::Act;
 use crate::net::world::{HostState, World};
@@ -78,6 +78,7 @@ impl World {
             match act {
                 Act::Tell(host, event) => self.record(host, event),
                 Act::Strike(fault) => self.strike(fault),
+                Act::Reset(between, fault) => self.plan_reset(between, fault),
                 Act::Restart { host, fault } => self.restart(host, fault),
                 Act::Pause { host, span, fault } => self.pause(host, span, fault),
                 Act::Resume { host, life, fault } => {
@@ -117,7 +118,14 @@ impl World {
                         fault,
                     };
                     self.plan_at(cut.from, Act::Tell(host, begins));
+                    if cut.streams == Streams::Reset {
+                        self.plan_at(cut.from, Act::Reset(cut.between, number));
+                    }
                     self.plan_at(cut.until, Act::Tell(host, Event::Heal { from, fault }));
+                }
+                Fault::Reset(reset) => {
+                    let at = Time::from_ms(self.chosen(number, 0, reset.at));
+                    self.plan_at(at, Act::Reset(reset.between, number));
                 }
                 Fault::Crash(crash) => self.plan_crash(number, crash),
                 Fault::Pause(Pause { host, at, span }) => {
@@ -250,6 +258,7 @@ impl World {
         }
         let open = state.end();
         self.timers.forget(host);
+        self.connections.end_life(host);
         self.life_changes.push_back(LifeChange::Ended(host));
         if let Some(span) = crash.restart_after {
             self.awaited += 1;

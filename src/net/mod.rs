@@ -2,15 +2,22 @@
 //!
 //! Servers and clients are written once, against the traits of this module, and run on three
 //! backends: [`event`], the event-driven simulator; [`turmoil`], the same hosts on turmoil; and
-//! [`real`], UDP sockets.
+//! [`real`], UDP and TCP sockets.
+//!
+//! There are [`Datagrams`], which may be lost, doubled, delayed and overtaken; and [`Connection`]s, each of
+//! which carries bytes both ways, complete and in their order, or breaks. In simulation both are packets
+//! with a fate: a segment of a connection is never lost, it only comes late.
 //!
 //! The traits have poll methods, so that one boxed value serves every backend without a generic
-//! parameter and without an allocation per call; [`recv_until`] is the helper that is awaited.
+//! parameter and without an allocation per call; [`recv_until`], [`read_until`], [`accept`] and [`write_all`]
+//! are the helpers that are awaited.
 //!
 //! Deliberately absent: a way to ask for the fate of a datagram. A sender hands a [`Label`] along and
 //! never learns what became of it, exactly as on a real network.
 
 pub mod conditions;
+mod connections;
+mod deeds;
 mod disks;
 pub mod event;
 pub mod fate;
@@ -21,7 +28,11 @@ pub mod packet;
 mod ports;
 pub mod real;
 mod script;
+mod segment;
+mod segment_fate;
+mod segments;
 pub mod simulated;
+mod simulated_connection;
 mod skew;
 mod streams;
 mod timers;
@@ -41,6 +52,10 @@ use crate::wire::SharedBytes;
 
 /// The longest datagram that a service may send, in bytes: what UDP over IPv4 can carry.
 pub const DATAGRAM_BYTES_MAX: usize = 65_507;
+
+/// Bytes of a connection that are written and that the other end has not read: so many, and a write waits
+/// for room. What Linux gives a socket at first, in order of magnitude.
+pub const UNREAD_BYTES_MAX: usize = 65_536;
 
 /// What a datagram is, in the words of a trace: `alice#3`'s second attempt, the reply to `bob#1`.
 ///
@@ -167,8 +182,91 @@ pub trait Network {
     /// If the port is taken or may not be used.
     fn bind(&self, port: u16) -> io::Result<Box<dyn Datagrams>>;
 
+    /// Listens for connections; port 0 asks for any free port. Ports of connections and of datagrams are
+    /// apart.
+    ///
+    /// # Errors
+    ///
+    /// If the port is taken or may not be used.
+    fn listen(&self, port: u16) -> io::Result<Box<dyn Listener>>;
+
+    /// Begins a connection; [`Connection::poll_open`] says how that ends.
+    fn connect(&self, to: SocketAddr) -> Box<dyn Connection>;
+
     /// The address of a host, by name.
     fn lookup(&self, name: &str) -> Option<IpAddr>;
+}
+
+/// Why a connection is no more, or never was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Broken {
+    /// The host is there, and nobody listens on this port, or too many wait already.
+    #[error("connection refused")]
+    Refused,
+    /// The other end does not know the connection any more, or something between the two has ended it.
+    #[error("connection reset")]
+    Reset,
+    /// The other host did not answer in time, or there is no way to it.
+    #[error("connection timed out")]
+    TimedOut,
+}
+
+impl Broken {
+    /// Every one, in order.
+    pub const ALL: [Self; 3] = [Self::Refused, Self::Reset, Self::TimedOut];
+}
+
+/// Bytes that have arrived on a connection.
+///
+/// Where they are cut says nothing: a piece may hold a part of what was written at once, or more.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The bytes, one at least.
+    pub body: SharedBytes,
+    /// In simulation, the label of the write that its last byte came from: for the trace only.
+    pub label: Option<Label>,
+}
+
+/// Waits for connections on one port. Once it is dropped nobody listens there, and connections that nobody
+/// has accepted are reset.
+pub trait Listener {
+    /// The next connection that another host has opened.
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Box<dyn Connection>>;
+
+    /// The address that others connect to.
+    fn local_address(&self) -> SocketAddr;
+}
+
+/// One end of a connection: bytes both ways, in order and complete as far as they come.
+///
+/// Dropping it closes it. If all that has arrived was read, the other end reads on to the end of what was
+/// written, and is told of a reset if it writes more; if not, the connection is reset.
+///
+/// The end of a host's life is silent: the other end learns of it by a reset when it next sends something
+/// that a later life receives, by [`Broken::TimedOut`] if none does for a long time, or by a limit of its own
+/// on how long it waits.
+pub trait Connection {
+    /// Ready once the connection is open. In simulation it times out after 3 s.
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>>;
+
+    /// The next bytes, or `None` at the end of what the other end sends. What had arrived before the
+    /// connection broke comes first.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, Broken>>;
+
+    /// Writes the first of these bytes, one at least unless there are none, and says how many: ready when
+    /// there is room. An end that has finished can write no more: to it the connection is reset.
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        label: Option<Label>,
+    ) -> Poll<Result<usize, Broken>>;
+
+    /// Ends what this end sends. It may read on.
+    fn finish(&mut self);
+
+    /// The address of the other end.
+    fn peer_address(&self) -> SocketAddr;
 }
 
 /// Receives, or gives `None` at the deadline. A datagram that arrives in the deadline's millisecond
@@ -213,6 +311,48 @@ impl fmt::Debug for RecvUntil<'_> {
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads the next bytes, or gives `None` at the deadline. As with datagrams, what arrives in the
+/// deadline's millisecond comes first.
+///
+/// # Errors
+///
+/// If the connection breaks.
+pub async fn read_until(
+    connection: &mut dyn Connection,
+    timer: &mut dyn Timer,
+    deadline: Time,
+) -> Option<Result<Option<Piece>, Broken>> {
+    poll_fn(|context| match connection.poll_read(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if deadline == Time::NEVER => Poll::Pending,
+        Poll::Pending => timer.poll_until(context, deadline).map(|()| None),
+    })
+    .await
+}
+
+/// Waits for the next connection.
+pub async fn accept(listener: &mut dyn Listener) -> Box<dyn Connection> {
+    poll_fn(|context| listener.poll_accept(context)).await
+}
+
+/// Writes all of these bytes, as there is room for them.
+///
+/// # Errors
+///
+/// If the connection breaks; nobody knows then how much of it has arrived.
+pub async fn write_all(
+    connection: &mut dyn Connection,
+    bytes: &[u8],
+    label: Option<Label>,
+) -> Result<(), Broken> {
+    let mut written = 0;
+    while written < bytes.len() {
+        let rest = &bytes[written..];
+        written += poll_fn(|context| connection.poll_write(context, rest, label)).await?;
+    }
+    Ok(())
 }
 
 /// Waits until the clock has reached `at`.

@@ -103,6 +103,7 @@ impl World {
                 label,
                 nth,
                 copy,
+                segment: None,
                 body: body.clone(),
             });
         }
@@ -116,7 +117,13 @@ impl World {
         let listens = state.port(packet.to_port).is_some();
         if !listens {
             let (from, label, down) = (packet.from, packet.label, state.is_down(self.now));
-            self.record(packet.to, Event::Lost { from, label, down });
+            let event = Event::Lost {
+                from,
+                connection: None,
+                label,
+                down,
+            };
+            self.record(packet.to, event);
         }
         listens
     }
@@ -146,6 +153,9 @@ impl World {
     /// Hands over what came while the host paused, if it has gone on.
     pub(crate) fn hand_over_held(&mut self, host: HostId) {
         if self.has_held(host) {
+            for waker in std::mem::take(&mut self.connections.of(host).held_wakes) {
+                waker.wake();
+            }
             for packet in std::mem::take(&mut self.hosts[host.index()].held) {
                 self.hand_over(packet);
             }
@@ -155,10 +165,11 @@ impl World {
     /// Whether something came while the host paused, and it has gone on.
     pub(crate) fn has_held(&self, host: HostId) -> bool {
         let state = &self.hosts[host.index()];
-        !state.held.is_empty() && state.paused_until.is_none()
+        let has_held = !state.held.is_empty() || self.connections.has_held_wakes(host);
+        has_held && state.paused_until.is_none()
     }
 
-    const fn in_flight(&mut self, label: Option<Label>) -> &mut usize {
+    pub(super) const fn in_flight(&mut self, label: Option<Label>) -> &mut usize {
         match label {
             Some(Label {
                 kind: Kind::Update | Kind::OneWay,

@@ -15,6 +15,8 @@ pub(super) enum Act {
     Tell(HostId, Event),
     /// The moment of the crash of this number has come.
     Strike(u16),
+    /// The fault of this number resets all connections between two hosts.
+    Reset((HostId, HostId), u16),
     /// A host comes back.
     Restart { host: HostId, fault: u16 },
     /// A host stops running, if it is up.

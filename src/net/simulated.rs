@@ -19,9 +19,10 @@ use crate::host::{Host, Machine, Task};
 use crate::id::{HostId, OperationId};
 use crate::net::packet::{Carrier, host_at, ip};
 use crate::net::ports::SharedPort;
+use crate::net::simulated_connection::{SimConnection, SimListener};
 use crate::net::timers::TimerTicket;
 use crate::net::world::SharedWorld;
-use crate::net::{Arrival, Datagrams, Label, Network, Timer};
+use crate::net::{Arrival, Connection, Datagrams, Label, Listener, Network, Timer};
 use crate::seed::Stream;
 use crate::trace::Event;
 use crate::wire::SharedBytes;
@@ -97,6 +98,10 @@ impl SimHost {
         (self.me, self.life)
     }
 
+    pub(super) fn carrier(&self) -> &dyn Carrier {
+        &*self.carrier
+    }
+
     pub(crate) const fn world(&self) -> &SharedWorld {
         &self.world
     }
@@ -139,6 +144,16 @@ impl Network for SimHost {
             number,
             port,
         }))
+    }
+
+    fn listen(&self, port: u16) -> io::Result<Box<dyn Listener>> {
+        let bound = self.world.borrow_mut().listen(self.life(), port);
+        let port = bound.ok_or(io::ErrorKind::AddrInUse)?;
+        Ok(Box::new(SimListener::new(self.clone(), port)))
+    }
+
+    fn connect(&self, to: SocketAddr) -> Box<dyn Connection> {
+        Box::new(SimConnection::open(self.clone(), to))
     }
 
     fn lookup(&self, name: &str) -> Option<IpAddr> {

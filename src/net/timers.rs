@@ -147,6 +147,12 @@ impl TimerQueues {
         }
     }
 
+    /// The host whose timers are in this queue; `None` if those of all hosts are.
+    pub(crate) fn host_of_queue(&self, queue: usize) -> Option<HostId> {
+        let is_split = self.queues.len() > 1;
+        u16::try_from(queue).ok().filter(|_| is_split).map(HostId)
+    }
+
     fn queue_of(&self, host: HostId) -> usize {
         if self.queues.len() == 1 {
             0

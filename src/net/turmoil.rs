@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::{Future, pending, poll_fn};
 use std::io;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
@@ -27,9 +28,10 @@ use turmoil::{Protocol, Sim};
 
 use crate::clock::{Time, ms};
 use crate::host::Machine;
-use crate::id::{HostId, OperationId};
+use crate::id::{ConnectionId, HostId, OperationId};
 use crate::net::lives::LifeChange;
 use crate::net::packet::{Carrier, Packet, host_at, ip};
+use crate::net::segment::{SegmentHead, SegmentKind};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Director, Main, Next, SharedWorld, World};
 use crate::net::{Attempt, DATAGRAM_BYTES_MAX, Kind, Label};
@@ -45,6 +47,12 @@ const ARRIVALS_PER_MS_MAX: usize = 1 << 16;
 
 /// Bytes of a carried datagram before its body.
 const HEAD_BYTES: usize = 30;
+
+/// Bytes of a carried segment between that head and its body.
+const SEGMENT_HEAD_BYTES: usize = 18;
+
+/// Stands beside the copy in the head of a segment.
+const SEGMENT_MARK: u8 = 0x80;
 
 /// Runs the hosts until the director stops, and gives the world back.
 ///
@@ -156,6 +164,10 @@ impl Carrier for CarrierSocket {
     fn carry(&self, packet: Packet) {
         self.dues.0.borrow_mut().insert(packet.due);
         let mut bytes = head(&packet).to_vec();
+        if let Some(segment) = packet.segment.as_deref() {
+            bytes[18] |= SEGMENT_MARK;
+            bytes.extend_from_slice(&segment_head(segment));
+        }
         bytes.extend_from_slice(&packet.body);
         self.socket
             .upgrade()
@@ -184,8 +196,14 @@ fn hasten_due(sim: &Sim<'_>, world: &SharedWorld) {
         }
     });
     due.sort_by_key(Packet::order);
-    for packet in due {
+    let (segments, datagrams) = due
+        .into_iter()
+        .partition::<Vec<_>, _>(|packet| packet.segment.is_some());
+    for packet in datagrams {
         world.borrow_mut().admit(&packet);
+    }
+    for packet in segments {
+        world.borrow_mut().admit_segment(&packet);
     }
 }
 
@@ -207,14 +225,24 @@ async fn drive(socket: Rc<UdpSocket>, host: SimHost) {
         let elapsed = turmoil::sim_elapsed().expect("a driver runs inside a simulation");
         assert_eq!(ms(elapsed), world.now().as_ms(), "turmoil's clock is ours");
         world.hand_over_held(me);
+        let mut segments = Vec::new();
         for packet in arrived {
             assert_eq!(
                 packet.due,
                 world.now(),
                 "turmoil keeps the delay of every datagram"
             );
-            world.hand_over(packet);
+            if packet.segment.is_some() {
+                segments.push(packet);
+            } else {
+                world.hand_over(packet);
+            }
         }
+        let mut carry = |packet| host.carrier().carry(packet);
+        for packet in segments {
+            world.take_segment_in(packet, &mut carry);
+        }
+        world.do_due_deeds(Some(me), &mut carry);
         world.fire_due_timers(me.index());
     }
 }
@@ -279,8 +307,41 @@ fn head(packet: &Packet) -> [u8; HEAD_BYTES] {
     head
 }
 
+/// What goes before the body of a segment: connection, kind, direction, cut, and when it was first sent.
+fn segment_head(segment: &SegmentHead) -> [u8; SEGMENT_HEAD_BYTES] {
+    let mut head = [0; SEGMENT_HEAD_BYTES];
+    head[..2].copy_from_slice(&segment.connection.opener.0.to_le_bytes());
+    head[2..6].copy_from_slice(&segment.connection.number.to_le_bytes());
+    head[6] = segment.kind as u8;
+    head[7] = u8::from(segment.to_opener) | u8::from(segment.is_answer) << 1;
+    head[8..10].copy_from_slice(&segment.cut.to_le_bytes());
+    head[10..].copy_from_slice(&segment.since.as_ms().to_le_bytes());
+    head
+}
+
+fn parse_segment(head: &[u8]) -> SegmentHead {
+    let number = |range: Range<usize>| {
+        let bytes = head[range].iter().rev();
+        bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let short = "as many bytes as it has";
+    SegmentHead {
+        connection: ConnectionId {
+            opener: HostId(u16::try_from(number(0..2)).expect(short)),
+            number: u32::try_from(number(2..6)).expect(short),
+        },
+        kind: SegmentKind::ALL[usize::from(head[6])],
+        to_opener: head[7] & 1 != 0,
+        is_answer: head[7] & 2 != 0,
+        cut: u16::try_from(number(8..10)).expect(short),
+        since: Time::from_ms(number(10..18)),
+    }
+}
+
 fn parse(bytes: &[u8], to: HostId) -> Packet {
-    let (head, body) = bytes.split_at(HEAD_BYTES);
+    let (head, rest) = bytes.split_at(HEAD_BYTES);
+    let is_segment = head[18] & SEGMENT_MARK != 0;
+    let (segment, body) = rest.split_at(if is_segment { SEGMENT_HEAD_BYTES } else { 0 });
     let u16_at = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
     let u32_at = |at: usize| u32::from(u16_at(at)) | u32::from(u16_at(at + 2)) << 16;
     let label = Kind::ALL.get(usize::from(head[19])).map(|&kind| Label {
@@ -302,7 +363,8 @@ fn parse(bytes: &[u8], to: HostId) -> Packet {
         to_port: u16_at(16),
         label,
         nth: u32_at(8),
-        copy: head[18],
+        copy: head[18] & !SEGMENT_MARK,
+        segment: is_segment.then(|| Box::new(parse_segment(segment))),
         body: body.into(),
     }
 }

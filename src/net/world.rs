@@ -31,6 +31,7 @@ use crate::host::Task;
 use crate::id::{HostId, OperationId};
 use crate::net::Label;
 use crate::net::conditions::Conditions;
+use crate::net::connections::Connections;
 use crate::net::disks::HostDisk;
 use crate::net::fate::{Fate, Fates};
 use crate::net::lives::{DOWN, LifeChange};
@@ -105,6 +106,7 @@ pub struct World {
     pub(super) calls_in_flight: usize,
     pub(super) others_in_flight: usize,
     pub(super) timers: TimerQueues,
+    pub(super) connections: Connections,
     pub(super) script: Script,
     /// Restarts and ends of pauses that are to come.
     pub(super) awaited: u32,
@@ -167,6 +169,7 @@ impl World {
             calls_in_flight: 0,
             others_in_flight: 0,
             timers: TimerQueues::default(),
+            connections: Connections::default(),
             script: Script::default(),
             awaited: 0,
             life_changes: VecDeque::new(),
@@ -313,6 +316,7 @@ impl World {
     pub fn coverage(&self) -> Coverage {
         let mut coverage = self.recorder.coverage().clone();
         coverage.add_traffic(self.traffic.lost, self.traffic.duplicated);
+        coverage.add_late_segments(self.connections.late);
         for (fault, struck) in self.fates.struck() {
             coverage.add_fault(fault, struck);
         }
@@ -437,11 +441,6 @@ impl World {
     /// The timers of all hosts.
     pub(crate) const fn timers(&mut self) -> &mut TimerQueues {
         &mut self.timers
-    }
-
-    /// When the next timer of a queue is due.
-    pub(crate) fn next_timer(&mut self, queue: usize) -> Option<Time> {
-        self.timers.next(queue)
     }
 
     /// Wakes whoever waits for a timer of this queue that is due.

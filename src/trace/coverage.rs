@@ -4,6 +4,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::net::Broken;
 use crate::net::conditions::Fault;
 use crate::trace::{Event, Filtered, Ignored, Word};
 
@@ -34,10 +35,15 @@ enum Kind {
     SectorsLost,
     SectorsTorn,
     Stalled,
+    LateSegment,
+    Refused,
+    Reset,
+    TimedOut,
+    ScriptedReset,
 }
 
 /// The names of the kinds, in their order.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 21] = [
     "datagram lost",
     "datagram duplicated",
     "scripted drop",
@@ -54,6 +60,11 @@ const KINDS: [&str; 16] = [
     "sectors lost",
     "sectors torn",
     "write stalled",
+    "segment late",
+    "connection refused",
+    "connection reset",
+    "connection timed out",
+    "scripted reset",
 ];
 
 impl Coverage {
@@ -67,6 +78,10 @@ impl Coverage {
     ///   crashes;
     /// - `sectors lost`, `sectors torn`: crashes that lost all that was not synced, or some of it;
     /// - `write stalled`: how often a write waited at a replica for others that it depends on;
+    /// - `segment late`: segments of connections whose first attempt did not arrive, or that a fault delayed;
+    /// - `connection refused`, `connection reset`, `connection timed out`: ends of connections that learned of
+    ///   it;
+    /// - `scripted reset`: ends of connections that a fault has reset;
     /// - `filter: ` and `ignore: ` with the reason, in the words of a trace.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, u64)> {
@@ -119,6 +134,14 @@ impl Coverage {
             Event::Service {
                 word: Word::Stall, ..
             } => self.add(Kind::Stalled, 1),
+            Event::Broken { why, .. } => self.add(
+                match why {
+                    Broken::Refused => Kind::Refused,
+                    Broken::Reset => Kind::Reset,
+                    Broken::TimedOut => Kind::TimedOut,
+                },
+                1,
+            ),
             _ => {}
         }
     }
@@ -129,6 +152,11 @@ impl Coverage {
         self.add(Kind::Duplicated, duplicated);
     }
 
+    /// Counts segments that came late.
+    pub(crate) fn add_late_segments(&mut self, late: u64) {
+        self.add(Kind::LateSegment, late);
+    }
+
     /// Counts how often a scripted fault has struck, if no event has said so.
     pub(crate) fn add_fault(&mut self, fault: &Fault, struck: u32) {
         let kind = match fault {
@@ -136,6 +164,7 @@ impl Coverage {
             Fault::Duplicate(..) => Kind::Duplicate,
             Fault::Delay(..) => Kind::Delay,
             Fault::Partition(_) => Kind::Partition,
+            Fault::Reset(_) => Kind::ScriptedReset,
             Fault::Crash(_) | Fault::Pause(_) | Fault::Skew(_) => return,
         };
         self.add(kind, struck.into());
@@ -167,7 +196,7 @@ mod tests {
         coverage.add_traffic(3, 2);
         let counts = coverage.counts();
         let mut names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
-        let total = 16 + Filtered::ALL.len() + Ignored::ALL.len();
+        let total = 21 + Filtered::ALL.len() + Ignored::ALL.len();
         assert_eq!(names.len(), total);
         let found: Vec<String> = counts
             .iter()
@@ -179,7 +208,7 @@ mod tests {
             [
                 "datagram lost 3",
                 "datagram duplicated 2",
-                "host down 1",
+                "host down 2",
                 "nobody listens 1",
                 "crash 3",
                 "crash inside a disk operation 1",
@@ -189,6 +218,9 @@ mod tests {
                 "sectors lost 1",
                 "sectors torn 1",
                 "write stalled 1",
+                "connection refused 1",
+                "connection reset 1",
+                "connection timed out 1",
                 "filter: duplicate: stored reply sent 1",
                 "ignore: not waiting for it 1",
                 "ignore: malformed 1",

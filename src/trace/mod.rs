@@ -9,10 +9,12 @@
 mod coverage;
 pub mod json;
 mod names;
+mod reasons;
 mod recorder;
 mod row;
 #[cfg(test)]
 pub(crate) mod sample;
+mod segment;
 pub mod text;
 mod words;
 
@@ -22,15 +24,17 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::Outcome;
-use crate::id::{HostId, OperationId, Version};
+use crate::id::{ConnectionId, HostId, OperationId, Version};
 use crate::net::fate::Fate;
-use crate::net::{Kind, Label};
+use crate::net::{Broken, Kind, Label};
 use crate::wire::SharedBytes;
 
 pub use coverage::Coverage;
 pub use names::Names;
+pub use reasons::{Filtered, Ignored};
 pub use recorder::{Detail, Live, Recorded, Recorder};
 pub use row::{AttemptRow, CauseRow, Final, Header, OutcomeRow, Row, TraceFile, VerdictRow};
+pub use segment::{SegmentEvent, SegmentWord, segment_text};
 
 /// One event, with the time and the host.
 #[derive(Clone, Debug)]
@@ -130,10 +134,26 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// A datagram reached a host that is down, or a port where nobody listens.
+    /// A host sent a segment of a connection; the word says what for.
+    Segment(Box<SegmentEvent>),
+    /// A host has learned that a connection is no more, or never was.
+    Broken {
+        /// The host at the other end.
+        peer: HostId,
+        /// Which connection.
+        connection: ConnectionId,
+        /// Why.
+        why: Broken,
+        /// The number of the fault that did it, if one did.
+        fault: Option<u16>,
+    },
+    /// A datagram reached a host that is down, or a port where nobody listens; or a segment reached a host
+    /// that is down, and will be sent again.
     Lost {
         /// From whom.
         from: HostId,
+        /// Of a segment: which connection.
+        connection: Option<ConnectionId>,
         /// Which operation.
         label: Option<Label>,
         /// Whether the host is down, or has restarted in this very ms.
@@ -218,61 +238,6 @@ pub struct Commit {
     pub text: Rc<str>,
 }
 
-/// What a server did with a duplicate instead of executing it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Filtered {
-    /// Sent the stored reply again.
-    ReplyStored,
-    /// Said that the request is in progress.
-    InProgress,
-    /// Nothing: its client has said that it waits for the reply no longer.
-    Acknowledged,
-    /// Refused it: the same request id came with another body.
-    DifferentBody,
-    /// Refused it: the reply cache is full of requests in progress.
-    Full,
-    /// Refused it: the client has no session here, or no longer.
-    SessionExpired,
-}
-
-impl Filtered {
-    /// Every one, in order.
-    pub const ALL: [Self; 6] = [
-        Self::ReplyStored,
-        Self::InProgress,
-        Self::Acknowledged,
-        Self::DifferentBody,
-        Self::Full,
-        Self::SessionExpired,
-    ];
-}
-
-/// Why a host made nothing of a datagram.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ignored {
-    /// A reply that nobody waits for any more.
-    NotWaiting,
-    /// An update that is known already.
-    KnownUpdate,
-    /// An update that came before an earlier one; the earlier one was asked for.
-    EarlyUpdate,
-    /// An update that nobody asked for, or no longer.
-    NotMonitoring,
-    /// No message of any format.
-    Malformed,
-}
-
-impl Ignored {
-    /// Every one, in order.
-    pub const ALL: [Self; 5] = [
-        Self::NotWaiting,
-        Self::KnownUpdate,
-        Self::EarlyUpdate,
-        Self::NotMonitoring,
-        Self::Malformed,
-    ];
-}
-
 /// Words in which services tell their own events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Word {
@@ -286,7 +251,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 29] = [
+    pub const WORDS: [(&'static str, &'static str); 36] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -314,6 +279,19 @@ impl Event {
         ),
         ("notified", "a client took an update in"),
         ("outcome", "a client's operation ended"),
+        ("connect", "a host asked another one for a connection"),
+        ("accept", "a host that listens opened a connection"),
+        ("segment", "a host sent bytes on a connection"),
+        ("end", "a host sends no more bytes on a connection"),
+        (
+            "reset",
+            "a host ended a connection at once, or does not know it",
+        ),
+        (
+            "refuse",
+            "a host was asked for a connection where nobody listens",
+        ),
+        ("broken", "a host learned that a connection is no more"),
         (
             "lost",
             "a datagram reached a host that is down, or where nobody listens",
@@ -331,7 +309,13 @@ impl Event {
     ];
 
     /// Those of the words that are about no operation.
-    pub const WORDS_OF_NO_OPERATION: [&'static str; 8] = [
+    pub const WORDS_OF_NO_OPERATION: [&'static str; 14] = [
+        "connect",
+        "accept",
+        "end",
+        "reset",
+        "refuse",
+        "broken",
         "partition",
         "heal",
         "crash",
@@ -374,6 +358,8 @@ impl Event {
             Self::Patience { .. } => "patience",
             Self::Notified { .. } => "notified",
             Self::Outcome { .. } => Self::OUTCOME,
+            Self::Segment(segment) => segment.word.text(),
+            Self::Broken { .. } => "broken",
             Self::Lost { .. } => "lost",
             Self::Partition { .. } => "partition",
             Self::Heal { .. } => "heal",
@@ -409,8 +395,10 @@ impl Event {
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
             Self::Commit(commit) => commit.operation,
+            Self::Segment(segment) => segment.label.map(|label| label.operation),
             Self::Service { operation, .. } => *operation,
-            Self::Partition { .. }
+            Self::Broken { .. }
+            | Self::Partition { .. }
             | Self::Heal { .. }
             | Self::Crash { .. }
             | Self::Restart { .. }
@@ -443,6 +431,11 @@ pub trait Describe {
     fn reply(&self, body: &[u8]) -> String;
     /// An update, as a client reads it.
     fn update(&self, body: &[u8]) -> String;
+    /// What a segment of a connection says, which may be a part of a message or several: unless a service knows
+    /// better, its text if it is one.
+    fn segment(&self, bytes: &[u8]) -> String {
+        segment_text(bytes)
+    }
 }
 
 #[cfg(test)]

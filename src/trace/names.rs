@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::id::{HostId, OperationId};
+use crate::id::{ConnectionId, HostId, OperationId};
 
 /// What operations of a scenario's setup have in place of a number.
 const SETUP: &str = "setup";
@@ -29,6 +29,13 @@ impl<'a> Names<'a> {
             0 => format!("{client}#{SETUP}"),
             number => format!("{client}#{number}"),
         }
+    }
+
+    /// The connection's name: `alice/2`, the second that alice has opened.
+    #[must_use]
+    pub fn connection(self, connection: ConnectionId) -> String {
+        let ConnectionId { opener, number } = connection;
+        format!("{}/{number}", self.host(opener))
     }
 
     /// The host of this name.

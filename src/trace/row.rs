@@ -85,7 +85,10 @@ pub struct Row {
     /// The operation that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// For datagrams: what they carry, by [`crate::net::Kind::name`].
+    /// Of a segment of a connection, and of the end of one: which connection, `alice/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// For datagrams and segments: what they carry, by [`crate::net::Kind::name`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// For requests: which attempt of how many.

@@ -3,11 +3,14 @@
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::{Outcome, OutcomeKind, Told};
-use crate::id::{HostId, OperationId, Version};
+use crate::id::{ConnectionId, HostId, OperationId, Version};
 use crate::net::fate::{Cause, Fate};
-use crate::net::{Attempt, Kind, Label};
+use crate::net::{Attempt, Broken, Kind, Label};
 use crate::seed::Seed;
-use crate::trace::{Commit, Describe, Event, Filtered, Header, Ignored, Line, VerdictRow, Word};
+use crate::trace::{
+    Commit, Describe, Event, Filtered, Header, Ignored, Line, SegmentEvent, SegmentWord,
+    VerdictRow, Word,
+};
 use crate::wire::SharedBytes;
 
 /// A service whose bytes are its words.
@@ -181,6 +184,37 @@ fn crash(in_disk_operation: bool, lost: u32, unsynced: u32) -> Event {
     }
 }
 
+const CONNECTION: ConnectionId = ConnectionId {
+    opener: ALICE,
+    number: 2,
+};
+
+fn segment(word: SegmentWord, label: Option<Label>, text: &str, fate: Fate) -> Event {
+    Event::Segment(Box::new(SegmentEvent {
+        to: SERVER,
+        connection: CONNECTION,
+        word,
+        label,
+        bytes: bytes(text),
+        fate,
+    }))
+}
+
+fn late(cause: Cause) -> Fate {
+    let mut fate = Fate::once(203);
+    fate.delayed = Some(cause);
+    fate
+}
+
+const fn broken(why: Broken, fault: Option<u16>) -> Event {
+    Event::Broken {
+        peer: SERVER,
+        connection: CONNECTION,
+        why,
+        fault,
+    }
+}
+
 /// Every word at least once, in the order of their list.
 pub(crate) fn every_event() -> Vec<Event> {
     let mut delayed = Fate::once(4003);
@@ -257,13 +291,36 @@ pub(crate) fn every_event() -> Vec<Event> {
             Told::Reply(bytes("cancelled")),
             Some(alice(2)),
         ),
+        segment(SegmentWord::Connect, None, "", Fate::once(1)),
+        segment(SegmentWord::Accept, None, "", Fate::once(1)),
+        segment(
+            SegmentWord::Segment,
+            attempt(1),
+            "find Bob\n",
+            late(Cause::Chance),
+        ),
+        segment(SegmentWord::Segment, None, "\u{1}\u{2}", Fate::once(1)),
+        segment(SegmentWord::End, None, "", Fate::once(1)),
+        segment(SegmentWord::Reset, None, "", lost()),
+        segment(SegmentWord::Refuse, None, "", Fate::once(1)),
+        broken(Broken::Refused, None),
+        broken(Broken::Reset, Some(7)),
+        broken(Broken::TimedOut, None),
         Event::Lost {
             from: SERVER,
+            connection: Some(CONNECTION),
+            label: label(Kind::Request),
+            down: true,
+        },
+        Event::Lost {
+            from: SERVER,
+            connection: None,
             label: label(Kind::Request),
             down: false,
         },
         Event::Lost {
             from: SERVER,
+            connection: None,
             label: label(Kind::Request),
             down: true,
         },

@@ -186,6 +186,17 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   notified    server  alice#1 free
       0  alice   outcome             alice#1 unknown: no reply to 3 sends
       0  alice   outcome             alice#1 ok: cancelled             taken from the reply to alice#2
+      0  alice   connect     server  alice/2
+      0  alice   accept      server  alice/2
+      0  alice   segment     server  alice/2 alice#1 find Bob          delayed to 203 ms: chance
+      0  alice   segment     server  alice/2 2 bytes
+      0  alice   end         server  alice/2
+      0  alice   reset       server  alice/2                           lost: chance
+      0  alice   refuse      server  alice/2
+      0  alice   broken      server  alice/2 refused
+      0  alice   broken      server  alice/2 reset                     fault 7
+      0  alice   broken      server  alice/2 timed out
+      0  alice   lost        server  alice/2 alice#1: host down, sent again later
       0  alice   lost        server  alice#1 request: nobody listens
       0  alice   lost        server  alice#1 request: host down
       0  alice   partition   server  cut off, this way only            fault 2

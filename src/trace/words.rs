@@ -3,9 +3,9 @@
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::{Outcome, Told};
-use crate::id::{HostId, OperationId, Version};
+use crate::id::{ConnectionId, HostId, OperationId, Version};
 use crate::net::fate::{Cause, Fate};
-use crate::net::{Kind, Label};
+use crate::net::{Broken, Kind, Label};
 use crate::trace::{
     AttemptRow, CauseRow, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow, Row,
 };
@@ -126,7 +126,49 @@ impl Row {
                 self.name(*operation, names);
                 self.tell_outcome(*operation, outcome, names, describe);
             }
-            Event::Lost { from, label, down } => {
+            Event::Segment(segment) => {
+                self.peer = peer(segment.to);
+                self.name_connection(segment.connection, names);
+                if let Some(label) = segment.label {
+                    self.details.push(' ');
+                    self.name_datagram(Some(label), *host, names);
+                }
+                let text = describe.segment(&segment.bytes);
+                self.say(&format!(" {text}"));
+                self.note_fate(*at, &segment.fate);
+            }
+            Event::Broken {
+                peer: other,
+                connection,
+                why,
+                fault,
+            } => {
+                self.peer = peer(*other);
+                self.name_connection(*connection, names);
+                self.say(match why {
+                    Broken::Refused => " refused",
+                    Broken::Reset => " reset",
+                    Broken::TimedOut => " timed out",
+                });
+                self.blame(*fault);
+            }
+            Event::Lost {
+                from,
+                connection: Some(connection),
+                label,
+                ..
+            } => {
+                self.peer = peer(*from);
+                self.name_connection(*connection, names);
+                if let Some(label) = label {
+                    self.details.push(' ');
+                    self.name_datagram(Some(*label), *from, names);
+                }
+                self.say(": host down, sent again later");
+            }
+            Event::Lost {
+                from, label, down, ..
+            } => {
                 self.peer = peer(*from);
                 self.name_datagram(*label, *from, names);
                 let why = if *down { "host down" } else { "nobody listens" };
@@ -206,6 +248,12 @@ impl Row {
         let name = names.operation(operation);
         self.say(&name);
         self.operation = Some(name);
+    }
+
+    fn name_connection(&mut self, connection: ConnectionId, names: Names<'_>) {
+        let name = names.connection(connection);
+        self.say(&name);
+        self.connection = Some(name);
     }
 
     fn name_datagram(&mut self, label: Option<Label>, sender: HostId, names: Names<'_>) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wavetank::clock::Time;
 use wavetank::host::Host;
-use wavetank::id::HostId;
+use wavetank::id::{ConnectionId, HostId};
 use wavetank::net::conditions::{Conditions, Delay, Link};
 use wavetank::net::world::{Director, Main, Next, World};
 use wavetank::net::{Datagrams, event, recv_until, turmoil};
@@ -57,8 +57,21 @@ pub(crate) fn run_from(
     ms: u64,
     on: Backend,
 ) -> Vec<Line> {
+    let times = [story_ms, ms];
+    let world = world_after(Seed(7), times, hosts, conditions, on);
+    world.into_recorder().finish().lines
+}
+
+/// The world after a run under this seed, whose story begins at the first time and ends at the second.
+pub(crate) fn world_after(
+    seed: Seed,
+    [story_ms, ms]: [u64; 2],
+    hosts: Vec<Named>,
+    conditions: Conditions,
+    on: Backend,
+) -> World {
     let (names, mains): (Vec<String>, Vec<Main>) = hosts.into_iter().unzip();
-    let world = World::new(Seed(7), names, conditions, Recorder::new(Detail::Trace));
+    let world = World::new(seed, names, conditions, Recorder::new(Detail::Trace));
     let mut until = Until {
         story: Time::from_ms(story_ms),
         end: Time::from_ms(ms),
@@ -72,7 +85,7 @@ pub(crate) fn run_from(
         Time::from_ms(ms),
         "a run ends when it is told to"
     );
-    world.into_recorder().finish().lines
+    world
 }
 
 /// Runs the same hosts on both simulators; what they did is the same.
@@ -109,6 +122,37 @@ pub(crate) fn in_words(line: &Line) -> String {
             let why = if *down { ": down" } else { "" };
             format!("lost from host{}{why}", from.0)
         }
+        Event::Segment(segment) => {
+            let word = line.event.word();
+            let fate = match segment.fate.delays_ms() {
+                [] => "lost".to_owned(),
+                [delay_ms] => format!("{delay_ms} ms"),
+                more => panic!("a segment arrives once: {more:?}"),
+            };
+            let late = if segment.fate.delayed.is_some() {
+                ", late"
+            } else {
+                ""
+            };
+            let bytes = match segment.bytes.len() {
+                0 => String::new(),
+                bytes => format!(" {bytes} bytes"),
+            };
+            let connection = connection(segment.connection);
+            format!(
+                "{word} {connection} to host{}{bytes} [{fate}{late}]",
+                segment.to.0
+            )
+        }
+        Event::Broken {
+            connection: id,
+            why,
+            fault,
+            ..
+        } => {
+            let fault = fault.map_or(String::new(), |fault| format!(" by fault {fault}"));
+            format!("{}: {why}{fault}", connection(*id))
+        }
         Event::Crash {
             in_disk_operation,
             disk,
@@ -141,6 +185,11 @@ pub(crate) fn in_words(line: &Line) -> String {
         other => format!("{other:?}"),
     };
     format!("{} host{}: {what}", line.at, line.host.0)
+}
+
+/// `1/2`: the second connection that host1 has opened.
+fn connection(id: ConnectionId) -> String {
+    format!("{}/{}", id.opener.0, id.number)
 }
 
 /// Tells the trace something.

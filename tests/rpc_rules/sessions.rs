@@ -6,7 +6,7 @@ use wavetank::clock::Time;
 use wavetank::disk::DiskFate;
 use wavetank::history::OutcomeKind;
 use wavetank::id::HostId;
-use wavetank::net::conditions::{Delay, Fault, Link, Partition, Probability};
+use wavetank::net::conditions::{Delay, Fault, Link, Partition, Probability, Streams};
 use wavetank::net::faults::{Chosen, Crash, When};
 use wavetank::rpc::called::Called;
 use wavetank::rpc::message::Refused;
@@ -280,6 +280,7 @@ fn a_client_whose_hello_is_not_answered_knows_that_nothing_has_happened() {
         from: Time::ZERO,
         until: Time::from_ms(5_000),
         one_way: true,
+        streams: Streams::Wait,
     });
     let tank = Tank {
         faults: vec![cut],

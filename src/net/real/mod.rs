@@ -1,4 +1,4 @@
-//! Real sockets: the same hosts on tokio's UDP sockets and timers, for demos and for use.
+//! Real sockets: the same hosts on tokio's UDP and TCP sockets and timers, for demos and for use.
 //!
 //! A [`RealWorld`] is what the hosts of one process share; most processes have one host. Conditions
 //! may be applied here too, so that a lossy network can be shown on loopback. Each datagram meets them
@@ -9,6 +9,8 @@
 //!
 //! Time, order and chance come from outside here. Nothing that runs on this backend is reproducible.
 
+mod connection;
+mod opened;
 mod socket;
 
 use std::cell::RefCell;
@@ -29,15 +31,17 @@ use crate::clock::Time;
 use crate::disk::{Store, StoreError};
 use crate::history::Outcome;
 use crate::host::{Host, Machine, Task};
-use crate::id::{HostId, OperationId};
+use crate::id::{ConnectionId, HostId, OperationId};
 use crate::net::conditions::Conditions;
 use crate::net::fate::{Fate, Fates};
 use crate::net::streams::StreamNames;
-use crate::net::{Datagrams, Label, Network, Timer};
+use crate::net::{Connection, Datagrams, Label, Listener as NetListener, Network, Timer};
 use crate::seed::{Seed, Stream, fnv1a};
 use crate::trace::{Event, Line};
 use crate::wire::SharedBytes;
 
+use connection::{RealConnection, RealListener};
+use opened::Opened;
 use socket::RealSocket;
 
 /// Peers that get a name of their own; all others share the last one. A server's log names its
@@ -67,6 +71,7 @@ struct Shared {
     peers: RefCell<Peers>,
     fates: Option<RefCell<Fates>>,
     streams: RefCell<StreamNames>,
+    opened: RefCell<Opened>,
     sent: RefCell<VecDeque<Sent>>,
     listener: RefCell<Option<Listener>>,
 }
@@ -120,6 +125,7 @@ impl RealWorld {
             }),
             fates,
             streams: RefCell::default(),
+            opened: RefCell::default(),
             sent: RefCell::default(),
             listener: RefCell::new(listener),
         }))
@@ -230,6 +236,29 @@ impl RealWorld {
         sent.remove(at).map(|sent| sent.label)
     }
 
+    /// The next connection that a host of this process opens.
+    fn next_connection(&self, opener: HostId) -> ConnectionId {
+        self.0.opened.borrow_mut().next(opener)
+    }
+
+    /// From here on, this address is where a connection of this process comes from.
+    fn name_connection(&self, address: SocketAddr, id: ConnectionId) {
+        self.0.opened.borrow_mut().name(address, id);
+    }
+
+    /// The connection that comes from an address: one of this process, or one that a stranger has opened.
+    fn connection_from(&self, address: SocketAddr) -> ConnectionId {
+        let known = self.0.opened.borrow().find(address);
+        known.unwrap_or_else(|| {
+            let opener = self.host_of(address);
+            self.next_connection(opener)
+        })
+    }
+
+    fn forget_connection(&self, id: ConnectionId) {
+        self.0.opened.borrow_mut().forget(id);
+    }
+
     fn is_heard(&self) -> bool {
         self.0.listener.borrow().is_some()
     }
@@ -286,6 +315,18 @@ impl Network for RealHost {
         self.world.0.peers.borrow_mut().bound.insert(address);
         let world = self.world.clone();
         Ok(Box::new(RealSocket::new(world, self.me, socket, twin)?))
+    }
+
+    fn listen(&self, port: u16) -> io::Result<Box<dyn NetListener>> {
+        let (world, address) = (self.world.clone(), (self.bind_to, port).into());
+        let listener = RealListener::bind(world, self.me, address)?;
+        self.world.name_address(listener.local_address(), self.me);
+        Ok(Box::new(listener))
+    }
+
+    fn connect(&self, to: SocketAddr) -> Box<dyn Connection> {
+        let from = (self.bind_to, 0).into();
+        Box::new(RealConnection::open(self.world.clone(), self.me, from, to))
     }
 
     fn lookup(&self, name: &str) -> Option<IpAddr> {

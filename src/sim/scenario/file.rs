@@ -202,6 +202,8 @@ pub(super) enum FaultTable {
     Delay(At<DelayFaultTable>),
     /// Two hosts are cut off from each other.
     Partition(PartitionTable),
+    /// All connections between two hosts are reset.
+    Reset(ResetTable),
     /// A host crashes: what it held in memory is gone.
     Crash(At<CrashTable>),
     /// A host runs nothing for a while, and then goes on where it was.
@@ -278,9 +280,31 @@ pub(super) struct PartitionTable {
     pub(super) at_ms: TimeMs,
     /// How long it lasts.
     pub(super) for_ms: LengthMs,
-    /// Whether only datagrams from the first to the second are lost (default: false).
+    /// Whether only what the first sends to the second is lost (default: false).
     #[serde(default)]
     pub(super) one_way: bool,
+    /// What becomes of connections between the two (default: wait).
+    pub(super) streams: Option<Word<StreamsWord>>,
+}
+
+/// What becomes of connections between hosts that are cut off from each other.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum StreamsWord {
+    /// What is sent waits until they can reach each other again.
+    Wait,
+    /// They are reset at both ends when the partition begins.
+    Reset,
+}
+
+/// Between whom all connections are reset, and when.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResetTable {
+    /// The two hosts.
+    pub(super) between: At<[At<String>; 2]>,
+    /// When, in time of the trace.
+    pub(super) at_ms: DrawnMs,
 }
 
 /// Which host crashes, when, and what is left of it. The time is `at_ms` or `after`; neither is

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use super::error::{ScenarioError, Source};
 use super::field::{At, Whole};
-use super::file::{DelayTable, FaultTable, Keys, LinkTable, PartitionTable};
+use super::file::{
+    DelayTable, FaultTable, Keys, LinkTable, PartitionTable, ResetTable, StreamsWord,
+};
 use super::host_faults;
 use super::hosts::Hosts;
 use crate::clock::Time;
 use crate::id::HostId;
-use crate::net::conditions::{Conditions, Delay, Fault, Link, Partition, Selector, Target};
+use crate::net::conditions::{
+    Conditions, Delay, Fault, Link, Partition, Reset, Selector, Streams, Target,
+};
 
 /// The conditions that the keys describe.
 pub(super) fn conditions(
@@ -155,6 +159,7 @@ fn fault(
             Fault::Delay(target!(source, hosts, table), delay)
         }
         FaultTable::Partition(table) => Fault::Partition(partition(source, hosts, table)?),
+        FaultTable::Reset(table) => Fault::Reset(reset(source, hosts, table)?),
         FaultTable::Crash(table) => Fault::Crash(host_faults::crash(source, hosts, table)?),
         FaultTable::Pause(table) => Fault::Pause(host_faults::pause(hosts, table)?),
         FaultTable::Skew(table) => Fault::Skew(host_faults::skew(source, hosts, others, table)?),
@@ -235,5 +240,24 @@ fn partition(
         from,
         until: from + Duration::from_millis(u64::from(table.for_ms.0)),
         one_way: table.one_way,
+        streams: table.streams.map_or(Streams::Wait, |word| word.0.into()),
     })
+}
+
+fn reset(source: &Source, hosts: &Hosts, table: &ResetTable) -> Result<Reset, ScenarioError> {
+    let [one, other] = &table.between.value;
+    let between = (hosts.host(one)?, hosts.host(other)?);
+    Ok(Reset {
+        between: two_hosts(source, table.between.span.start, between)?,
+        at: table.at_ms.0,
+    })
+}
+
+impl From<StreamsWord> for Streams {
+    fn from(word: StreamsWord) -> Self {
+        match word {
+            StreamsWord::Wait => Self::Wait,
+            StreamsWord::Reset => Self::Reset,
+        }
+    }
 }

@@ -1,0 +1,286 @@
+//! TCP connections of a host.
+//!
+//! What the operating system has taken is written: it keeps the bytes and sends them, also after the
+//! connection is closed, and its buffers are the bound on what waits. No conditions apply here: the system
+//! repeats what is lost.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{Sleep, sleep};
+
+use crate::id::{ConnectionId, HostId};
+use crate::net::fate::Fate;
+use crate::net::real::RealWorld;
+use crate::net::{Broken, Connection, Label, Listener, Piece};
+use crate::trace::{Event, SegmentEvent, SegmentWord};
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 16_384;
+
+/// How long a listener rests when a connection cannot be accepted: mostly the process has too many open
+/// files, and trying again at once would be all that it does.
+const REST: Duration = Duration::from_millis(20);
+
+/// A TCP port at which a host listens.
+pub(super) struct RealListener {
+    world: RealWorld,
+    me: HostId,
+    listener: TcpListener,
+    address: SocketAddr,
+    rest: Option<Pin<Box<Sleep>>>,
+}
+
+impl RealListener {
+    pub(super) fn bind(world: RealWorld, me: HostId, to: SocketAddr) -> io::Result<Self> {
+        let listener = StdTcpListener::bind(to)?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        Ok(Self {
+            world,
+            me,
+            listener,
+            address,
+            rest: None,
+        })
+    }
+}
+
+impl Listener for RealListener {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Box<dyn Connection>> {
+        loop {
+            if let Some(rest) = &mut self.rest {
+                ready!(rest.as_mut().poll(context));
+                self.rest = None;
+            }
+            let accepted = ready!(self.listener.poll_accept(context));
+            let accepted = accepted.and_then(|(stream, peer)| {
+                stream.set_nodelay(true)?;
+                Ok((stream, peer))
+            });
+            let Ok((stream, peer)) = accepted else {
+                self.rest = Some(Box::pin(sleep(REST)));
+                continue;
+            };
+            let id = self.world.connection_from(peer);
+            let state = State::Open(stream);
+            let connection = RealConnection::new(self.world.clone(), self.me, id, peer, state);
+            connection.record(SegmentWord::Accept, None, &[]);
+            return Poll::Ready(Box::new(connection));
+        }
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// One end of a TCP connection.
+pub(super) struct RealConnection {
+    world: RealWorld,
+    me: HostId,
+    id: ConnectionId,
+    peer: SocketAddr,
+    state: State,
+    has_finished: bool,
+    buffer: Vec<u8>,
+}
+
+type Opening = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+
+enum State {
+    Opening(Opening),
+    Open(TcpStream),
+    Broken(Broken),
+}
+
+impl RealConnection {
+    /// Begins a connection, from an address of the host if it is of the same family.
+    pub(super) fn open(world: RealWorld, me: HostId, from: SocketAddr, to: SocketAddr) -> Self {
+        let id = world.next_connection(me);
+        let opening = || {
+            let socket = if to.is_ipv4() {
+                TcpSocket::new_v4()?
+            } else {
+                TcpSocket::new_v6()?
+            };
+            if from.is_ipv4() == to.is_ipv4() {
+                socket.bind(from)?;
+                world.name_connection(socket.local_addr()?, id);
+            }
+            Ok(socket)
+        };
+        let state = match opening() {
+            Ok(socket) => State::Opening(Box::pin(socket.connect(to))),
+            Err(error) => State::Broken(broken(&error)),
+        };
+        let connection = Self::new(world, me, id, to, state);
+        connection.record(SegmentWord::Connect, None, &[]);
+        connection
+    }
+
+    fn new(world: RealWorld, me: HostId, id: ConnectionId, peer: SocketAddr, state: State) -> Self {
+        Self {
+            world,
+            me,
+            id,
+            peer,
+            state,
+            has_finished: false,
+            buffer: Vec::new(),
+        }
+    }
+
+    fn record(&self, word: SegmentWord, label: Option<Label>, bytes: &[u8]) {
+        if self.world.is_heard() {
+            let event = SegmentEvent {
+                to: self.peer_host(),
+                connection: self.id,
+                word,
+                label,
+                bytes: bytes.into(),
+                fate: Fate::once(1),
+            };
+            self.world.record(self.me, Event::Segment(Box::new(event)));
+        }
+    }
+
+    /// The host at the other end: the one that has opened the connection, or the one that listens there.
+    fn peer_host(&self) -> HostId {
+        if self.id.opener == self.me {
+            self.world.host_of(self.peer)
+        } else {
+            self.id.opener
+        }
+    }
+
+    /// The connection is no more, for this reason.
+    fn fail<T>(&mut self, error: &io::Error) -> Poll<Result<T, Broken>> {
+        let why = broken(error);
+        if self.world.is_heard() {
+            let event = Event::Broken {
+                peer: self.peer_host(),
+                connection: self.id,
+                why,
+                fault: None,
+            };
+            self.world.record(self.me, event);
+        }
+        self.state = State::Broken(why);
+        Poll::Ready(Err(why))
+    }
+
+    fn poll_stream(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Pin<&mut TcpStream>, Broken>> {
+        if let State::Opening(opening) = &mut self.state {
+            let opened = ready!(opening.as_mut().poll(context));
+            match opened.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+                Ok(stream) => {
+                    if let Ok(address) = stream.local_addr() {
+                        self.world.name_connection(address, self.id);
+                    }
+                    self.state = State::Open(stream);
+                    if self.has_finished {
+                        self.shut_down();
+                    }
+                }
+                Err(error) => return self.fail(&error),
+            }
+        }
+        Poll::Ready(match &mut self.state {
+            State::Open(stream) => Ok(Pin::new(stream)),
+            State::Broken(why) => Err(*why),
+            State::Opening(_) => unreachable!("it has just opened or failed"),
+        })
+    }
+
+    /// For a TCP socket this never waits.
+    fn shut_down(&mut self) {
+        if let State::Open(stream) = &mut self.state {
+            let _ = Pin::new(stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+            self.record(SegmentWord::End, None, &[]);
+        }
+    }
+}
+
+impl Connection for RealConnection {
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.poll_stream(context).map_ok(|_| ())
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, Broken>> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(READ_BYTES, 0);
+        let mut read = ReadBuf::new(&mut buffer);
+        let polled = match self.poll_stream(context) {
+            Poll::Ready(Ok(stream)) => stream.poll_read(context, &mut read),
+            Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
+            Poll::Pending => Poll::Pending,
+        };
+        let body = read.filled().into();
+        let is_end = read.filled().is_empty();
+        self.buffer = buffer;
+        match ready!(polled) {
+            Ok(()) if is_end => Poll::Ready(Ok(None)),
+            Ok(()) => Poll::Ready(Ok(Some(Piece { body, label: None }))),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        label: Option<Label>,
+    ) -> Poll<Result<usize, Broken>> {
+        let stream = ready!(self.poll_stream(context))?;
+        match ready!(stream.poll_write(context, bytes)) {
+            Ok(written) => {
+                self.record(SegmentWord::Segment, label, &bytes[..written]);
+                Poll::Ready(Ok(written))
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn finish(&mut self) {
+        if !std::mem::replace(&mut self.has_finished, true) {
+            self.shut_down();
+        }
+    }
+
+    fn peer_address(&self) -> SocketAddr {
+        self.peer
+    }
+}
+
+impl Drop for RealConnection {
+    fn drop(&mut self) {
+        if !self.has_finished && matches!(self.state, State::Open(_)) {
+            self.record(SegmentWord::End, None, &[]);
+        }
+        self.world.forget_connection(self.id);
+    }
+}
+
+/// What an error of the operating system says about a connection.
+fn broken(error: &io::Error) -> Broken {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Broken::Refused,
+        ErrorKind::TimedOut
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown
+        | ErrorKind::AddrNotAvailable => Broken::TimedOut,
+        _ => Broken::Reset,
+    }
+}
