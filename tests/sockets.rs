@@ -8,6 +8,8 @@
 mod causal;
 #[path = "sockets/client.rs"]
 mod client;
+#[path = "sockets/connections.rs"]
+mod connections;
 #[path = "sockets/datagrams.rs"]
 mod datagrams;
 #[path = "sockets/directory.rs"]

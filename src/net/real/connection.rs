@@ -43,6 +43,7 @@ impl RealListener {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
+        world.0.opened.borrow_mut().listen(address);
         Ok(Self {
             world,
             me,
@@ -69,9 +70,18 @@ impl Listener for RealListener {
                 self.rest = Some(Box::pin(sleep(REST)));
                 continue;
             };
-            let id = self.world.connection_from(peer);
-            let state = State::Open(stream);
-            let connection = RealConnection::new(self.world.clone(), self.me, id, peer, state);
+            let (id, is_inner) = self.world.connection_from(peer);
+            let connection = RealConnection {
+                world: self.world.clone(),
+                me: self.me,
+                id,
+                is_opener: false,
+                is_inner: is_inner && self.world.is_heard(),
+                peer,
+                state: State::Open(stream),
+                has_finished: false,
+                buffer: Vec::new(),
+            };
             connection.record(SegmentWord::Accept, None, &[]);
             return Poll::Ready(Box::new(connection));
         }
@@ -82,11 +92,22 @@ impl Listener for RealListener {
     }
 }
 
+impl Drop for RealListener {
+    fn drop(&mut self) {
+        let mut opened = self.world.0.opened.borrow_mut();
+        opened.stop_listening(self.address);
+    }
+}
+
 /// One end of a TCP connection.
 pub(super) struct RealConnection {
     world: RealWorld,
     me: HostId,
     id: ConnectionId,
+    /// Whether it is the end that has opened the connection.
+    is_opener: bool,
+    /// Whether the other end is in this process, and somebody reads labels.
+    is_inner: bool,
     peer: SocketAddr,
     state: State,
     has_finished: bool,
@@ -102,18 +123,19 @@ enum State {
 }
 
 impl RealConnection {
-    /// Begins a connection, from an address of the host if it is of the same family.
+    /// Begins a connection, from the host's address if it has one of the same family.
     pub(super) fn open(world: RealWorld, me: HostId, from: SocketAddr, to: SocketAddr) -> Self {
-        let id = world.next_connection(me);
+        let id = world.0.opened.borrow_mut().next(me);
         let opening = || {
             let socket = if to.is_ipv4() {
                 TcpSocket::new_v4()?
             } else {
                 TcpSocket::new_v6()?
             };
-            if from.is_ipv4() == to.is_ipv4() {
+            if from.is_ipv4() == to.is_ipv4() && !from.ip().is_unspecified() {
                 socket.bind(from)?;
-                world.name_connection(socket.local_addr()?, id);
+                let address = socket.local_addr()?;
+                world.0.opened.borrow_mut().name(address, id);
             }
             Ok(socket)
         };
@@ -121,21 +143,20 @@ impl RealConnection {
             Ok(socket) => State::Opening(Box::pin(socket.connect(to))),
             Err(error) => State::Broken(broken(&error)),
         };
-        let connection = Self::new(world, me, id, to, state);
-        connection.record(SegmentWord::Connect, None, &[]);
-        connection
-    }
-
-    fn new(world: RealWorld, me: HostId, id: ConnectionId, peer: SocketAddr, state: State) -> Self {
-        Self {
+        let is_inner = world.is_heard() && world.0.opened.borrow().is_listening(to);
+        let connection = Self {
             world,
             me,
             id,
-            peer,
+            is_opener: true,
+            is_inner,
+            peer: to,
             state,
             has_finished: false,
             buffer: Vec::new(),
-        }
+        };
+        connection.record(SegmentWord::Connect, None, &[]);
+        connection
     }
 
     fn record(&self, word: SegmentWord, label: Option<Label>, bytes: &[u8]) {
@@ -154,7 +175,7 @@ impl RealConnection {
 
     /// The host at the other end: the one that has opened the connection, or the one that listens there.
     fn peer_host(&self) -> HostId {
-        if self.id.opener == self.me {
+        if self.is_opener {
             self.world.host_of(self.peer)
         } else {
             self.id.opener
@@ -185,9 +206,6 @@ impl RealConnection {
             let opened = ready!(opening.as_mut().poll(context));
             match opened.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
                 Ok(stream) => {
-                    if let Ok(address) = stream.local_addr() {
-                        self.world.name_connection(address, self.id);
-                    }
                     self.state = State::Open(stream);
                     if self.has_finished {
                         self.shut_down();
@@ -218,20 +236,26 @@ impl Connection for RealConnection {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, Broken>> {
+        let direction = (self.id, self.is_opener);
+        let readable = self.world.0.opened.borrow().readable(direction);
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(READ_BYTES, 0);
-        let mut read = ReadBuf::new(&mut buffer);
+        let bytes = readable.map_or(READ_BYTES, |bytes| bytes.min(READ_BYTES));
+        let mut read = ReadBuf::new(&mut buffer[..bytes]);
         let polled = match self.poll_stream(context) {
             Poll::Ready(Ok(stream)) => stream.poll_read(context, &mut read),
             Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
             Poll::Pending => Poll::Pending,
         };
-        let body = read.filled().into();
-        let is_end = read.filled().is_empty();
+        let bytes = read.filled().len();
         self.buffer = buffer;
         match ready!(polled) {
-            Ok(()) if is_end => Poll::Ready(Ok(None)),
-            Ok(()) => Poll::Ready(Ok(Some(Piece { body, label: None }))),
+            Ok(()) if bytes == 0 => Poll::Ready(Ok(None)),
+            Ok(()) => {
+                let body = self.buffer[..bytes].into();
+                let label = self.world.0.opened.borrow_mut().read(direction, bytes);
+                Poll::Ready(Ok(Some(Piece { body, label })))
+            }
             Err(error) => self.fail(&error),
         }
     }
@@ -245,6 +269,11 @@ impl Connection for RealConnection {
         let stream = ready!(self.poll_stream(context))?;
         match ready!(stream.poll_write(context, bytes)) {
             Ok(written) => {
+                if self.is_inner && written > 0 {
+                    let direction = (self.id, !self.is_opener);
+                    let mut opened = self.world.0.opened.borrow_mut();
+                    opened.write(direction, written, label);
+                }
                 self.record(SegmentWord::Segment, label, &bytes[..written]);
                 Poll::Ready(Ok(written))
             }
@@ -268,7 +297,8 @@ impl Drop for RealConnection {
         if !self.has_finished && matches!(self.state, State::Open(_)) {
             self.record(SegmentWord::End, None, &[]);
         }
-        self.world.forget_connection(self.id);
+        let mut opened = self.world.0.opened.borrow_mut();
+        opened.forget((self.id, self.is_opener));
     }
 }
 

@@ -236,27 +236,14 @@ impl RealWorld {
         sent.remove(at).map(|sent| sent.label)
     }
 
-    /// The next connection that a host of this process opens.
-    fn next_connection(&self, opener: HostId) -> ConnectionId {
-        self.0.opened.borrow_mut().next(opener)
-    }
-
-    /// From here on, this address is where a connection of this process comes from.
-    fn name_connection(&self, address: SocketAddr, id: ConnectionId) {
-        self.0.opened.borrow_mut().name(address, id);
-    }
-
-    /// The connection that comes from an address: one of this process, or one that a stranger has opened.
-    fn connection_from(&self, address: SocketAddr) -> ConnectionId {
+    /// The connection that comes from an address, and whether a host of this process has opened it.
+    fn connection_from(&self, address: SocketAddr) -> (ConnectionId, bool) {
         let known = self.0.opened.borrow().find(address);
-        known.unwrap_or_else(|| {
+        let id = known.unwrap_or_else(|| {
             let opener = self.host_of(address);
-            self.next_connection(opener)
-        })
-    }
-
-    fn forget_connection(&self, id: ConnectionId) {
-        self.0.opened.borrow_mut().forget(id);
+            self.0.opened.borrow_mut().next(opener)
+        });
+        (id, known.is_some())
     }
 
     fn is_heard(&self) -> bool {
