@@ -13,7 +13,7 @@ use wavetank::clock::Time;
 use wavetank::history::OutcomeKind;
 use wavetank::id::{HostId, OperationId};
 use wavetank::net::conditions::{
-    Conditions, Delay, Fault, Partition, Probability, Selector, Streams, Target,
+    Conditions, Delay, Fault, Partition, Probability, Reset, Selector, Streams, Target,
 };
 use wavetank::net::faults::{Chosen, Crash, DiskFate, Pause, Skew, Trigger, When};
 use wavetank::rpc::reply_cache::Limits;
@@ -392,6 +392,41 @@ fn every_word_of_a_trace_that_is_about_an_operation_can_be_waited_for() {
         };
         assert_eq!(crash.when, When::After(trigger));
     }
+}
+
+#[test]
+fn a_partition_says_what_becomes_of_connections_and_a_reset_ends_them_at_a_time() {
+    let partition = |streams| {
+        Fault::Partition(Partition {
+            between: (HostId(1), HostId(2)),
+            from: Time::from_ms(5),
+            until: Time::from_ms(9),
+            one_way: false,
+            streams,
+        })
+    };
+    let reset = |at| {
+        Fault::Reset(Reset {
+            between: (HostId(1), HostId(0)),
+            at,
+        })
+    };
+    let cut = "partition = { between = [\"alice\", \"bob\"], at_ms = 5, for_ms = 4";
+    let between = "reset = { between = [\"alice\", \"server\"], at_ms =";
+    assert_eq!(
+        faults(&[
+            &format!("{cut}, streams = \"wait\" }}"),
+            &format!("{cut}, streams = \"reset\" }}"),
+            &format!("{between} 100 }}"),
+            &format!("{between} {{ uniform = [3, 8] }} }}"),
+        ]),
+        [
+            partition(Streams::Wait),
+            partition(Streams::Reset),
+            reset(Chosen::Fixed(100)),
+            reset(Chosen::Uniform { min: 3, max: 8 }),
+        ]
+    );
 }
 
 #[test]

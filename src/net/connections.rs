@@ -13,13 +13,11 @@ use crate::id::{ConnectionId, HostId};
 use crate::net::deeds::{Deed, Deeds};
 use crate::net::fate::Cause;
 use crate::net::packet::{Packet, host_at, ip};
+use crate::net::ports::EPHEMERAL_PORT;
 use crate::net::segment::{EndId, SegmentKind};
 use crate::net::world::World;
 use crate::net::{Broken, Label, Piece, UNREAD_BYTES_MAX};
 use crate::wire::SharedBytes;
-
-/// The first port that is given to whoever asks for any, or opens a connection.
-const EPHEMERAL_PORT: u16 = 49_152;
 
 /// Bytes of one segment: more are written in several. A message of a service is mostly one.
 const SEGMENT_BYTES_MAX: usize = 16_384;

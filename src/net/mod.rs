@@ -250,7 +250,7 @@ pub trait Connection {
     fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>>;
 
     /// The next bytes, or `None` at the end of what the other end sends. What had arrived before the
-    /// connection broke comes first.
+    /// connection broke comes first; over TCP, as far as the operating system has kept it.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, Broken>>;
 
     /// Writes the first of these bytes, one at least unless there are none, and says how many: ready when

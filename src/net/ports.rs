@@ -15,8 +15,8 @@ use crate::net::{Arrival, DATAGRAM_BYTES_MAX, Kind, Label};
 use crate::trace::Event;
 use crate::wire::SharedBytes;
 
-/// The first port that is given to sockets that ask for any.
-const EPHEMERAL_PORT: u16 = 49_152;
+/// The first port that is given to sockets that ask for any, and to connections.
+pub(super) const EPHEMERAL_PORT: u16 = 49_152;
 
 pub(crate) type SharedPort = Rc<RefCell<Port>>;
 

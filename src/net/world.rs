@@ -1,16 +1,18 @@
-//! What both simulators share: hosts, ports, timers, datagrams under way, and what is recorded.
+//! What both simulators share: hosts, ports, connections, timers, packets under way, and what is recorded.
 //!
 //! A run is a sequence of virtual milliseconds, each with the same phases on both simulators:
 //!
 //! ```text
 //! 1. script      what the director does at this time, then crashes, restarts, pauses
-//! 2. arrivals    handed to their ports, sorted by (to, from, label, nth, copy)
+//! 2. arrivals    datagrams, handed to their ports, sorted by (to, from, label, nth, copy); then segments,
+//!                taken in by (to, from, connection, nth); then deeds, by (due, host, creation)
 //! 3. timers      by (due, creation within the host)
 //! 4. hosts       each until idle, in their order
 //! 5. director    looks at what has happened, and says when it wants to act again
 //! ```
 //!
-//! What lives of hosts come to is in `net/lives.rs`, ports and datagrams are in `net/ports.rs`.
+//! What lives of hosts come to is in `net/lives.rs`, ports and datagrams are in `net/ports.rs`,
+//! connections in `net/connections.rs`.
 //!
 //! No delay is below 1 ms, so hosts do not influence each other within one; hence the order of hosts
 //! is a matter of the trace's canonical order alone.

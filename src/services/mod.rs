@@ -25,7 +25,7 @@ use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
 use crate::seed::Stream;
-use crate::trace::Line;
+use crate::trace::{Line, segment_text};
 
 /// A service as a whole.
 ///
@@ -189,6 +189,11 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// A message from one of its servers to another, in words.
     fn describe_peer(&self, body: &[u8]) -> String {
         as_text(body)
+    }
+
+    /// The bytes of a segment of a connection, in words: a part of a message, or several.
+    fn describe_segment(&self, bytes: &[u8]) -> String {
+        segment_text(bytes)
     }
 
     /// What a server tells whoever watches it, one line: that something has come in, as an event of its

@@ -80,4 +80,8 @@ impl Describe for Words {
     fn update(&self, body: &[u8]) -> String {
         self.0.describe_update(body)
     }
+
+    fn segment(&self, bytes: &[u8]) -> String {
+        self.0.describe_segment(bytes)
+    }
 }

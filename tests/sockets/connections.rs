@@ -151,6 +151,27 @@ fn a_connection_is_refused_where_nobody_listens_and_reset_where_it_was_not_read(
 }
 
 #[test]
+fn a_reset_that_a_writer_was_told_of_is_no_end_to_the_reader() {
+    block_on(async {
+        let hosts = hosts(V4);
+        let (_listener, [mut server, mut client]) = pair(&hosts).await;
+        write_all(&mut *client, b"unread", None).await.unwrap();
+        write_all(&mut *server, b"the last word", None)
+            .await
+            .unwrap();
+        poll_fn(|context| server.poll_read(context)).await.unwrap();
+        write_all(&mut *client, b"unread", None).await.unwrap();
+        drop(server);
+        // The system tells it once, to whoever asks first.
+        while write_all(&mut *client, b"!", None).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let read = read_to_end(&hosts[1], &mut *client).await;
+        assert_eq!(read, Err(Broken::Reset));
+    });
+}
+
+#[test]
 fn a_read_ends_at_its_deadline() {
     block_on(async {
         let hosts = hosts(V4);

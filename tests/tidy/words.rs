@@ -160,11 +160,12 @@ pub(crate) fn impure(source: &Source) -> Vec<Finding> {
 }
 
 fn is_state_machine(source: &Source) -> bool {
-    const MODULES: [&str; 5] = [
+    const MODULES: [&str; 6] = [
         "src/rpc/reply_cache",
         "src/rpc/retransmit",
         "src/net/conditions",
         "src/net/fate",
+        "src/net/segment_fate",
         "src/check",
     ];
     let in_service = source.path.strip_prefix("src/services/");

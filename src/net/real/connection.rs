@@ -79,6 +79,7 @@ impl Listener for RealListener {
                 is_inner: is_inner && self.world.is_heard(),
                 peer,
                 state: State::Open(stream),
+                broken: None,
                 has_finished: false,
                 buffer: Vec::new(),
             };
@@ -110,6 +111,8 @@ pub(super) struct RealConnection {
     is_inner: bool,
     peer: SocketAddr,
     state: State,
+    /// Why the connection is no more. The system tells it once, to whoever writes or reads first.
+    broken: Option<Broken>,
     has_finished: bool,
     buffer: Vec<u8>,
 }
@@ -119,7 +122,7 @@ type Opening = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
 enum State {
     Opening(Opening),
     Open(TcpStream),
-    Broken(Broken),
+    NeverOpen(Broken),
 }
 
 impl RealConnection {
@@ -141,7 +144,7 @@ impl RealConnection {
         };
         let state = match opening() {
             Ok(socket) => State::Opening(Box::pin(socket.connect(to))),
-            Err(error) => State::Broken(broken(&error)),
+            Err(error) => State::NeverOpen(broken(&error)),
         };
         let is_inner = world.is_heard() && world.0.opened.borrow().is_listening(to);
         let connection = Self {
@@ -152,6 +155,7 @@ impl RealConnection {
             is_inner,
             peer: to,
             state,
+            broken: None,
             has_finished: false,
             buffer: Vec::new(),
         };
@@ -184,7 +188,11 @@ impl RealConnection {
 
     /// The connection is no more, for this reason.
     fn fail<T>(&mut self, error: &io::Error) -> Poll<Result<T, Broken>> {
+        if let Some(why) = self.broken {
+            return Poll::Ready(Err(why));
+        }
         let why = broken(error);
+        self.broken = Some(why);
         if self.world.is_heard() {
             let event = Event::Broken {
                 peer: self.peer_host(),
@@ -194,7 +202,9 @@ impl RealConnection {
             };
             self.world.record(self.me, event);
         }
-        self.state = State::Broken(why);
+        if let State::Opening(_) = self.state {
+            self.state = State::NeverOpen(why);
+        }
         Poll::Ready(Err(why))
     }
 
@@ -216,7 +226,7 @@ impl RealConnection {
         }
         Poll::Ready(match &mut self.state {
             State::Open(stream) => Ok(Pin::new(stream)),
-            State::Broken(why) => Err(*why),
+            State::NeverOpen(why) => Err(*why),
             State::Opening(_) => unreachable!("it has just opened or failed"),
         })
     }
@@ -249,6 +259,9 @@ impl Connection for RealConnection {
         };
         let bytes = read.filled().len();
         self.buffer = buffer;
+        if let (0, Some(why)) = (bytes, self.broken) {
+            return Poll::Ready(Err(why));
+        }
         match ready!(polled) {
             Ok(()) if bytes == 0 => Poll::Ready(Ok(None)),
             Ok(()) => {
@@ -266,6 +279,9 @@ impl Connection for RealConnection {
         bytes: &[u8],
         label: Option<Label>,
     ) -> Poll<Result<usize, Broken>> {
+        if self.has_finished || self.broken.is_some() {
+            return Poll::Ready(Err(self.broken.unwrap_or(Broken::Reset)));
+        }
         let stream = ready!(self.poll_stream(context))?;
         match ready!(stream.poll_write(context, bytes)) {
             Ok(written) => {
