@@ -200,10 +200,7 @@ impl World {
     /// The sender of a segment that has reached a host that was down sends it again, if it still has its end
     /// of the connection. Answers are not sent again: what they answer is.
     fn plan_to_send_again(&mut self, packet: &Packet, head: SegmentHead) {
-        let id = head.sender();
-        let ends = &self.connections.of(packet.from).ends;
-        let is_known = ends.get(&id).is_some_and(|end| end.broken.is_none());
-        if head.is_answer || !is_known {
+        if head.is_answer {
             return;
         }
         match next_attempt(head.since, self.now + MILLISECOND) {
@@ -211,7 +208,10 @@ impl World {
                 let again = Deed::SendAgain(packet.clone(), attempt);
                 self.plan_deed(packet.from, at, again);
             }
-            None => self.plan_deed(packet.from, self.now + MILLISECOND, Deed::GiveUp(id)),
+            None => {
+                let at = self.now + MILLISECOND;
+                self.plan_deed(packet.from, at, Deed::GiveUp(head.sender()));
+            }
         }
     }
 
@@ -247,9 +247,6 @@ impl World {
             return;
         };
         let (host, id) = (packet.to, head.receiver());
-        if !self.is_up(host) {
-            return; // it has crashed since
-        }
         if head.kind == SegmentKind::Open {
             return self.take_open_in(&packet, id, carry);
         }

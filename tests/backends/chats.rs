@@ -138,7 +138,10 @@ fn client(number: u16) -> Named {
     host(&format!("client{number}"), |host| async move {
         let mut chance = host.stream("chat");
         let mut spoken = 0;
+        let mut pings = host.bind(PORT).unwrap();
         for nth in 1.. {
+            // A datagram that nobody hears, in the same ms as segments.
+            pings.send(address(&host, "server"), b"?".into(), None);
             let ended = chat(&host, &mut chance, nth, &mut spoken).await;
             tell(&host, &format!("chat {nth}: {ended:?}"));
             sleep(&host, chance.below(60).into()).await;

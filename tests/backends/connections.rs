@@ -320,6 +320,24 @@ fn segments_wait_for_the_end_of_a_partition_and_keep_their_order() {
 }
 
 #[test]
+fn nothing_arrives_after_a_segment_that_was_given_up() {
+    let hosts = || vec![hearer(), sayer(&[30, 90_000])];
+    let faults = vec![cut(15, 95_000, Streams::Wait)];
+    let lines = run_on_both(hosts, &with(faults, 3), 110_000);
+    assert_eq!(
+        lines[2..],
+        [
+            "15 host1: Partition { from: HostId(0), one_way: false, fault: 1 }",
+            "30 host1: segment 1/1 to host0 3 bytes [lost]",
+            "90000 host1: segment 1/1 to host0 6 bytes [lost]",
+            "92630 host1: 1/1: connection timed out",
+            "92630 host1: (connection timed out)",
+            "95000 host1: Heal { from: HostId(0), fault: 1 }",
+        ]
+    );
+}
+
+#[test]
 fn a_partition_may_reset_connections_at_both_ends_when_it_begins() {
     let hosts = || vec![hearer(), sayer(&[10])];
     let faults = vec![cut(15, 250, Streams::Reset)];

@@ -164,7 +164,8 @@ fn a_reset_that_a_writer_was_told_of_is_no_end_to_the_reader() {
         drop(server);
         // The system tells it once, to whoever asks first.
         while write_all(&mut *client, b"!", None).await.is_ok() {
-            tokio::task::yield_now().await;
+            let soon = hosts[1].now() + std::time::Duration::from_millis(1);
+            hosts[1].sleep_until(soon).await;
         }
         let read = read_to_end(&hosts[1], &mut *client).await;
         assert_eq!(read, Err(Broken::Reset));
