@@ -229,8 +229,7 @@ impl World {
         };
         if let Some(piece) = end.arrived.pop_front() {
             end.read += piece.body.len();
-            let tells = end.read >= UNREAD_BYTES_MAX / 2 && end.broken.is_none();
-            if tells && !end.peer_has_finished {
+            if end.read >= UNREAD_BYTES_MAX / 2 && end.broken.is_none() {
                 let read = u32::try_from(std::mem::take(&mut end.read)).expect("less than 2^32");
                 let body = SharedBytes::from(&read.to_le_bytes());
                 self.send_segment(me.0, id, SegmentKind::Room, (body, None), carry);
@@ -275,12 +274,12 @@ impl World {
         Poll::Ready(Ok(written))
     }
 
-    /// Ends what an end sends; one that is not yet open does so when it is.
+    /// Ends what an end sends.
     pub(super) fn finish(&mut self, me: (HostId, u32), id: EndId, carry: &mut dyn FnMut(Packet)) {
         let Some(end) = self.end(me, id) else {
             return;
         };
-        if !std::mem::replace(&mut end.has_finished, true) && end.is_open && end.broken.is_none() {
+        if !std::mem::replace(&mut end.has_finished, true) && end.broken.is_none() {
             self.send_segment(me.0, id, SegmentKind::End, nothing(), carry);
         }
     }
@@ -367,7 +366,6 @@ impl Connections {
             opened: of_host.opened,
             ..HostConnections::default()
         };
-        self.deeds.forget(host);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! They are no timers of its tasks: a pause does not stop them, and a wrong clock does not move them. Each
 //! is done after the arrivals of its millisecond and before the timers, by the host itself, so that on turmoil
-//! what it sends crosses its own socket.
+//! what it sends crosses its own socket. What a life has planned and not done is about ends of connections that
+//! are gone with it, and so it does nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -59,11 +60,6 @@ impl Deeds {
         let mut due = self.planned.keys().take_while(is_due);
         let key = *due.find(|(_, host, _)| of.is_none_or(|of| of == *host))?;
         self.planned.remove(&key).map(|deed| (key.1, deed))
-    }
-
-    /// A host does nothing of it: its life has ended.
-    pub(super) fn forget(&mut self, host: HostId) {
-        self.planned.retain(|(_, of, _), _| *of != host);
     }
 }
 

@@ -246,7 +246,8 @@ pub trait Listener {
 /// that a later life receives, by [`Broken::TimedOut`] if none does for a long time, or by a limit of its own
 /// on how long it waits.
 pub trait Connection {
-    /// Ready once the connection is open. In simulation it times out after 3 s.
+    /// Ready once the connection is open, before which nothing else is to be asked of it:
+    /// [`Host::connect`](crate::host::Host::connect) waits for it. In simulation it times out after 3 s.
     fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>>;
 
     /// The next bytes, or `None` at the end of what the other end sends. What had arrived before the

@@ -292,6 +292,27 @@ mod tests {
     }
 
     #[test]
+    fn updates_are_counted_per_registration_and_per_client() {
+        let target = Target {
+            label: Selector::UpdateToClient(SERVER),
+            nth: 2,
+        };
+        let mut all = fates(0.0, vec![Fault::Drop(target)]);
+        let late = [1, 2, 1].map(|number| {
+            let operation = OperationId {
+                client: SERVER,
+                number,
+            };
+            let update = Sending {
+                label: Some(Label::new(Kind::Update, operation)),
+                ..sending(1, 0)
+            };
+            all.decide_segment(&update, 0).late
+        });
+        assert_eq!(late, [None, Some(Cause::Fault(1)), None]);
+    }
+
+    #[test]
     fn the_first_attempt_that_no_partition_cuts_brings_it() {
         let cut = Fault::Partition(Partition {
             between: (ALICE, SERVER),

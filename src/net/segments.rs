@@ -197,12 +197,9 @@ impl World {
         !is_down
     }
 
-    /// The sender of a segment that has reached a host that was down sends it again, if it still has its end
-    /// of the connection. Answers are not sent again: what they answer is.
+    /// The sender of a segment that has reached a host that was down sends it again, if it then still has its
+    /// end of the connection. Who has answered has none, and what was answered is sent again.
     fn plan_to_send_again(&mut self, packet: &Packet, head: SegmentHead) {
-        if head.is_answer {
-            return;
-        }
         match next_attempt(head.since, self.now + MILLISECOND) {
             Some((attempt, at)) => {
                 let again = Deed::SendAgain(packet.clone(), attempt);
@@ -284,11 +281,7 @@ impl World {
             }
             SegmentKind::Opened => {
                 end.is_open = true;
-                let has_finished = end.has_finished;
                 self.wake_writer(host, id);
-                if has_finished {
-                    self.send_segment(host, id, SegmentKind::End, nothing(), carry);
-                }
             }
             SegmentKind::Room => {
                 let bytes: [u8; 4] = packet.body[..].try_into().expect("a number of 32 bits");

@@ -14,8 +14,13 @@ use wavetank::net::faults::{Chosen, Crash, Pause, When};
 use wavetank::net::{
     Broken, Connection, Kind, Label, Piece, UNREAD_BYTES_MAX, accept, read_until, write_all,
 };
+use wavetank::seed::Seed;
+use wavetank::sim::scenario::Backend;
 
-use crate::tank::{Named, PORT, address, fixed_delay, host, run_on_both, sleep, tell};
+use crate::tank::{
+    Named, PORT, address, fixed_delay, host, in_words, run_from, run_on_both, sleep, tell,
+    world_after,
+};
 
 const SERVER: HostId = HostId(0);
 const CLIENT: HostId = HostId(1);
@@ -505,6 +510,88 @@ fn who_closes_before_all_is_read_resets_and_who_has_read_all_does_not() {
 }
 
 #[test]
+fn who_has_closed_is_told_of_nothing_more_and_nothing_is_left_to_reset() {
+    fn hosts() -> Vec<Named> {
+        let server = host("server", |host| async move {
+            let mut listener = host.listen(PORT).unwrap();
+            let unread = accept(&mut *listener).await;
+            sleep(&host, 10).await;
+            drop(unread);
+            hear_out(&host, accept(&mut *listener).await).await;
+            pending().await
+        });
+        let client = host("client", |host| async move {
+            for _ in 0..2 {
+                let mut connection = open(&host).await.unwrap();
+                say(&mut *connection, "bye").await;
+                drop(connection);
+            }
+            pending().await
+        });
+        vec![server, client]
+    }
+    let reset = Fault::Reset(Reset {
+        between: (SERVER, CLIENT),
+        at: Chosen::Fixed(50),
+    });
+    let conditions = with(vec![reset], 2);
+    let lines = run_on_both(hosts, &conditions, 100);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line == "12 host0: reset 1/1 to host1 [2 ms]")
+    );
+    assert!(
+        lines.iter().all(|line| !line.contains("connection reset")),
+        "{lines:?}"
+    );
+    let on = Backend::Event;
+    let world = world_after(Seed(7), [0, 100], hosts(), conditions, on);
+    assert_eq!(world.idle_faults().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_connection_ends_once() {
+    fn hosts() -> Vec<Named> {
+        let client = host("client", |host| async move {
+            let mut connection = open(&host).await.unwrap();
+            host.sleep_until(Time::from_ms(30)).await;
+            say(&mut *connection, "never heard").await; // and given up after 93 s
+            pending().await
+        });
+        vec![hearer(), client]
+    }
+    let reset = Fault::Reset(Reset {
+        between: (SERVER, CLIENT),
+        at: Chosen::Fixed(100),
+    });
+    let faults = vec![cut(15, 100_000, Streams::Wait), reset];
+    let lines = run_on_both(hosts, &with(faults, 2), 99_000);
+    let last = &lines[lines.len() - 1];
+    assert_eq!(last, "100 host1: 1/1: connection reset by fault 2");
+}
+
+#[test]
+fn before_the_story_begins_connections_are_perfect() {
+    let mut conditions = fixed_delay(7);
+    conditions.everywhere.loss = Probability::new(1.0).unwrap();
+    for on in Backend::ALL {
+        let hosts = vec![hearer(), sayer(&[1, 2, 20])];
+        let lines = run_from(10, hosts, conditions.clone(), 30, on);
+        let lines: Vec<String> = lines.iter().map(in_words).collect();
+        assert_eq!(lines, ["10 host1: segment 1/1 to host0 3 bytes [lost]"]);
+        let hosts = vec![hearer(), sayer(&[10, 20])];
+        let lines = run_from(15, hosts, fixed_delay(7), 40, on);
+        let lines: Vec<String> = lines.iter().map(in_words).collect();
+        let expected = [
+            "5 host1: segment 1/1 to host0 3 bytes [7 ms]",
+            "12 host0: 20.",
+        ];
+        assert_eq!(lines, expected, "it has opened in 2 ms");
+    }
+}
+
+#[test]
 fn who_stops_listening_resets_those_that_nobody_has_accepted() {
     fn hosts() -> Vec<Named> {
         let server = host("server", |host| async move {
@@ -576,6 +663,10 @@ fn a_host_may_connect_to_itself() {
 fn what_a_life_that_has_ended_does_with_its_connections_has_no_effect() {
     fn hosts() -> Vec<Named> {
         let client = host("client", |host| async move {
+            drop(host.listen(PORT + 1).unwrap());
+            if host.now() > Time::ZERO {
+                return; // the second life
+            }
             let mut connection = open(&host).await.unwrap();
             let operation = OperationId {
                 client: CLIENT,
@@ -586,7 +677,7 @@ fn what_a_life_that_has_ended_does_with_its_connections_has_no_effect() {
             // The host has crashed with this segment, which is under way.
             connection.finish();
             drop(connection);
-            drop(host.listen(PORT));
+            drop(host.listen(PORT + 1));
             drop(host.connect(address(&host, "server")));
             open(&host).await.map(drop).unwrap_or_default();
         });
@@ -603,7 +694,7 @@ fn what_a_life_that_has_ended_does_with_its_connections_has_no_effect() {
             nth: 1,
         }),
         disk_operation: None,
-        restart_after: None,
+        restart_after: Some(Duration::from_millis(1)),
         disk: DiskFate::Keep,
     });
     assert_eq!(
@@ -613,6 +704,7 @@ fn what_a_life_that_has_ended_does_with_its_connections_has_no_effect() {
             "2 host0: accept 1/1 to host1 [2 ms]",
             "4 host1: segment 1/1 to host0 3 bytes [2 ms]",
             "4 host1: crash",
+            "5 host1: restart",
             "6 host0: one",
         ]
     );

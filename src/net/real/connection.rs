@@ -217,9 +217,6 @@ impl RealConnection {
             match opened.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
                 Ok(stream) => {
                     self.state = State::Open(stream);
-                    if self.has_finished {
-                        self.shut_down();
-                    }
                 }
                 Err(error) => return self.fail(&error),
             }
