@@ -212,7 +212,8 @@ impl World {
         }
     }
 
-    /// Sends a segment again, if its connection is still there.
+    /// Sends a segment again, if its connection is still there. Segments that are sent again need not keep their
+    /// order: a host that was down knows the connection of none of them, and of one that opens it none follow.
     pub(super) fn send_again(
         &mut self,
         mut packet: Packet,
@@ -224,16 +225,12 @@ impl World {
         };
         let (host, id) = (packet.from, head.sender());
         let ends = &self.connections.of(host).ends;
-        let Some(end) = ends.get(&id).filter(|end| end.broken.is_none()) else {
+        if ends.get(&id).is_none_or(|end| end.broken.is_some()) {
             return;
-        };
-        packet.due = end.last_due;
+        }
         let fate = self.decide_segment(&mut packet, attempt);
         if fate.lost.is_some() {
             return self.lose_end(host, id, Broken::TimedOut, None);
-        }
-        if let Some(end) = self.connections.of(host).ends.get_mut(&id) {
-            end.last_due = packet.due;
         }
         self.carry_segment(packet, carry);
     }

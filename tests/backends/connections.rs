@@ -257,6 +257,55 @@ fn who_sends_to_a_later_life_is_reset() {
 }
 
 #[test]
+fn who_only_says_that_it_has_finished_to_a_later_life_is_reset_too() {
+    fn hosts() -> Vec<Named> {
+        let client = host("client", |host| async move {
+            let mut connection = open(&host).await.unwrap();
+            host.sleep_until(Time::from_ms(30)).await;
+            connection.finish();
+            hear_out(&host, connection).await;
+        });
+        vec![hearer(), client]
+    }
+    assert_eq!(
+        run_on_both(hosts, &with(vec![crash(SERVER, 20, Some(5))], 3), 1_000)[4..],
+        [
+            "30 host1: end 1/1 to host0 [3 ms]",
+            "33 host0: reset 1/1 to host1 [3 ms]",
+            "36 host1: 1/1: connection reset",
+            "36 host1: (connection reset)",
+        ]
+    );
+}
+
+#[test]
+fn who_gives_up_before_a_connection_is_open_resets_it() {
+    fn hosts() -> Vec<Named> {
+        let client = host("client", |host| async move {
+            let mut opening = Box::pin(host.connect(address(&host, "server")));
+            poll_fn(|context| {
+                assert!(opening.as_mut().poll(context).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+            drop(opening);
+            pending().await
+        });
+        vec![hearer(), client]
+    }
+    assert_eq!(
+        run_on_both(hosts, &fixed_delay(3), 50),
+        [
+            "0 host1: connect 1/1 to host0 [3 ms]",
+            "3 host0: accept 1/1 to host1 [3 ms]",
+            "6 host1: reset 1/1 to host0 [3 ms]",
+            "9 host0: 1/1: connection reset",
+            "9 host0: (connection reset)",
+        ]
+    );
+}
+
+#[test]
 fn what_is_sent_to_a_host_that_is_down_is_sent_again_until_it_is_back() {
     let hosts = || vec![hearer(), sayer(&[30])];
     assert_eq!(
