@@ -20,6 +20,7 @@ pub(crate) mod cite;
 pub mod commits;
 pub mod convergence;
 pub mod effects;
+pub mod exclusion;
 pub mod executions;
 pub mod kv;
 pub mod linearizable;

@@ -92,7 +92,10 @@ impl Held {
         let actions = self.actions.drain(..);
         let of_steps = actions.filter_map(|action| match action {
             Action::Record(
-                event @ (Event::Execute { .. } | Event::Complete { .. } | Event::Commit(_)),
+                event @ (Event::Execute { .. }
+                | Event::Complete { .. }
+                | Event::Commit(_)
+                | Event::Lock(_)),
             ) => Some(event),
             _ => None,
         });

@@ -6,14 +6,17 @@
 
 pub mod booking;
 pub mod causal;
+pub mod lock;
 pub(crate) mod quoting;
 pub mod words;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::check::exclusion::LockAccess;
 use crate::check::sequential::Specification;
 use crate::history::Outcome;
 use crate::history::sessions::AccessKind;
@@ -191,6 +194,12 @@ pub trait Application: fmt::Debug + Send + Sync {
         as_text(body)
     }
 
+    /// Of a service of locks: what a request of it was about, given the reply unless there was none yet, for
+    /// the check `exclusion`. Nothing of what was refused, or is about no lock.
+    fn lock_access(&self, _request: &[u8], _reply: Option<&[u8]>) -> Option<LockAccess> {
+        None
+    }
+
     /// What a server tells whoever watches it, one line: that something has come in, as an event of its
     /// trace has it. Unless a service says otherwise, nothing.
     fn arrival(&self, _line: &Line) -> Option<String> {
@@ -208,10 +217,20 @@ pub trait Client {
     /// What it calls through: while it performs nothing, whoever drives it takes in what arrives.
     fn rpc(&mut self) -> &mut RpcClient;
 
-    /// Whether a command is one call, and no more; unless a client says otherwise, each is.
+    /// Whether a command is one call, and no more; unless a client says otherwise, each is. Such a command
+    /// is to be [prepared](Self::prepare) first.
     fn is_one_call(&self, _command: &Command) -> bool {
         true
     }
+
+    /// The command as it is to be sent: with what only the client knows, such as the token of a lock that
+    /// it holds. Unless a client says otherwise, as it is.
+    fn prepare<'a>(&mut self, command: &'a Command) -> Cow<'a, Command> {
+        Cow::Borrowed(command)
+    }
+
+    /// The client has nothing more to do: what it keeps up in the background may end.
+    fn leave(&mut self) {}
 
     /// What follows from how the call of such a command ended.
     fn conclude(&mut self, command: &Command, called: Called) -> Outcome;
@@ -240,8 +259,9 @@ impl dyn Client {
     /// Performs a command to its end. One call, as most commands are, takes no future of its own.
     pub async fn perform(&mut self, operation: OperationId, command: &Command) -> Outcome {
         if self.is_one_call(command) {
+            let command = self.prepare(command);
             let called = self.rpc().call(operation, &command.body).await;
-            self.conclude(command, called)
+            self.conclude(&command, called)
         } else {
             self.perform_series(operation, command).await
         }

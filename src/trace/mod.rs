@@ -89,6 +89,8 @@ pub enum Event {
     },
     /// A replica has made a write visible to its clients.
     Commit(Commit),
+    /// A lock server has decided about one of its locks.
+    Lock(LockStep),
     /// A server took a request in and did not execute it: a duplicate, or one that it may not take.
     Filter {
         /// Whose request.
@@ -218,6 +220,36 @@ pub struct Commit {
     pub text: Rc<str>,
 }
 
+/// What a lock server has decided about one of its locks. That a grant was released is the execution of
+/// a request, and not told here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LockStep {
+    /// Whose grant: the operation that acquired it.
+    pub operation: OperationId,
+    /// Which lock of the server.
+    pub lock: u16,
+    /// The grant's fencing token.
+    pub token: u64,
+    /// When, by the server's clock.
+    pub clock: Time,
+    /// What it decided.
+    pub decision: Decision,
+    /// What it says of it.
+    pub text: Rc<str>,
+}
+
+/// What a lock server decides about a grant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// The lock is granted, for this long.
+    Grant(Duration),
+    /// The grant's lease runs anew, for this long: its holder has asked for it, or a restarted server has
+    /// found the grant on its disk.
+    Renew(Duration),
+    /// The grant has ended without a release: its lease has run out, or its holder has closed.
+    Withdraw,
+}
+
 /// What a server did with a duplicate instead of executing it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Filtered {
@@ -286,7 +318,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 29] = [
+    pub const WORDS: [(&'static str, &'static str); 32] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -303,6 +335,9 @@ impl Event {
         ("execute", "a server executed a request"),
         ("complete", "a request that had waited is complete"),
         ("commit", "a replica made a write visible to its clients"),
+        ("grant", "a server granted a lock"),
+        ("renew", "a server let the lease of a grant run anew"),
+        ("withdraw", "a server ended a grant without a release"),
         (
             "filter",
             "a server took a request in and did not execute it",
@@ -369,6 +404,11 @@ impl Event {
             Self::Execute { .. } => Self::EXECUTE,
             Self::Complete { .. } => "complete",
             Self::Commit(_) => "commit",
+            Self::Lock(step) => match step.decision {
+                Decision::Grant(_) => "grant",
+                Decision::Renew(_) => "renew",
+                Decision::Withdraw => "withdraw",
+            },
             Self::Filter { .. } => "filter",
             Self::Ignore { .. } => "ignore",
             Self::Patience { .. } => "patience",
@@ -409,6 +449,7 @@ impl Event {
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
             Self::Commit(commit) => commit.operation,
+            Self::Lock(step) => Some(step.operation),
             Self::Service { operation, .. } => *operation,
             Self::Partition { .. }
             | Self::Heal { .. }
@@ -427,6 +468,7 @@ impl Event {
             Self::Execute { .. }
                 | Self::Complete { .. }
                 | Self::Commit(_)
+                | Self::Lock(_)
                 | Self::Crash { .. }
                 | Self::Outcome { .. }
         )

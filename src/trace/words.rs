@@ -91,6 +91,10 @@ impl Row {
                 self.version = Some(commit.version.to_string());
                 self.needs = commit.needs.iter().map(Version::to_string).collect();
             }
+            Event::Lock(step) => {
+                self.name(step.operation, names);
+                self.say(&format!(" {}", step.text));
+            }
             Event::Filter { operation, instead } => {
                 self.name(*operation, names);
                 self.say(&format!(" {}", instead.text()));
