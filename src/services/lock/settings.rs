@@ -59,7 +59,7 @@ pub enum Protection {
     Leases,
     /// Only the newest living grant can be renewed. Without it, a renewal of any grant renews the newest.
     RenewalCheck,
-    /// Tokens grow over crashes too. Without it, a restarted server counts from 1 again.
+    /// Tokens grow over crashes too. Without it, those of a lock that is free at a restart begin at 1 again.
     DurableTokens,
     /// A restarted server honours the grants that it finds on its disk. Without it, all locks are free.
     HonouredGrants,
