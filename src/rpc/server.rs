@@ -328,7 +328,8 @@ impl RpcServer {
         Ok(())
     }
 
-    /// Filters a request, and executes it if it is new.
+    /// Filters a request, and executes it if it is new. What it says that nobody waits for any more is
+    /// abandoned before.
     fn request(
         &mut self,
         now: Time,
@@ -337,6 +338,10 @@ impl RpcServer {
         body: &SharedBytes,
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
+        let client = pending.caller.client;
+        for ticket in self.dispatch.abandon(now, client, (session, awaited)) {
+            self.step(now, Input::Abandoned(ticket), out)?;
+        }
         let admission = match &mut self.dispatch.cache {
             Some(cache) => cache.admit(now, pending.id(), session, awaited, body),
             None if session == NO_SESSION => Admission::New,
@@ -357,6 +362,9 @@ impl RpcServer {
                 send(out, pending, Kind::InProgress, |client| {
                     Message::InProgress { client, sequence }
                 });
+                if let Some(ticket) = self.dispatch.waiting.ticket_of(pending.id()) {
+                    return self.step(now, Input::Again(ticket), out);
+                }
             }
             Admission::Acknowledged => filtered(out, pending, Filtered::Acknowledged),
             Admission::DifferentBody => {
