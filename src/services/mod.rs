@@ -225,7 +225,7 @@ pub trait Client {
 
     /// The command as it is to be sent: with what only the client knows, such as the token of a lock that
     /// it holds. Unless a client says otherwise, as it is.
-    fn prepare<'a>(&mut self, command: &'a Command) -> Cow<'a, Command> {
+    fn prepare<'a>(&mut self, _operation: OperationId, command: &'a Command) -> Cow<'a, Command> {
         Cow::Borrowed(command)
     }
 
@@ -259,7 +259,7 @@ impl dyn Client {
     /// Performs a command to its end. One call, as most commands are, takes no future of its own.
     pub async fn perform(&mut self, operation: OperationId, command: &Command) -> Outcome {
         if self.is_one_call(command) {
-            let command = self.prepare(command);
+            let command = self.prepare(operation, command);
             let called = self.rpc().call(operation, &command.body).await;
             self.conclude(&command, called)
         } else {

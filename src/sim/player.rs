@@ -222,7 +222,7 @@ impl Player {
                         client: self.host.id(),
                         number,
                     };
-                    let command = self.client.prepare(&command);
+                    let command = self.client.prepare(operation, &command);
                     self.host.record_invocation(operation, &command.body);
                     // A layer of futures less than `Client::perform`: most of a run goes through here.
                     let outcome = if self.client.is_one_call(&command) {

@@ -1,10 +1,10 @@
 //! The lock server and its append-only files.
-//!
-//! - [`message`]: requests, replies and updates; [`codec`]: their bytes
-//! - [`files`]: which files there are
-//! - [`settings`]: what a server is like, and which protections can be left out
-
 pub mod codec;
 pub mod files;
+pub mod guard;
+pub mod library;
 pub mod message;
+mod records;
+pub mod server;
 pub mod settings;
+mod state;

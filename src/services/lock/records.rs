@@ -129,19 +129,16 @@ pub(super) fn restore(
     Ok(is_fresh)
 }
 
-fn take_up(
-    state: &mut LockState,
-    is_first: bool,
-    key: &[u8],
-    value: &[u8],
-) -> Result<(), String> {
+fn take_up(state: &mut LockState, is_first: bool, key: &[u8], value: &[u8]) -> Result<(), String> {
     let (mut key, mut value) = (Reader::new(key), Reader::new(value));
     let wire = |error: WireError| error.to_string();
     match key.u8("kind of record").map_err(wire)? {
         KIND => {
             let (format, kind) = read_kind(&mut value).map_err(wire)?;
             if format != FORMAT {
-                return Err(format!("it is of format {format}, and this is format {FORMAT}"));
+                return Err(format!(
+                    "it is of format {format}, and this is format {FORMAT}"
+                ));
             }
             if kind != state.kind() {
                 return Err(format!(
@@ -157,7 +154,10 @@ fn take_up(
             *state.lock(id) = read_lock_value(&mut value).map_err(wire)?;
             let lock = state.lock(id);
             let tokens = lock.grant.iter().map(|grant| grant.token);
-            if tokens.chain([lock.given_back]).any(|token| token > lock.newest) {
+            if tokens
+                .chain([lock.given_back])
+                .any(|token| token > lock.newest)
+            {
                 return Err("it has a token that is newer than the newest".to_owned());
             }
         }
@@ -166,7 +166,11 @@ fn take_up(
             let number = key.u32("number of a staged text").map_err(wire)?;
             let file = read_file(&mut value)?;
             let text = value.str(TEXT).map_err(wire)?;
-            let staged = state.lock(id).grant.as_ref().map(|grant| grant.staged.len());
+            let staged = state
+                .lock(id)
+                .grant
+                .as_ref()
+                .map(|grant| grant.staged.len());
             if staged != Some(number as usize) || state.guarding(file) != id {
                 return Err("it does not follow on what was staged before it".to_owned());
             }
@@ -198,7 +202,11 @@ fn take_up(
 fn read_kind(value: &mut Reader<'_>) -> Result<(u16, Locks), WireError> {
     let format = value.u16("format of the records")?;
     let is_global = value.flag("kind of locks")?;
-    let kind = if is_global { Locks::Global } else { Locks::PerFile };
+    let kind = if is_global {
+        Locks::Global
+    } else {
+        Locks::PerFile
+    };
     Ok((format, kind))
 }
 

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use crate::clock::{Time, ms};
 use crate::id::{ClientId, ClientKey};
-use crate::rpc::service::{
-    BadRecord, Caller, Effects, Input, Record, Service, Ticket, TimerKey,
-};
+use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, Ticket, TimerKey};
 use crate::services::lock::files::FileId;
 use crate::services::lock::message::{Lease, PIECE_BYTES_MAX, Refusal, Reply, Request, Update};
 use crate::services::lock::records;
@@ -210,7 +208,9 @@ impl LockServer {
         from: u64,
     ) -> Result<Reply<'static>, Refusal> {
         let first = usize::try_from(from).map_err(|_| Refusal::Invalid)?;
-        let read = self.state.read((file, first, PIECE_BYTES_MAX), token, client);
+        let read = self
+            .state
+            .read((file, first, PIECE_BYTES_MAX), token, client);
         let (own, total, text) = read.ok_or(Refusal::Invalid)?;
         Ok(Reply::Text {
             token: if own { token } else { 0 },
@@ -232,7 +232,11 @@ impl LockServer {
                 }
                 !is_over
             });
-            if lock.grant.as_ref().is_some_and(|grant| grant.holder == client) {
+            if lock
+                .grant
+                .as_ref()
+                .is_some_and(|grant| grant.holder == client)
+            {
                 self.withdraw(now, id, Ending::Closed, effects);
             }
         }
@@ -307,7 +311,13 @@ impl LockServer {
         let until = now + self.settings.lease;
         let lock = self.state.lock(id);
         let token = lock.give(next.client, next.operation, until);
-        self.tell(now, id, token, Decision::Grant(self.settings.lease), effects);
+        self.tell(
+            now,
+            id,
+            token,
+            Decision::Grant(self.settings.lease),
+            effects,
+        );
         let granted = Reply::Granted(self.lease(token)).encode();
         effects.complete(next.ticket, &granted);
         self.state.lock(id).queue.retain(|waiter| {
@@ -322,9 +332,8 @@ impl LockServer {
 
     /// Sets the timer to when a lease next ends a grant, unless it is set so.
     fn set_timer(&mut self, now: Time, effects: &mut Effects) {
-        let is_watched = |lock: &&Lock| {
-            self.settings.expire == Expire::Always || !lock.queue.is_empty()
-        };
+        let is_watched =
+            |lock: &&Lock| self.settings.expire == Expire::Always || !lock.queue.is_empty();
         let watched = self.state.locks.iter().filter(is_watched);
         let ends = watched.filter_map(|lock| Some(lock.grant.as_ref()?.until));
         let next = match self.found.is_empty() {
@@ -389,6 +398,11 @@ impl LockServer {
 impl Service for LockServer {
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
         self.tell_found(now, effects);
+        match input {
+            Input::Again(ticket) => self.hear_again(now, ticket),
+            Input::Abandoned(ticket) => self.forget_waiter(ticket),
+            _ => {}
+        }
         self.attend(now, effects);
         match input {
             Input::Request {
@@ -406,12 +420,7 @@ impl Service for LockServer {
                 }
             },
             Input::OneWay { caller, body } => self.heartbeat(now, caller, body, effects),
-            Input::Again(ticket) => self.hear_again(now, ticket),
-            Input::Abandoned(ticket) => {
-                for lock in &mut self.state.locks {
-                    lock.queue.retain(|waiter| waiter.ticket != ticket);
-                }
-            }
+            Input::Again(_) | Input::Abandoned(_) => {}
             Input::Peer { .. } => {} // it has none
             Input::Timer(_) => self.timer = None,
         }
@@ -465,6 +474,12 @@ impl LockServer {
             Err(_) => Update::Lost { token },
         };
         effects.push(*caller, &update.encode());
+    }
+
+    fn forget_waiter(&mut self, ticket: Ticket) {
+        for lock in &mut self.state.locks {
+            lock.queue.retain(|waiter| waiter.ticket != ticket);
+        }
     }
 
     fn hear_again(&mut self, now: Time, ticket: Ticket) {

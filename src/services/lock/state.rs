@@ -246,7 +246,10 @@ impl LockState {
         let own = |grant: &&Grant| grant.token == token && grant.holder == client;
         let own = lock.grant.as_ref().filter(own);
         let released = self.text(file);
-        let staged: String = own.iter().flat_map(|grant| grant.staged_for(file)).collect();
+        let staged: String = own
+            .iter()
+            .flat_map(|grant| grant.staged_for(file))
+            .collect();
         let total = released.len() + staged.len();
         let (first, second) = match from.checked_sub(released.len()) {
             None => (released.get(from..)?, &staged[..]),
