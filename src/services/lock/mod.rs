@@ -8,3 +8,8 @@ pub mod codec;
 pub mod files;
 pub mod message;
 pub mod settings;
+
+mod command;
+mod describe;
+mod load;
+mod spec;
