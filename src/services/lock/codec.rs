@@ -257,4 +257,4 @@ const fn unknown(what: &'static str, at: usize, value: u8) -> WireError {
 
 #[cfg(test)]
 #[path = "codec_tests.rs"]
-mod tests;
+pub(super) mod tests;
