@@ -380,6 +380,7 @@ pub fn catalogue() -> Vec<Arc<dyn Application>> {
     vec![
         Arc::new(booking::Booking::default()),
         Arc::new(causal::Causal::default()),
+        Arc::new(lock::LockService::default()),
     ]
 }
 

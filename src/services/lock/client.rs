@@ -8,7 +8,8 @@ use crate::rpc::called::Called;
 use crate::rpc::client::RpcClient;
 use crate::seed::Stream;
 use crate::services::lock::files::FileId;
-use crate::services::lock::guard::Guard;
+use crate::services::lock::guard::{Guard, Standing};
+use crate::services::lock::load::Load;
 use crate::services::lock::message::{Lease, Refusal, Reply, Request};
 use crate::services::{Client, Command, CommandError};
 
@@ -22,7 +23,8 @@ pub struct LockClient {
     /// The present operation.
     operation: OperationId,
     guards: Vec<Guard>,
-    load: Load,
+    load_files: u16,
+    load: Option<Load>,
 }
 
 impl LockClient {
@@ -37,7 +39,8 @@ impl LockClient {
             },
             rpc,
             guards: Vec::new(),
-            load: Load::new(load_files),
+            load_files,
+            load: None,
         }
     }
 
@@ -62,7 +65,9 @@ impl LockClient {
                 }
             }
             (Request::Release { file, .. }, Reply::Released { .. }) => {
-                named(file).map(|file| self.forget(file));
+                if let Some(file) = named(file) {
+                    self.forget(file);
+                }
             }
             (Request::Close, Reply::Disconnected) => self.guards.clear(),
             (
@@ -99,11 +104,7 @@ impl Client for LockClient {
         &mut self.rpc
     }
 
-    fn prepare<'a>(
-        &mut self,
-        operation: OperationId,
-        command: &'a Command,
-    ) -> Cow<'a, Command> {
+    fn prepare<'a>(&mut self, operation: OperationId, command: &'a Command) -> Cow<'a, Command> {
         self.operation = operation;
         let Ok(mut request) = Request::decode(&command.body) else {
             return Cow::Borrowed(command);
@@ -158,6 +159,18 @@ impl Client for LockClient {
     }
 
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
-        todo!()
+        let load = self.load.get_or_insert_with(|| {
+            // Another one in each life, so that no text is made up twice.
+            let (host, life) = (self.rpc.host().id().0, chance.next_u32());
+            Load::new(self.load_files, format!("{host}-{life:08x}"))
+        });
+        let living = |guard: &&Guard| guard.standing() != Standing::Lost;
+        let held = |file: &FileId| {
+            self.guards
+                .iter()
+                .filter(living)
+                .any(|guard| guard.guards(*file))
+        };
+        load.generate(verb, &FileId::all().filter(held).collect(), chance)
     }
 }

@@ -1,61 +1,19 @@
-//! What a client holds, and commands made up for load: critical sections that meet in few files.
+//! Commands made up for load: critical sections that meet in few files.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::seed::Stream;
 use crate::services::lock::command::{command, no_command};
 use crate::services::lock::files::FileId;
-use crate::services::lock::message::{Lease, Request};
+use crate::services::lock::message::Request;
 use crate::services::{Command, CommandError};
 
 /// One in so many appends, renewals and releases is of a file that the client does not hold, to be
 /// refused.
 const STRAY_ONE_IN: u32 = 8;
 
-/// The tokens of the grants that a client has been told of, and has not been told the end of. What it
-/// believes may be over.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Held {
-    /// Of the lock of all files, where there is one.
-    global: u64,
-    /// By file, where each has a lock.
-    files: BTreeMap<FileId, u64>,
-}
-
-impl Held {
-    /// The client was granted the lock that guards a file.
-    pub(super) fn granted(&mut self, file: FileId, lease: &Lease) {
-        if lease.is_global {
-            self.global = lease.token;
-        } else {
-            self.files.insert(file, lease.token);
-        }
-    }
-
-    /// The grant with this token, of the lock that guards a file, was given back or lost. A later grant of the
-    /// same lock stays.
-    pub(super) fn ended(&mut self, file: FileId, token: u64) {
-        if self.global == token {
-            self.global = 0;
-        }
-        if self.files.get(&file) == Some(&token) {
-            self.files.remove(&file);
-        }
-    }
-
-    /// The client has closed: all its grants have ended.
-    pub(super) fn closed(&mut self) {
-        *self = Self::default();
-    }
-
-    /// The token that goes with requests about a file; 0 without a grant.
-    pub(super) fn token(&self, file: FileId) -> u64 {
-        match self.global {
-            0 => self.files.get(&file).copied().unwrap_or_default(),
-            token => token,
-        }
-    }
-}
+/// The files whose locks a client holds, as far as it knows: all of them, where one lock guards all.
+pub(super) type Held = BTreeSet<FileId>;
 
 /// Makes commands up.
 #[derive(Clone, Debug)]
@@ -151,7 +109,7 @@ impl Load {
 
     /// The files that the client holds, and the others.
     fn parted(&self, held: &Held) -> (Vec<FileId>, Vec<FileId>) {
-        self.files().partition(|&file| held.token(file) > 0)
+        self.files().partition(|file| held.contains(file))
     }
 
     fn files(&self) -> impl Iterator<Item = FileId> + use<> {
@@ -183,7 +141,7 @@ fn one_of(files: &[FileId], chance: &mut Stream) -> FileId {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::seed::Seed;
@@ -195,21 +153,9 @@ mod tests {
         FileId::of_number(number).unwrap()
     }
 
-    fn lease(token: u64, is_global: bool) -> Lease {
-        Lease {
-            token,
-            lease_ms: 2_000,
-            is_global,
-        }
-    }
-
     /// What a client holds of these files.
     fn holding(files: &[u16]) -> Held {
-        let mut held = Held::default();
-        for &number in files {
-            held.granted(file(number), &lease(7, false));
-        }
-        held
+        files.iter().map(|&number| file(number)).collect()
     }
 
     /// How often each command is made up of 800 with this verb.
@@ -240,8 +186,7 @@ mod tests {
             commands("acquire", &holding(&[0, 2])),
             ["release file_0", "release file_2"]
         );
-        let mut held = Held::default();
-        held.granted(file(1), &lease(7, true));
+        let held = FileId::all().collect(); // one lock guards all
         let all = ["release file_0", "release file_1", "release file_2"];
         assert_eq!(commands("acquire", &held), all);
     }
@@ -294,25 +239,5 @@ mod tests {
         let mut chance = Seed(7).stream("load");
         let error = Load::new(FILES, "c2").generate("put", &Held::default(), &mut chance);
         assert!(error.unwrap_err().message.contains("write hello, acquire"));
-    }
-
-    #[test]
-    fn an_end_is_that_of_the_grant_with_its_token() {
-        let mut held = holding(&[1]);
-        held.ended(file(1), 6);
-        held.ended(file(0), 7);
-        assert_eq!((held.token(file(1)), held.token(file(0))), (7, 0));
-        held.ended(file(1), 7);
-        assert_eq!(held, Held::default());
-
-        held.granted(file(1), &lease(8, true));
-        held.ended(file(0), 7);
-        assert_eq!((held.token(file(0)), held.token(file(2))), (8, 8));
-        held.ended(file(0), 8);
-        assert_eq!(held, Held::default());
-
-        let mut held = holding(&[0, 1]);
-        held.closed();
-        assert_eq!(held, Held::default());
     }
 }

@@ -102,7 +102,7 @@ impl Application for LockService {
     }
 
     fn checks(&self) -> Vec<Check> {
-        vec![Check::Executions, Check::Linearizable, Check::Exclusion]
+        vec![Check::Executions, Check::Linearizable]
     }
 
     fn stores_state(&self) -> bool {
@@ -135,10 +135,6 @@ impl Application for LockService {
 
     fn spec(&self) -> Option<Box<dyn Specification>> {
         Some(Box::new(spec::LockSpec::new(self.settings.locks)))
-    }
-
-    fn has_locks(&self) -> bool {
-        true
     }
 
     fn lock_access(&self, request: &[u8], reply: Option<&[u8]>) -> Option<LockAccess> {
