@@ -18,7 +18,7 @@
 //! call for its own is told ok for what never ran.
 //!
 //! A request that waited when its server crashed, and whose step had stored nothing, left nothing behind:
-//! it was not executed.
+//! it was not executed. It was if its server's disk shows that a later step had completed it.
 //!
 //! It looks at operations, not at states: that a second run did no harm is for [`effects`] to say.
 //! Operations of the setup are no part of it.
@@ -122,9 +122,11 @@ struct Lasting<Host> {
     executions: Vec<Execution>,
     /// By server, those that may yet have been none.
     waiting: Vec<(Host, Execution)>,
+    /// By server, those that were none as far as its crash goes.
+    cut_short: Vec<(Host, Execution)>,
 }
 
-impl<Host: PartialEq> Lasting<Host> {
+impl<Host: Copy + PartialEq> Lasting<Host> {
     fn execute(&mut self, execution: Execution, waits_at: Option<Host>) {
         self.executions.push(execution);
         self.waiting.extend(waits_at.map(|host| (host, execution)));
@@ -135,13 +137,26 @@ impl<Host: PartialEq> Lasting<Host> {
             .retain(|(_, waiting)| waiting.operation != operation);
     }
 
+    /// The disk of a server shows that an earlier life of it completed a request that waited: so it was
+    /// executed after all.
+    fn recover(&mut self, host: &Host, operation: OperationId) {
+        let is_it = |(at, each): &(Host, Execution)| at == host && each.operation == operation;
+        if let Some(place) = self.cut_short.iter().position(is_it) {
+            let (_, execution) = self.cut_short.remove(place);
+            let later = |run: &Execution| run.line <= execution.line;
+            let place = self.executions.partition_point(later);
+            self.executions.insert(place, execution);
+        }
+    }
+
     fn crash(&mut self, host: &Host) {
-        let executions = &mut self.executions;
+        let (executions, cut_short) = (&mut self.executions, &mut self.cut_short);
         self.waiting.retain(|(at, waiting)| {
             if at == host
                 && let Some(place) = executions.iter().rposition(|each| each == waiting)
             {
                 executions.remove(place);
+                cut_short.push((*at, *waiting));
             }
             at != host
         });
@@ -171,7 +186,16 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
                     waits.then_some(recorded.host),
                 );
             }
-            Event::Complete { operation, .. } => lasting.complete(*operation),
+            Event::Complete {
+                operation,
+                recovered,
+                ..
+            } => {
+                lasting.complete(*operation);
+                if *recovered {
+                    lasting.recover(&recorded.host, *operation);
+                }
+            }
             Event::Crash { .. } => lasting.crash(&recorded.host),
             Event::Outcome { operation, outcome } => told.push(Told {
                 operation: *operation,
@@ -236,6 +260,9 @@ pub fn from_trace(trace: &TraceFile) -> (Vec<Execution>, Vec<Told>) {
             lasting.execute(Execution { operation, line }, waits_at);
         } else if row.event == "complete" {
             lasting.complete(operation);
+            if row.recovered {
+                lasting.recover(&row.host.as_str(), operation);
+            }
         } else if let Some(outcome) = &row.outcome {
             told.push(Told {
                 operation,
