@@ -9,13 +9,13 @@ mod turnstile;
 
 use std::sync::Arc;
 
-use wavetank::check::Verdict;
+use wavetank::check::{Verdict, executions};
 use wavetank::history::OutcomeKind;
 use wavetank::id::{HostId, OperationId};
 use wavetank::seed::Seed;
 use wavetank::sim::report::{self, Report};
 use wavetank::sim::scenario::{Backend, Check, Scenario, Variant};
-use wavetank::trace::{Detail, Event, Line, text as trace_text};
+use wavetank::trace::{Detail, Event, Line, Names, text as trace_text};
 
 use turnstile::TurnstileApplication;
 
@@ -132,6 +132,11 @@ fn a_waiter_that_a_release_has_served_is_served_though_the_server_dies_as_it_say
         let report = report(DURABLE, &text);
         assert_eq!(outcomes(&report), [OutcomeKind::Ok; 4], "{fate}");
         assert_valid(&report);
+        let (scenario, variant) = scenario(DURABLE, &text);
+        let trace = report.trace(&scenario, &variant, SEED);
+        let (executed, told) = executions::from_trace(&trace);
+        let names = Names(&trace.header.hosts);
+        assert_eq!(executions::judge(&executed, &told, names), Verdict::Valid);
         let lines = of_server(&report);
         assert_eq!(
             lines[..8],

@@ -380,6 +380,44 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_was_executed_if_the_disk_shows_that_it_was_completed_before_the_crash() {
+        let crash = || Event::Crash {
+            fault: 1,
+            in_disk_operation: false,
+            disk: crate::disk::Damage::default(),
+        };
+        let wait = |number| Event::Execute {
+            operation: alice(number),
+            request: b"acquire"[..].into(),
+            reply: None,
+            stored: false,
+            recovered: false,
+        };
+        let complete = |recovered| Event::Complete {
+            operation: alice(1),
+            reply: b"granted"[..].into(),
+            recovered,
+        };
+        let judged = |events: Vec<Event>| {
+            let lines = (0..)
+                .zip(events)
+                .map(|(at, event)| line(at, event))
+                .collect::<Vec<Line>>();
+            let runs = from_lines(&lines, Detail::Trace).0.into_iter();
+            runs.map(|run| (run.operation.number, run.line))
+                .collect::<Vec<_>>()
+        };
+        let [other, mine] = [2, 1].map(wait);
+        let cut_short = vec![mine.clone(), other, crash(), complete(true)];
+        assert_eq!(judged(cut_short), [(1, 1)]);
+        assert_eq!(judged(vec![mine.clone(), crash()]), []);
+        let again = vec![mine.clone(), crash(), complete(true), mine.clone()];
+        assert_eq!(judged(again), [(1, 1), (1, 4)], "it ran twice");
+        let served = vec![mine.clone(), crash(), mine, complete(false)];
+        assert_eq!(judged(served), [(1, 3)]);
+    }
+
+    #[test]
     fn the_setup_is_no_part() {
         assert_eq!(verdict(&[run(0, 1), run(0, 2)], &[ok(0, 3)]), "valid");
     }
