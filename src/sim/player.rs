@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::check::convergence::Replica;
 use crate::check::liveness::FreshCall;
-use crate::clock::Time;
+use crate::clock::{Time, ms};
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::OperationId;
@@ -277,11 +277,20 @@ impl Player {
         Ok(state)
     }
 
-    /// Makes the calls of the check `liveness`.
+    /// Makes the calls of the check `liveness`. One that is not answered within the bound is not waited for
+    /// any longer: its client may be patient for ever.
     async fn call_in_time(&mut self, liveness: &Liveness, home: usize, variant: &Variant) {
         for (line, command) in liveness.each_call() {
             let began = self.host.now();
-            let outcome = self.ask(command).await;
+            let too_late = began + liveness.within + Duration::from_millis(1);
+            let outcome = self.ask_until(command, too_late).await;
+            let outcome = outcome.unwrap_or_else(|| {
+                let within_ms = ms(liveness.within);
+                Outcome::text(
+                    OutcomeKind::Unknown,
+                    format!("no answer after {within_ms} ms"),
+                )
+            });
             let call = FreshCall {
                 command: match variant.servers.len() {
                     1 => line.to_owned(),
@@ -294,6 +303,17 @@ impl Player {
             };
             self.outcomes.borrow_mut().fresh_calls.push(call);
         }
+    }
+
+    /// Performs a command outside the story, as long as it takes but not beyond this time.
+    async fn ask_until(&mut self, command: &Command, until: Time) -> Option<Outcome> {
+        let mut timer = self.host.timer();
+        let mut asked = pin!(self.ask(command));
+        poll_fn(|context| match asked.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => timer.poll_until(context, until).map(|()| None),
+        })
+        .await
     }
 
     /// Performs a command outside the story.

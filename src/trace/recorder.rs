@@ -50,6 +50,8 @@ pub struct Recorder {
     executed: Vec<OperationId>,
     /// Requests that wait and have stored nothing, each with its server.
     waiting: Vec<(HostId, OperationId)>,
+    /// Those of them whose server has crashed: they count again if its disk shows that they were completed.
+    cut_short: Vec<(HostId, OperationId)>,
     history: History,
 }
 
@@ -76,6 +78,7 @@ impl Recorder {
             lines: Vec::new(),
             executed: Vec::new(),
             waiting: Vec::new(),
+            cut_short: Vec::new(),
             history: History::default(),
         }
     }
@@ -161,8 +164,18 @@ impl Recorder {
                 }
             }
             Event::Send { .. } | Event::Receive { .. } | Event::Outcome { .. } => {}
-            Event::Complete { operation, .. } => {
+            Event::Complete {
+                operation,
+                recovered,
+                ..
+            } => {
                 self.waiting.retain(|(_, waiting)| waiting != operation);
+                let of_host = (host, *operation);
+                let place = self.cut_short.iter().position(|each| *each == of_host);
+                if let Some(place) = place.filter(|_| *recovered) {
+                    self.cut_short.remove(place);
+                    self.executed.push(*operation);
+                }
             }
             other => {
                 if let Event::Crash { .. } = other {
@@ -192,12 +205,13 @@ impl Recorder {
     /// A host has crashed: of requests that waited there and had stored nothing, nothing is left, and it
     /// is as if they had never been executed.
     fn forget_waiting(&mut self, host: HostId) {
-        let executed = &mut self.executed;
+        let (executed, cut_short) = (&mut self.executed, &mut self.cut_short);
         self.waiting.retain(|&(at, operation)| {
             if at == host
                 && let Some(place) = executed.iter().rposition(|run| *run == operation)
             {
                 executed.remove(place);
+                cut_short.push((at, operation));
             }
             at != host
         });

@@ -220,6 +220,8 @@ pub(super) struct DropTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message of this operation that asks for no reply, such as a heartbeat.
+    pub(super) tell_from: Option<At<String>>,
     /// A message between servers about this operation, such as "alice#1"; with `to`.
     pub(super) peer_about: Option<At<String>>,
     /// The server that the message between servers is for.
@@ -238,6 +240,8 @@ pub(super) struct DuplicateTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message of this operation that asks for no reply, such as a heartbeat.
+    pub(super) tell_from: Option<At<String>>,
     /// A message between servers about this operation, such as "alice#1"; with `to`.
     pub(super) peer_about: Option<At<String>>,
     /// The server that the message between servers is for.
@@ -258,6 +262,8 @@ pub(super) struct DelayFaultTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message of this operation that asks for no reply, such as a heartbeat.
+    pub(super) tell_from: Option<At<String>>,
     /// A message between servers about this operation, such as "alice#1"; with `to`.
     pub(super) peer_about: Option<At<String>>,
     /// The server that the message between servers is for.
