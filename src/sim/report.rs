@@ -46,9 +46,8 @@ pub fn run(
     backend: Backend,
     detail: Detail,
 ) -> Result<Report, SetupError> {
-    let needs_lines = |check: &Check| {
-        matches!(check, Check::Effects | Check::Exclusion | Check::Causal)
-    };
+    let needs_lines =
+        |check: &Check| matches!(check, Check::Effects | Check::Exclusion | Check::Causal);
     let needs_lines = variant.checks.iter().any(needs_lines) || variant.application.is_store();
     let detail = if detail == Detail::Checks && !needs_lines {
         Detail::Counts

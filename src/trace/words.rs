@@ -7,7 +7,8 @@ use crate::id::{HostId, OperationId, Version};
 use crate::net::fate::{Cause, Fate};
 use crate::net::{Kind, Label};
 use crate::trace::{
-    AttemptRow, CauseRow, Decision, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow, Row,
+    AttemptRow, CauseRow, Decision, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow,
+    Row,
 };
 
 /// What stands for the operation of a datagram that has no label.

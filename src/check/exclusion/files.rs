@@ -108,14 +108,20 @@ impl Files {
             let text = &file.text[missing.from..missing.to];
             let lines = cite::lines(&[missing.line]);
             let shown = excerpt(text, 0);
-            return Some(match missing.is_seen_in_part(file, &seen.text) {
-                true => ("T4", format!("a part of {shown}, which was released{lines}")),
-                false => ("T5", format!("without {shown}, which was released{lines}")),
-            });
+            let is_part = missing.is_seen_in_part(file, &seen.text);
+            let (rule, how) = if is_part {
+                ("T4", "a part of")
+            } else {
+                ("T5", "without")
+            };
+            return Some((rule, format!("{how} {shown}, which was released{lines}")));
         }
         let is_short = seen.total < file.text.len() as u64;
         let rule = if is_short { "T5" } else { "T4" };
-        let shown = excerpt(&expected, common(&expected, &seen.text));
+        let shown = match expected.as_str() {
+            "" => "nothing".to_owned(),
+            _ => excerpt(&expected, common(&expected, &seen.text)),
+        };
         let own = if own.is_empty() {
             ""
         } else {

@@ -356,9 +356,7 @@ impl Judge<'_> {
                 token,
             } => {
                 let lock = self.locks.entry(number).or_default();
-                let client = lock
-                    .with_token(token)
-                    .map(|grant| grant.operation.client);
+                let client = lock.with_token(token).map(|grant| grant.operation.client);
                 (client != Some(operation.client)).then(|| {
                     format!(
                         "T3: {who} was told that it has lock {number} with token {token}{at}, which \
@@ -402,10 +400,13 @@ impl Judge<'_> {
         if let Some((waiter, late)) = lock.overdue(now, runs_since) {
             let who = self.names.operation(waiter.operation);
             let (since, late) = (lines(&[waiter.line]), ms(late));
-            let at = at.map_or_else(|| " in the end".to_owned(), |line| lines(&[line]));
+            let (when, at) = match at {
+                Some(line) => (" ", lines(&[line])),
+                None => (" in the end, ", String::new()),
+            };
             self.blame([format!(
-                "L1: {who} waited for lock {number}{since}, and did not have it {late} ms after it could \
-                 have been granted{at}"
+                "L1: {who} waited for lock {number}{since}, and did not have it{when}{late} ms after it \
+                 could have been granted{at}"
             )]);
         }
     }

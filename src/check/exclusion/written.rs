@@ -54,7 +54,8 @@ impl Written {
         };
         for (number, line) in (1_u32..).zip(text.lines()) {
             if !line.trim().is_empty() {
-                let fields = serde_json::from_str(line).map_err(|error| not_json(number, &error))?;
+                let fields =
+                    serde_json::from_str(line).map_err(|error| not_json(number, &error))?;
                 read.take(number, fields)
                     .map_err(|message| mistake(number, message))?;
             }
