@@ -118,8 +118,7 @@ fn whatever_is_broken_in_a_made_up_run_is_seen_by_its_rule() {
     for (what, rule, break_it) in broken::ALL {
         let mut broken = 0;
         for seed in 0..400 {
-            let mut steps = MadeUp::run(Seed(seed));
-            if break_it(&mut steps) {
+            if let Some(steps) = break_it(MadeUp::run(Seed(seed))) {
                 broken += 1;
                 let verdict = verdict(&steps);
                 let is_seen = verdict.name() == "violated" && verdict.evidence().starts_with(rule);
@@ -282,7 +281,7 @@ fn a_waiter_that_waits_for_ever_is_seen_in_a_run_without_end() {
     assert!(told.contains("in the end, "), "{told}");
     // What is not decided in such a run is unknown.
     let scenario = scenario(Flaw::None, "");
-    let text = format!("{STORY}").replace("max_virtual_s = 20", "max_virtual_s = 2");
+    let text = STORY.replace("max_virtual_s = 20", "max_virtual_s = 2");
     let short = Scenario::parse("locks.toml", &text, &[Locks::with(Flaw::None)]).unwrap();
     assert_eq!(
         run(&short, Backend::Event, Detail::Trace).verdicts[0]

@@ -8,8 +8,12 @@ use wavetank::id::OperationId;
 
 use crate::made_up::LEASE_MS;
 
-/// What is broken, the rule, and how; false if there is nothing to break in this run.
-pub(crate) type Break = (&'static str, &'static str, fn(&mut Vec<Step>) -> bool);
+/// What is broken, the rule, and how; nothing comes of it if there is nothing to break in this run.
+pub(crate) type Break = (
+    &'static str,
+    &'static str,
+    fn(Vec<Step>) -> Option<Vec<Step>>,
+);
 
 /// Every way.
 pub(crate) const ALL: [Break; 16] = [
@@ -111,8 +115,8 @@ fn takeover(steps: &[Step]) -> Option<usize> {
     })
 }
 
-fn token_again(steps: &mut Vec<Step>) -> bool {
-    let Some(first) = place(steps, |it| {
+fn token_again(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let first = place(&steps, |it| {
         matches!(
             it.what,
             What::Grant {
@@ -121,42 +125,32 @@ fn token_again(steps: &mut Vec<Step>) -> bool {
                 ..
             }
         )
-    }) else {
-        return false;
-    };
+    })?;
     let second = place(&steps[first + 1..], |it| {
         matches!(it.what, What::Grant { lock: 0, .. })
     });
-    let Some(second) = second.map(|place| first + 1 + place) else {
-        return false;
-    };
+    let second = second.map(|place| first + 1 + place)?;
     steps[second].what = steps[first].what.clone();
-    true
+    Some(steps)
 }
 
-fn moves_on_early(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = takeover(steps) else {
-        return false;
-    };
+fn moves_on_early(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = takeover(&steps)?;
     steps.remove(at);
     steps[at].clock = Time::from_ms(steps[at].clock.as_ms() - 1);
-    true
+    Some(steps)
 }
 
-fn withdraws_early(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = takeover(steps) else {
-        return false;
-    };
+fn withdraws_early(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = takeover(&steps)?;
     steps[at].clock = Time::from_ms(steps[at].clock.as_ms() - 1);
-    true
+    Some(steps)
 }
 
-fn renews_what_has_ended(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = place(steps, is_withdraw) else {
-        return false;
-    };
+fn renews_what_has_ended(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = place(&steps, is_withdraw)?;
     let What::Withdraw { lock, token } = steps[at].what else {
-        return false;
+        return None;
     };
     let lease = Duration::from_millis(LEASE_MS);
     let what = What::Renew { lock, token, lease };
@@ -167,23 +161,19 @@ fn renews_what_has_ended(steps: &mut Vec<Step>) -> bool {
             ..steps[at].clone()
         },
     );
-    true
+    Some(steps)
 }
 
-fn withdraws_what_has_ended(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = place(steps, is_withdraw) else {
-        return false;
-    };
+fn withdraws_what_has_ended(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = place(&steps, is_withdraw)?;
     steps.insert(at + 1, steps[at].clone());
-    true
+    Some(steps)
 }
 
-fn stages_late(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = place(steps, is_withdraw) else {
-        return false;
-    };
+fn stages_late(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = place(&steps, is_withdraw)?;
     let What::Withdraw { lock, token } = steps[at].what else {
-        return false;
+        return None;
     };
     let staged = LockAccess::Staged {
         lock,
@@ -200,78 +190,65 @@ fn stages_late(steps: &mut Vec<Step>) -> bool {
             ..steps[at].clone()
         },
     );
-    true
+    Some(steps)
 }
 
-fn stages_as_another(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = last_place(steps, is_staged) else {
-        return false;
-    };
+fn stages_as_another(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = last_place(&steps, is_staged)?;
     steps[at].operation = steps[at].operation.map(|it| other(it, 1));
     // Nobody has been told that the operation which is no more was done.
     steps.retain(|it| !matches!(it.what, What::Told(Told::Done)));
-    true
+    Some(steps)
 }
 
-fn releases_as_another(steps: &mut Vec<Step>) -> bool {
+fn releases_as_another(mut steps: Vec<Step>) -> Option<Vec<Step>> {
     let is_it = |it: &Step| matches!(it.what, What::Accepted(LockAccess::Released { .. }));
-    let Some(at) = place(steps, is_it) else {
-        return false;
-    };
+    let at = place(&steps, is_it)?;
     steps[at].operation = steps[at].operation.map(|it| other(it, 1));
-    true
+    Some(steps)
 }
 
-fn tells_another(steps: &mut Vec<Step>) -> bool {
+fn tells_another(mut steps: Vec<Step>) -> Option<Vec<Step>> {
     let is_it = |it: &Step| matches!(it.what, What::Told(Told::Granted { .. }));
-    let Some(at) = place(steps, is_it) else {
-        return false;
-    };
+    let at = place(&steps, is_it)?;
     steps[at].operation = steps[at].operation.map(|it| other(it, 1));
-    true
+    Some(steps)
 }
 
-/// The text that was read last, in the end.
-fn last_text(steps: &mut [Step], change: impl Fn(&str) -> String) -> bool {
-    let Some(last) = steps.last_mut() else {
-        return false;
-    };
-    let What::Accepted(LockAccess::Read { text, total, .. }) = &mut last.what else {
-        return false;
+/// The run with another text in the last file, as it was read in the end.
+fn last_text(mut steps: Vec<Step>, change: impl Fn(&str) -> String) -> Option<Vec<Step>> {
+    let What::Accepted(LockAccess::Read { text, total, .. }) = &mut steps.last_mut()?.what else {
+        return None;
     };
     let changed = change(text);
     let is_changed = *changed != **text;
     *total = changed.len() as u64;
     *text = changed.into();
-    is_changed
+    is_changed.then_some(steps)
 }
 
-fn more_in_the_end(steps: &mut Vec<Step>) -> bool {
+fn more_in_the_end(steps: Vec<Step>) -> Option<Vec<Step>> {
     last_text(steps, |text| format!("{text}more"))
 }
 
-fn part_in_the_end(steps: &mut Vec<Step>) -> bool {
+fn part_in_the_end(steps: Vec<Step>) -> Option<Vec<Step>> {
     last_text(steps, |text| {
         text[..text.len().saturating_sub(1)].to_owned()
     })
 }
 
-fn less_in_the_end(steps: &mut Vec<Step>) -> bool {
+fn less_in_the_end(steps: Vec<Step>) -> Option<Vec<Step>> {
     last_text(steps, |_| String::new())
 }
 
-fn stages_twice(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = place(steps, is_staged) else {
-        return false;
-    };
+fn stages_twice(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = place(&steps, is_staged)?;
     steps.insert(at + 1, steps[at].clone());
-    true
+    Some(steps)
 }
 
-fn refuses_what_is_done(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = place(steps, is_staged) else {
-        return false;
-    };
+fn refuses_what_is_done(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = place(&steps, is_staged)?;
     let what = What::Told(Told::Refused);
     steps.insert(
         at + 1,
@@ -280,23 +257,19 @@ fn refuses_what_is_done(steps: &mut Vec<Step>) -> bool {
             ..steps[at].clone()
         },
     );
-    true
+    Some(steps)
 }
 
-fn moves_on_late(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = takeover(steps) else {
-        return false;
-    };
+fn moves_on_late(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = takeover(&steps)?;
     for step in &mut steps[at..] {
         step.clock = step.clock + BOUND + Duration::from_millis(1);
     }
-    true
+    Some(steps)
 }
 
-fn never_moves_on(steps: &mut Vec<Step>) -> bool {
-    let Some(at) = takeover(steps) else {
-        return false;
-    };
+fn never_moves_on(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = takeover(&steps)?;
     let clock = steps[at].clock + Duration::from_millis(101);
     steps.truncate(at);
     let what = What::End;
@@ -306,5 +279,5 @@ fn never_moves_on(steps: &mut Vec<Step>) -> bool {
         operation: None,
         what,
     });
-    true
+    Some(steps)
 }

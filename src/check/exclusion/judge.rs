@@ -151,7 +151,7 @@ impl Judge<'_> {
                 ended: Some((_, end)),
                 ..
             }) => Some(format!(
-                "T2: {now} was renewed{at}, which had ended{}",
+                "T2: {now} was renewed{at}, after it had ended{}",
                 lines(&[*end])
             )),
             Some(grant) => {
@@ -175,7 +175,7 @@ impl Judge<'_> {
                 ended: Some((_, end)),
                 ..
             }) => Some(format!(
-                "T2: {now} was withdrawn{at}, which had ended{}",
+                "T2: {now} was withdrawn{at}, after it had ended{}",
                 lines(&[*end])
             )),
             Some(grant) => {

@@ -171,4 +171,5 @@ pub enum LockAccess {
 }
 
 #[cfg(test)]
+#[path = "judge_tests.rs"]
 mod tests;
