@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::check::convergence::Replica;
+use crate::check::exclusion::LockAccess;
 use crate::check::liveness::FreshCall;
 use crate::clock::{Time, ms};
 use crate::history::{Outcome, OutcomeKind, Told};
@@ -97,6 +98,10 @@ pub(super) fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &Share
                     let state = afresh(home).ask_state(&variant).await;
                     outcomes.borrow_mut().replicas.push(Replica { name, state });
                 }
+            }
+            if variant.checks.contains(&Check::Exclusion) {
+                let files = afresh(0).read_files(&variant).await;
+                outcomes.borrow_mut().files = files;
             }
             if let Some(liveness) = &variant.liveness {
                 for home in 0..variant.servers.len() {
@@ -275,6 +280,23 @@ impl Player {
             state.push((variant.application.describe_request(&probe.body), told));
         }
         Ok(state)
+    }
+
+    /// What each file of a service of locks holds, or what was said instead.
+    async fn read_files(&mut self, variant: &Variant) -> Vec<Result<LockAccess, String>> {
+        let mut files = Vec::new();
+        for probe in &variant.application.probes() {
+            let outcome = self.ask(probe).await;
+            let read = match &outcome.told {
+                Told::Reply(reply) => variant.application.lock_access(&probe.body, Some(reply)),
+                Told::Text(_) => None,
+            };
+            files.push(read.ok_or_else(|| {
+                let asked = variant.application.describe_request(&probe.body);
+                format!("`{asked}` said in the end: {}", in_words(&outcome, variant))
+            }));
+        }
+        files
     }
 
     /// Makes the calls of the check `liveness`. One that is not answered within the bound is not waited for

@@ -1,4 +1,4 @@
-//! What servers have decided: events of services of which checkers need to know more than the words.
+//! What servers have decided, as checkers need it: a write that became visible, a lock that was granted.
 
 use std::rc::Rc;
 use std::time::Duration;

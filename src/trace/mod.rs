@@ -424,7 +424,15 @@ impl Event {
                 | Self::Commit(_)
                 | Self::Lock(_)
                 | Self::Crash { .. }
+                | Self::Restart { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Skew { .. }
                 | Self::Outcome { .. }
+                | Self::Service {
+                    word: Word::Halt,
+                    ..
+                }
         )
     }
 }

@@ -103,7 +103,7 @@ impl Application for LockService {
     }
 
     fn checks(&self) -> Vec<Check> {
-        vec![Check::Executions, Check::Linearizable]
+        vec![Check::Executions, Check::Linearizable, Check::Exclusion]
     }
 
     fn stores_state(&self) -> bool {
@@ -136,6 +136,10 @@ impl Application for LockService {
 
     fn spec(&self) -> Option<Box<dyn Specification>> {
         Some(Box::new(spec::LockSpec::new(self.settings.locks)))
+    }
+
+    fn has_locks(&self) -> bool {
+        true
     }
 
     fn lock_access(&self, request: &[u8], reply: Option<&[u8]>) -> Option<LockAccess> {

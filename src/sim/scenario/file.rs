@@ -369,6 +369,8 @@ pub(super) struct Expect {
     pub(super) effects: Option<At<Word<Expected>>>,
     /// The verdict on linearizable.
     pub(super) linearizable: Option<At<Word<Expected>>>,
+    /// The verdict on exclusion.
+    pub(super) exclusion: Option<At<Word<Expected>>>,
     /// The verdict on causal.
     pub(super) causal: Option<At<Word<Expected>>>,
     /// The verdict on causal-memory.
@@ -405,6 +407,7 @@ impl Expect {
             Check::Executions => (check, &self.executions),
             Check::Effects => (check, &self.effects),
             Check::Linearizable => (check, &self.linearizable),
+            Check::Exclusion => (check, &self.exclusion),
             Check::Causal => (check, &self.causal),
             Check::CausalMemory => (check, &self.causal_memory),
             Check::ReadYourWrites => (check, &self.read_your_writes),
