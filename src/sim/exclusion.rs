@@ -18,15 +18,8 @@ const SERVER: HostId = HostId(0);
 /// A clock that is right gains so many millionths of a ms in each ms.
 const RIGHT_PPM: u32 = 1_000_000;
 
-/// Why a run is not judged that began with other locks and files than a fresh server has.
-const SETUP: &str = "the setup is in no trace, and may have used locks; let the clients do it in their \
-                     scripts";
-
 /// The verdict of a run.
 pub(super) fn judge(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
-    if variant.setup_commands().next().is_some() {
-        return Verdict::Unknown(SETUP.to_owned());
-    }
     let verdict = exclusion::judge(&steps(variant, run, detail), Names(&run.names));
     let unread = run.files.iter().find_map(|file| file.as_ref().err());
     match (verdict, unread) {
@@ -46,6 +39,9 @@ pub fn steps(variant: &Variant, run: &Run, detail: Detail) -> Vec<Step> {
         requests: asked(run),
         steps: Vec::new(),
     };
+    for line in &run.setup {
+        reader.take(0, Time::ZERO, line);
+    }
     for (number, line) in cite::numbers(detail).zip(&run.lines) {
         reader.take(number, clock.at(line.at), line);
     }

@@ -41,6 +41,8 @@ const SERVER_PORT: u16 = 3000;
 pub struct Run {
     /// The names of its hosts, in their order.
     pub names: Vec<String>,
+    /// What servers did in the setup, for checks.
+    pub setup: Vec<Line>,
     /// The trace, in canonical order.
     pub lines: Vec<Line>,
     /// Whose requests were executed, once for each execution.
@@ -141,6 +143,7 @@ pub fn run(
     let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
     let coverage = world.coverage();
     let Recorded {
+        setup,
         lines,
         executed,
         history,
@@ -148,6 +151,7 @@ pub fn run(
     let unfinished = stages.unfinished;
     Ok(Run {
         names,
+        setup,
         lines,
         executed,
         history,

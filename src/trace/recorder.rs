@@ -46,6 +46,10 @@ pub struct Recorder {
     wants_all: bool,
     zero: Time,
     coverage: Coverage,
+    /// Whether the story has begun.
+    has_begun: bool,
+    /// What servers did in the setup, for checks.
+    setup: Vec<Line>,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
     /// Requests that wait and have stored nothing, each with its server.
@@ -75,6 +79,8 @@ impl Recorder {
             wants_all: detail.is_trace(),
             zero: Time::ZERO,
             coverage: Coverage::default(),
+            has_begun: false,
+            setup: Vec::new(),
             lines: Vec::new(),
             executed: Vec::new(),
             waiting: Vec::new(),
@@ -111,6 +117,7 @@ impl Recorder {
     /// Records from here on; `zero` is time zero of the trace.
     pub const fn unmute(&mut self, zero: Time) {
         self.muted = false;
+        self.has_begun = true;
         self.zero = zero;
         self.watch(self.watched);
     }
@@ -144,6 +151,7 @@ impl Recorder {
     /// Times within the event are of the run, as `now` is; in the trace they count from its zero.
     pub fn record(&mut self, now: Time, host: HostId, mut event: Event) {
         if self.muted {
+            self.record_setup(host, event);
             return;
         }
         match &event {
@@ -199,6 +207,18 @@ impl Recorder {
                 live(&line);
             }
             self.lines.push(line);
+        }
+    }
+
+    /// Keeps what a server did before the story, as far as a check of the story builds on it.
+    fn record_setup(&mut self, host: HostId, event: Event) {
+        let is_wanted = matches!(
+            event,
+            Event::Execute { .. } | Event::Complete { .. } | Event::Lock(_)
+        );
+        if is_wanted && !self.has_begun && self.detail != Detail::Counts {
+            let at = Time::ZERO;
+            self.setup.push(Line { at, host, event });
         }
     }
 
@@ -277,6 +297,7 @@ impl Recorder {
             self.lines.sort_by_key(|line| (line.at, line.host));
         }
         Recorded {
+            setup: self.setup,
             lines: self.lines,
             executed: self.executed,
             history: self.history,
@@ -287,6 +308,9 @@ impl Recorder {
 /// What a recorder has kept.
 #[derive(Debug)]
 pub struct Recorded {
+    /// What servers did before the story: executions, completions and decisions about locks, in order and
+    /// without their times.
+    pub setup: Vec<Line>,
     /// The trace in its canonical order: by time, then host, then order within the host.
     pub lines: Vec<Line>,
     /// Whose requests were executed, once for each execution, whatever the detail. Not among them are

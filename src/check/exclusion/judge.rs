@@ -298,8 +298,11 @@ impl Judge<'_> {
         self.blame(why.map(|why| format!("T3: {who} {what} with token {token}{at}, {why}")));
     }
 
-    /// T5: an operation does a thing once.
+    /// T5: an operation does a thing once. Those of a setup all have one name.
     fn accept(&mut self, step: &Step, operation: OperationId, done: Done) {
+        if operation.number == 0 {
+            return;
+        }
         let place = (self.place, step.line);
         let first = self.accepted.get(&(operation, done)).copied();
         match first {
