@@ -325,7 +325,7 @@ impl RpcServer {
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
         let client = pending.caller.client;
-        for ticket in self.dispatch.abandon(now, client, (session, awaited)) {
+        for ticket in self.dispatch.abandon(now, client, (session, awaited), out) {
             self.step(now, Input::Abandoned(ticket), out)?;
         }
         let admission = match &mut self.dispatch.cache {

@@ -159,6 +159,7 @@ impl Reader<'_> {
                 };
                 self.push(number, step.clock, Some(step.operation), what);
             }
+            Event::Abandon { operation } => self.push(number, clock, Some(*operation), What::Gone),
             Event::Outcome { operation, outcome } => {
                 self.push(number, clock, Some(*operation), What::Gone);
                 if let Some(told) = self.told(*operation, outcome) {

@@ -5,7 +5,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::net::conditions::Fault;
-use crate::trace::{Event, Filtered, Ignored, Word};
+use crate::trace::{Decision, Event, Filtered, Ignored, Word};
 
 /// How often each kind of fault has struck, and each rare case has occurred.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -34,10 +34,16 @@ enum Kind {
     SectorsLost,
     SectorsTorn,
     Stalled,
+    Granted,
+    Renewed,
+    Withdrawn,
+    Abandoned,
+    Expired,
+    Recovered,
 }
 
 /// The names of the kinds, in their order.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 22] = [
     "datagram lost",
     "datagram duplicated",
     "scripted drop",
@@ -54,6 +60,12 @@ const KINDS: [&str; 16] = [
     "sectors lost",
     "sectors torn",
     "write stalled",
+    "lock granted",
+    "lease renewed",
+    "grant withdrawn",
+    "wait abandoned",
+    "ended by its time",
+    "found after a crash",
 ];
 
 impl Coverage {
@@ -67,6 +79,11 @@ impl Coverage {
     ///   crashes;
     /// - `sectors lost`, `sectors torn`: crashes that lost all that was not synced, or some of it;
     /// - `write stalled`: how often a write waited at a replica for others that it depends on;
+    /// - `lock granted`, `lease renewed`, `grant withdrawn`: what a lock server decided; withdrawn are grants
+    ///   that ended without a release;
+    /// - `wait abandoned`: requests that waited until nobody waited for them any more;
+    /// - `ended by its time`: registrations to monitor, and turns of waiters that were silent for too long;
+    /// - `found after a crash`: executions and completions that a crash had cut off, and that the disk showed;
     /// - `filter: ` and `ignore: ` with the reason, in the words of a trace.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, u64)> {
@@ -119,6 +136,21 @@ impl Coverage {
             Event::Service {
                 word: Word::Stall, ..
             } => self.add(Kind::Stalled, 1),
+            Event::Service {
+                word: Word::Expire, ..
+            } => self.add(Kind::Expired, 1),
+            Event::Lock(step) => self.add(
+                match step.decision {
+                    Decision::Grant(_) => Kind::Granted,
+                    Decision::Renew(_) => Kind::Renewed,
+                    Decision::Withdraw => Kind::Withdrawn,
+                },
+                1,
+            ),
+            Event::Abandon { .. } => self.add(Kind::Abandoned, 1),
+            Event::Execute { recovered, .. } | Event::Complete { recovered, .. } => {
+                self.add(Kind::Recovered, (*recovered).into());
+            }
             _ => {}
         }
     }

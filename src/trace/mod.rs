@@ -99,6 +99,11 @@ pub enum Event {
         /// What it did instead.
         instead: Filtered,
     },
+    /// A server forgot a request that waited, as nobody waits for it any more.
+    Abandon {
+        /// Whose request.
+        operation: OperationId,
+    },
     /// A host took a datagram in and made nothing of it.
     Ignore {
         /// From whom.
@@ -272,7 +277,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 32] = [
+    pub const WORDS: [(&'static str, &'static str); 33] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -295,6 +300,10 @@ impl Event {
         (
             "filter",
             "a server took a request in and did not execute it",
+        ),
+        (
+            "abandon",
+            "a server forgot a request that waited, as nobody waits for it",
         ),
         ("ignore", "a host took a datagram in and made nothing of it"),
         (
@@ -364,6 +373,7 @@ impl Event {
                 Decision::Withdraw => "withdraw",
             },
             Self::Filter { .. } => "filter",
+            Self::Abandon { .. } => "abandon",
             Self::Ignore { .. } => "ignore",
             Self::Patience { .. } => "patience",
             Self::Notified { .. } => "notified",
@@ -399,6 +409,7 @@ impl Event {
             Self::Execute { operation, .. }
             | Self::Complete { operation, .. }
             | Self::Filter { operation, .. }
+            | Self::Abandon { operation }
             | Self::Patience { operation, .. }
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
@@ -423,6 +434,7 @@ impl Event {
                 | Self::Complete { .. }
                 | Self::Commit(_)
                 | Self::Lock(_)
+                | Self::Abandon { .. }
                 | Self::Crash { .. }
                 | Self::Restart { .. }
                 | Self::Pause { .. }

@@ -170,6 +170,7 @@ impl Recorder {
                 if left_nothing && !recovered {
                     self.waiting.push((host, *operation));
                 }
+                self.coverage.count(&event);
             }
             Event::Send { .. } | Event::Receive { .. } | Event::Outcome { .. } => {}
             Event::Complete {
@@ -184,10 +185,15 @@ impl Recorder {
                     self.cut_short.remove(place);
                     self.executed.push(*operation);
                 }
+                self.coverage.count(&event);
             }
             other => {
-                if let Event::Crash { .. } = other {
-                    self.forget_waiting(host);
+                match other {
+                    Event::Crash { .. } => self.forget_waiting(host),
+                    Event::Abandon { operation } => {
+                        self.waiting.retain(|(_, waiting)| waiting != operation);
+                    }
+                    _ => {}
                 }
                 self.coverage.count(other);
             }

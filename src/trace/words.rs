@@ -107,6 +107,10 @@ impl Row {
                 self.name(*operation, names);
                 self.say(&format!(" {}", instead.text()));
             }
+            Event::Abandon { operation } => {
+                self.name(*operation, names);
+                self.say(" nobody waits for it any more");
+            }
             Event::Ignore {
                 from,
                 label,

@@ -107,6 +107,7 @@ impl Fixture {
                     };
                     told.push(format!("{word} {}: {text}", operation.client.0));
                 }
+                Effect::Tell(_, _, text) => told.push(format!("expire {text}")),
                 Effect::SetTimer(_, until) => self.timer = Some(until.as_ms()),
                 Effect::Store { key, value } => {
                     match value {

@@ -10,7 +10,7 @@ use crate::services::lock::records;
 use crate::services::lock::server::LockServer;
 use crate::services::lock::settings::{Expire, Locks, Protection};
 use crate::services::lock::state::{Lock, LockId, Waiter};
-use crate::trace::{Decision, LockStep};
+use crate::trace::{Decision, LockStep, Word};
 
 /// The server's only timer: the next moment at which a lease that has run out ends a grant.
 pub(super) const DUE: TimerKey = TimerKey(0);
@@ -82,12 +82,14 @@ impl LockServer {
 
     /// Drops those at the front of a queue whose clients have been silent for too long.
     pub(super) fn skip_silent(&mut self, now: Time, id: LockId, effects: &mut Effects) {
-        let silence = self.settings.silence;
+        let (silence, guarded) = (self.settings.silence, self.name(id));
         let lock = self.state.lock(id);
         while let Some(next) = lock.queue.front()
             && next.heard + silence <= now
         {
             let skipped = Reply::Refused(Refusal::Skipped).encode();
+            let text = format!("turn for {guarded}: silent for {} ms", ms(silence));
+            effects.tell(Word::Expire, Some(next.operation), &text);
             effects.complete(next.ticket, &skipped);
             lock.queue.pop_front();
         }
