@@ -36,6 +36,8 @@ Examples:
   wavetank serve booking --semantics at-least-once --loss 0.2           loses one datagram in five
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
   wavetank serve booking --data bookings                                keeps what it knows in this directory
+  wavetank serve lock --data locks                                      keeps locks and files in this directory
+  wavetank serve lock --set lease_ms=500 --set locks=global             one lock for all files, shorter leases
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002    one data centre of three
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002 --rejoin    the same, started again
 
@@ -354,7 +356,7 @@ fn configure(
 }
 
 /// `KEY=VALUE` in TOML; a bare word is taken for a string.
-fn parse_setting(setting: &str) -> Result<toml::Table, UsageError> {
+pub(crate) fn parse_setting(setting: &str) -> Result<toml::Table, UsageError> {
     let quoted = || {
         let (key, word) = setting.split_once('=')?;
         format!("{key} = {}", toml::Value::from(word)).parse().ok()

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 
 use crate::cli::client::layout;
 use crate::cli::client::line::{self, Line};
-use crate::cli::client::narrator;
+use crate::cli::client::narrator::{self, Voice};
 use crate::cli::exit::Exit;
 use crate::cli::out::{note, say};
 use crate::clock::show_span;
@@ -40,6 +40,7 @@ pub(super) struct Session {
     operations: u32,
     /// How many updates the user has been shown.
     updates: Rc<Cell<u32>>,
+    voice: Voice,
 }
 
 impl Session {
@@ -50,9 +51,9 @@ impl Session {
         bind: SocketAddr,
         options: CallOptions,
     ) -> anyhow::Result<Self> {
-        let updates = Rc::new(Cell::new(0));
-        let timeout = options.policy.timeout;
-        let listener = narrator::listener(application.clone(), timeout, updates.clone());
+        let (updates, voice) = (Rc::new(Cell::new(0)), Voice::default());
+        let (timeout, told) = (options.policy.timeout, voice.clone());
+        let listener = narrator::listener(application.clone(), timeout, updates.clone(), told);
         let world = RealWorld::new(&["client", "server"], None, None, Some(listener));
         world.name_address(server, SERVER);
         let host = world.host(CLIENT, bind.ip());
@@ -67,7 +68,13 @@ impl Session {
             server,
             operations: 0,
             updates,
+            voice,
         })
+    }
+
+    /// What is told beside commands goes this way from now on.
+    pub(super) fn speak_through(&self, speaker: impl FnMut(&str) + 'static) {
+        self.voice.speak_through(speaker);
     }
 
     /// Does what a line asks for, and says how it ended.
@@ -155,7 +162,7 @@ impl Session {
 }
 
 /// What comes of a future; `None` if Ctrl-C comes first.
-async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut is_heard = true;
