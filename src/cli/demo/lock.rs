@@ -105,11 +105,10 @@ pub(super) fn paused(setting: &Setting) -> anyhow::Result<Promise> {
         if place > 0 {
             say!("");
         }
-        let without = match variant {
-            "fencing" => Vec::new(),
-            _ => vec!["fencing"],
+        let setting = match variant {
+            "fencing" => setting.clone(),
+            _ => setting.with("without", vec!["fencing"])?,
         };
-        let setting = setting.with("without", without)?;
         real::block_on(async {
             heading(
                 "paused",

@@ -41,6 +41,7 @@ pub(super) const POLICY: Policy = Policy {
 };
 
 /// What all experiments of one call have in common.
+#[derive(Clone)]
 pub(super) struct Setting {
     pub(super) application: Arc<dyn Application>,
     /// What was set of the application.
