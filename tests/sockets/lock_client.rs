@@ -114,6 +114,38 @@ fn a_client_that_was_stopped_is_told_that_its_lease_is_lost() {
 }
 
 #[test]
+fn an_interrupted_client_keeps_its_place_in_the_queue_until_its_next_command() {
+    let interrupted = "unknown: interrupted; the lock may have been granted, else the next command gives \
+                       up the place in the queue";
+    for next in ["hello", "acquire file_0"] {
+        let server = serve(LONG);
+        let (mut c1, mut c2) = (Prompt::start(&server), Prompt::start(&server));
+        assert_eq!(
+            c1.perform("acquire file_0"),
+            "granted, token 1 for 60000 ms"
+        );
+        c2.ask("acquire file_0");
+        c2.wait_for("the server is at work on it");
+        c2.signal("INT");
+        assert_eq!(c2.told(), interrupted);
+        if next == "hello" {
+            assert_eq!(c2.perform(next), "Connected!");
+            assert_eq!(c1.perform("release file_0"), "released");
+            // Nobody waits any more: c1 gets it again.
+            assert_eq!(
+                c1.perform("acquire file_0"),
+                "granted, token 2 for 60000 ms"
+            );
+        } else {
+            assert_eq!(c1.perform("release file_0"), "released");
+            // It was its turn, and the grant is one that it does not know of yet.
+            assert_eq!(c2.perform(next), "granted, token 2 for 60000 ms");
+        }
+        assert_eq!((c1.end(), c2.end()), (Some(0), Some(5)));
+    }
+}
+
+#[test]
 fn one_shot_commands_have_the_usual_exit_codes() {
     let server = serve(LONG);
     let run = |options: &str, words: &[&str]| {

@@ -20,10 +20,7 @@ use crate::rpc::client::{CallOptions, Wire};
 use crate::services::Application;
 
 use line::Line;
-use session::Session;
-
-/// The command whose effect ends with the client: a lock is renewed no longer.
-const ACQUIRE: &str = "acquire";
+use session::{ACQUIRE, Session};
 
 /// What stands below the options.
 const EXAMPLES: &str = "\

@@ -27,6 +27,10 @@ use crate::services::{Application, Client, Command};
 /// The command during which updates are shown.
 const MONITOR: &str = "monitor";
 
+/// The command whose effect ends with the client: a lock is renewed no longer. Whoever waits for one has a
+/// place in a queue, until the server hears of a later command.
+pub(super) const ACQUIRE: &str = "acquire";
+
 /// The places of the names in the world.
 const CLIENT: HostId = HostId(0);
 const SERVER: HostId = HostId(1);
@@ -147,9 +151,19 @@ impl Session {
 
     /// The user has ended a command by Ctrl-C: a monitoring is over, of a call nobody knows.
     fn interrupted(&self, command: &Command, span: Duration) -> Exit {
-        if command.verb != MONITOR {
-            say!("unknown: interrupted; the request may have been executed");
-            return Exit::Unknown;
+        match command.verb {
+            MONITOR => {}
+            ACQUIRE => {
+                say!(
+                    "unknown: interrupted; the lock may have been granted, else the next command gives up \
+                     the place in the queue"
+                );
+                return Exit::Unknown;
+            }
+            _ => {
+                say!("unknown: interrupted; the request may have been executed");
+                return Exit::Unknown;
+            }
         }
         let updates = match self.updates.get() {
             0 => "no updates".to_owned(),
