@@ -1,6 +1,8 @@
 //! The experiments of the lock server: five clients that share files, and one that comes back too late.
 
 use crate::cli::demo::Promise;
+use std::time::Duration;
+
 use crate::cli::demo::stage::{Actor, Run, Setting, Stage, heading};
 use crate::cli::out::say;
 use crate::cli::real;
@@ -19,6 +21,9 @@ const FIVE: [(u16, u16); 5] = [(1, 0), (2, 2), (3, 0), (4, 3), (5, 3)];
 const FILES: [u16; 3] = [0, 2, 3];
 
 const FIVE_NAMES: [&str; 5] = ["client_1", "client_2", "client_3", "client_4", "client_5"];
+
+/// For how long c1 alone has the lock: so that the lease runs out before c2 sends again.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 const C1: u16 = 1;
 const C2: u16 = 2;
@@ -130,6 +135,7 @@ async fn play_paused(stage: &Stage) -> anyhow::Result<String> {
     let (mut c1, mut c2) = (stage.client_apart(C1)?, stage.client(C2)?);
     c1.perform("acquire file_0").await?;
     // From here on c1 stands still, and its heartbeats too.
+    c2.rest(HEAD_START).await;
     c2.perform("acquire file_0").await?;
     c2.perform("append file_0 'B'").await?;
     c1.perform("append file_0 'A'").await?;

@@ -334,6 +334,12 @@ impl Actor {
         Ok(self.perform_one(command).await)
     }
 
+    /// Does nothing for so long.
+    pub(super) async fn rest(&mut self, span: Duration) {
+        let until = self.host.now() + span;
+        self.client.rpc().idle_until(until).await;
+    }
+
     fn parse(&self, line: &str) -> anyhow::Result<Vec<Command>> {
         let commands = self.application.parse(line);
         commands.with_context(|| format!("`{line}` is no command"))
