@@ -146,6 +146,20 @@ fn an_interrupted_client_keeps_its_place_in_the_queue_until_its_next_command() {
 }
 
 #[test]
+fn an_interrupt_ends_a_client_that_waits_for_a_line() {
+    let server = serve(LONG);
+    let mut client = Prompt::start(&server);
+    assert_eq!(client.perform("hello"), "Connected!");
+    let ended = loop {
+        client.signal("INT"); // the first one may come before it waits again
+        if let Some(ended) = client.child.try_wait().unwrap() {
+            break ended;
+        }
+    };
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[test]
 fn one_shot_commands_have_the_usual_exit_codes() {
     let server = serve(LONG);
     let run = |options: &str, words: &[&str]| {

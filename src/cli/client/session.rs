@@ -151,19 +151,16 @@ impl Session {
 
     /// The user has ended a command by Ctrl-C: a monitoring is over, of a call nobody knows.
     fn interrupted(&self, command: &Command, span: Duration) -> Exit {
-        match command.verb {
-            MONITOR => {}
-            ACQUIRE => {
-                say!(
-                    "unknown: interrupted; the lock may have been granted, else the next command gives up \
-                     the place in the queue"
-                );
-                return Exit::Unknown;
-            }
-            _ => {
-                say!("unknown: interrupted; the request may have been executed");
-                return Exit::Unknown;
-            }
+        let unknown = match command.verb {
+            MONITOR => None,
+            ACQUIRE => Some(
+                "the lock may have been granted, else the next command gives up the place in the queue",
+            ),
+            _ => Some("the request may have been executed"),
+        };
+        if let Some(unknown) = unknown {
+            say!("unknown: interrupted; {unknown}");
+            return Exit::Unknown;
         }
         let updates = match self.updates.get() {
             0 => "no updates".to_owned(),
