@@ -302,12 +302,15 @@ fn what_a_paused_server_leaves_undone_is_not_held_against_it() {
 }
 
 #[test]
-fn a_story_with_a_setup_is_not_judged() {
-    let told = judged(Flaw::None, "[setup]\nc1 = [\"read 0\"]\n");
-    assert!(
-        told.starts_with("unknown  the setup is in no trace"),
-        "{told}"
+fn what_was_done_in_the_setup_counts() {
+    let setup = "[setup]\nc1 = [\"acquire 0\", \"append 0 S\", \"release 0\"]\n";
+    assert_eq!(
+        judged(Flaw::None, setup),
+        "valid",
+        "and what it released is read"
     );
+    let held = "[setup]\nc1 = [\"acquire 0\", \"append 0 S\"]\n";
+    assert_eq!(judged(Flaw::None, held), "valid");
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl Serialize for Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::sample::every_event;
+    use crate::trace::sample::{alice, every_event};
 
     #[test]
     fn each_count_has_a_name_of_its_own() {
@@ -196,10 +196,15 @@ mod tests {
         for event in every_event() {
             coverage.count(&event);
         }
+        coverage.count(&Event::Complete {
+            operation: alice(1),
+            reply: b"granted"[..].into(),
+            recovered: true,
+        });
         coverage.add_traffic(3, 2);
         let counts = coverage.counts();
         let mut names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
-        let total = 16 + Filtered::ALL.len() + Ignored::ALL.len();
+        let total = 22 + Filtered::ALL.len() + Ignored::ALL.len();
         assert_eq!(names.len(), total);
         let found: Vec<String> = counts
             .iter()
@@ -221,6 +226,12 @@ mod tests {
                 "sectors lost 1",
                 "sectors torn 1",
                 "write stalled 1",
+                "lock granted 1",
+                "lease renewed 1",
+                "grant withdrawn 1",
+                "wait abandoned 1",
+                "ended by its time 2",
+                "found after a crash 1",
                 "filter: duplicate: stored reply sent 1",
                 "ignore: not waiting for it 1",
                 "ignore: malformed 1",

@@ -152,6 +152,8 @@ fn what_nobody_waits_for_is_abandoned_before_the_new_request_and_never_completed
         assert_eq!(
             next,
             [
+                "abandon",
+                "abandon",
                 "abandoned 1",
                 "abandoned 2",
                 "execute",
@@ -176,8 +178,20 @@ fn every_execution_of_one_request_is_abandoned() {
     server.ask(1, 1, b"wait");
     server.ask(1, 1, b"wait");
     let next = server.ask(2, 2, b"wait");
-    assert_eq!(next, ["abandoned 1", "abandoned 2", "execute"]);
-    assert_eq!(server.ask(3, 3, b"wait"), ["abandoned 3", "execute"]);
+    assert_eq!(
+        next,
+        [
+            "abandon",
+            "abandon",
+            "abandoned 1",
+            "abandoned 2",
+            "execute"
+        ]
+    );
+    assert_eq!(
+        server.ask(3, 3, b"wait"),
+        ["abandon", "abandoned 3", "execute"]
+    );
 }
 
 #[test]
@@ -219,7 +233,7 @@ fn what_is_abandoned_makes_room_for_the_request_that_says_so() {
         for ticket in 1..=20 {
             let sequence = 1 + ticket;
             let next = server.ask(sequence, sequence, b"wait");
-            assert_eq!(next, [&format!("abandoned {ticket}"), "execute"]);
+            assert_eq!(next, ["abandon", &format!("abandoned {ticket}"), "execute"]);
         }
     }
 }
@@ -240,7 +254,10 @@ fn a_request_outside_its_session_abandons_nothing() {
     server.ask(1, 1, b"wait");
     let stranger = server.ask_in_session(5, 2, 2, b"wait");
     assert_eq!(stranger, ["filter", "refused: SessionExpired"]);
-    assert_eq!(server.ask(3, 3, b"wait"), ["abandoned 1", "execute"]);
+    assert_eq!(
+        server.ask(3, 3, b"wait"),
+        ["abandon", "abandoned 1", "execute"]
+    );
 }
 
 #[test]

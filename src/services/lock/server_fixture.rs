@@ -65,7 +65,7 @@ impl Fixture {
         let mut records = records.into_iter();
         self.server
             .restore(at(ms), &mut records, &mut effects)
-            .unwrap();
+            .expect("it has stored them");
         self.carry_out(&effects);
         self.let_timers_run(ms)
     }
@@ -84,14 +84,14 @@ impl Fixture {
                     told.push(format!(
                         "{}: {}",
                         ticket.0,
-                        words(&Reply::decode(reply).unwrap())
+                        words(&Reply::decode(reply).expect("a reply"))
                     ));
                 }
                 Effect::Push { to, update } => {
                     let client = to.operation.client.0;
                     told.push(format!(
                         "to {client}: {:?}",
-                        Update::decode(update).unwrap()
+                        Update::decode(update).expect("an update")
                     ));
                 }
                 Effect::Lock(LockStep {
@@ -174,8 +174,8 @@ impl Fixture {
             from,
         };
         let told = self.ask(ms, client, &request);
-        let last = told.last().unwrap();
-        last.split_once(": ").unwrap().1.to_owned()
+        let last = told.last().expect("a reply");
+        last.split_once(": ").expect("a ticket").1.to_owned()
     }
 
     pub(super) fn beat(&mut self, ms: u64, client: u16, token: u64) -> Vec<String> {

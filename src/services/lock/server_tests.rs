@@ -133,7 +133,10 @@ fn a_waiter_that_is_silent_closed_or_gone_is_skipped() {
     for ms in [1_900, 3_800, 5_700, 7_600, 9_500, 11_000] {
         let told = tank.step(ms, Input::Again(Ticket(5)));
         tank.beat(ms, 1, 1);
-        let skipped = &["2: skipped: silent for too long"][..];
+        let skipped = &[
+            "expire turn for file_0: silent for 10000 ms",
+            "2: skipped: silent for too long",
+        ][..];
         assert_eq!(told, if ms < 10_001 { &[] } else { skipped });
     }
     assert_eq!(
@@ -145,7 +148,14 @@ fn a_waiter_that_is_silent_closed_or_gone_is_skipped() {
         ]
     );
     let told = tank.release(11_002, 5, 2);
-    assert_eq!(told, ["6: skipped: silent for too long", "9: released 2"]);
+    assert_eq!(
+        told,
+        [
+            "expire turn for file_0: silent for 10000 ms",
+            "6: skipped: silent for too long",
+            "9: released 2"
+        ]
+    );
 }
 
 #[test]
