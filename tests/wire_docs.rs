@@ -10,6 +10,7 @@ use wavetank::services::booking::message::{
     Ask, Availability, DayAvailability, Refusal, Reply, Request, Update, WireTime,
 };
 use wavetank::services::booking::v1::BookingV1;
+use wavetank::services::lock::message as lock;
 
 const CLIENT: ClientId = ClientId(0x0123_4567_89ab_cdef);
 
@@ -45,6 +46,7 @@ fn the_documented_examples_are_what_the_encoders_write() {
         ("ask", asked().encode()),
     ];
     let others = others.into_iter().chain(envelopes());
+    let others = others.chain(of_locks());
     written.extend(others.map(|(name, bytes)| (name.to_string(), bytes)));
     assert_eq!(documented(), written);
 }
@@ -54,6 +56,10 @@ fn the_documented_texts_are_those_of_the_code() {
     let document = include_str!("../docs/wire.md");
     for refusal in Refusal::ALL {
         let row = format!("| {} | {refusal} |", refusal.code());
+        assert!(document.contains(&row), "{row}");
+    }
+    for refusal in lock::Refusal::ALL {
+        let row = format!("| {} | {refusal} |", refusal.code() as u8);
         assert!(document.contains(&row), "{row}");
     }
     for reason in Refused::ALL {
@@ -264,4 +270,77 @@ fn asked() -> Ask {
         facility: room(),
         after: 2,
     }
+}
+
+/// The messages of the lock service.
+fn of_locks() -> Vec<(&'static str, Vec<u8>)> {
+    let file = || "file_0".into();
+    let token = 3;
+    let lease = lock::Lease {
+        token,
+        lease_ms: 2_000,
+        is_global: false,
+    };
+    let of_all_files = lock::Lease {
+        is_global: true,
+        ..lease
+    };
+    let append = lock::Request::Append {
+        file: file(),
+        token,
+        text: "A\n".into(),
+    };
+    let read = lock::Request::Read {
+        file: file(),
+        token,
+        from: 32_768,
+    };
+    let text = lock::Reply::Text {
+        token: 0,
+        from: 0,
+        total: 2,
+        text: "BA".into(),
+    };
+    let requests = [
+        ("lock-hello", lock::Request::Hello),
+        ("lock-acquire", lock::Request::Acquire { file: file() }),
+        (
+            "lock-renew",
+            lock::Request::Renew {
+                file: file(),
+                token,
+            },
+        ),
+        (
+            "lock-release",
+            lock::Request::Release {
+                file: file(),
+                token,
+            },
+        ),
+        ("lock-append", append),
+        ("lock-read", read),
+        ("lock-close", lock::Request::Close),
+    ];
+    let replies = [
+        ("lock-connected", lock::Reply::Connected),
+        ("lock-granted", lock::Reply::Granted(lease)),
+        ("lock-renewed", lock::Reply::Renewed(of_all_files)),
+        ("lock-released", lock::Reply::Released { token }),
+        ("lock-staged", lock::Reply::Staged { token }),
+        ("lock-text", text),
+        ("lock-disconnected", lock::Reply::Disconnected),
+        (
+            "lock-refused",
+            lock::Reply::Refused(lock::Refusal::LeaseLost),
+        ),
+    ];
+    let updates = [
+        ("lock-update-renewed", lock::Update::Renewed(lease)),
+        ("lock-update-lost", lock::Update::Lost { token }),
+    ];
+    let requests = requests.map(|(name, request)| (name, request.encode()));
+    let replies = replies.map(|(name, reply)| (name, reply.encode()));
+    let updates = updates.map(|(name, update)| (name, update.encode()));
+    requests.into_iter().chain(replies).chain(updates).collect()
 }

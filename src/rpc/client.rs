@@ -9,6 +9,7 @@
 //! happened.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 
 use crate::clock::Time;
@@ -16,6 +17,7 @@ use crate::host::Host;
 use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
+use crate::rpc::aside::Aside;
 use crate::rpc::call::{Call, Idle};
 use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::Policy;
@@ -191,14 +193,18 @@ impl RpcClient {
     /// Sends a message that asks for no reply. Format v1 has none: it does nothing there.
     pub fn tell(&mut self, operation: OperationId, body: &[u8]) {
         if !self.speaks_v1() {
-            let datagram = Message::OneWay {
-                client: self.id,
-                body,
-            }
-            .encode();
-            let label = Some(Label::new(Kind::OneWay, operation));
-            self.socket.send(self.server, datagram.into(), label);
+            tell(&mut *self.socket, (self.id, self.server), operation, body);
         }
+    }
+
+    /// A second socket of this client, for a task beside its calls: see [`Aside`].
+    ///
+    /// # Errors
+    ///
+    /// If the host gives no port.
+    pub fn aside(&self) -> io::Result<Aside> {
+        let server = (!self.speaks_v1()).then_some(self.server);
+        Aside::new(self.host.clone(), self.id, server)
     }
 
     /// The next update, or `None` at `until`. Updates that came during a call come first.
@@ -226,22 +232,12 @@ impl RpcClient {
 
     /// Records that the client made nothing of an update.
     pub fn ignore(&self, pushed: &Pushed, reason: Ignored) {
-        let (from, label) = (pushed.from, pushed.label);
-        self.host.record(Event::Ignore {
-            from,
-            label,
-            reason,
-        });
+        pushed.ignore(&self.host, reason);
     }
 
     /// Records that the client took an update in, on behalf of this operation.
     pub fn notified(&self, pushed: &Pushed, operation: OperationId) {
-        let (from, update) = (pushed.from, pushed.body.clone());
-        self.host.record_with(|| Event::Notified {
-            from,
-            operation,
-            update,
-        });
+        pushed.notified(&self.host, operation);
     }
 
     pub(super) fn encode(&mut self, open: Open<'_>) -> Result<SharedBytes, WireError> {
@@ -281,44 +277,9 @@ impl RpcClient {
     pub(super) fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
         let datagram = &arrival.body;
         match self.options.wire {
-            Wire::V2 => self.hear_v2(datagram, open),
+            Wire::V2 => hear_v2(self.id, datagram, open),
             Wire::V1(_) if arrival.from != self.server => Heard::Nothing(Ignored::NotWaiting),
             Wire::V1(format) => Self::hear_v1(format, datagram, open),
-        }
-    }
-
-    fn hear_v2(&self, datagram: &SharedBytes, open: Option<Open<'_>>) -> Heard {
-        let is_open = |client, sequence| {
-            client == self.id && open.is_some_and(|open| open.sequence == sequence)
-        };
-        let says_hello = open.is_some_and(|open| open.says_hello);
-        match Message::decode(datagram) {
-            Ok(Message::Reply {
-                client,
-                sequence,
-                body,
-            }) if is_open(client, sequence) && !says_hello => {
-                Heard::Reply(datagram.last(body.len()))
-            }
-            Ok(Message::Welcome {
-                client,
-                sequence,
-                session,
-            }) if is_open(client, sequence) && says_hello => Heard::Welcome(session),
-            Ok(Message::InProgress { client, sequence }) if is_open(client, sequence) => {
-                Heard::InProgress
-            }
-            Ok(Message::Refused {
-                client,
-                sequence,
-                reason,
-            }) if is_open(client, sequence) => Heard::Refused(reason),
-            Ok(Message::Update { client, body }) if client == self.id => {
-                Heard::Update(datagram.last(body.len()))
-            }
-            Ok(Message::Update { .. }) => Heard::Nothing(Ignored::NotMonitoring),
-            Ok(_) => Heard::Nothing(Ignored::NotWaiting),
-            Err(_) => Heard::Nothing(Ignored::Malformed),
         }
     }
 
@@ -333,19 +294,84 @@ impl RpcClient {
     }
 
     pub(super) fn pushed(&self, arrival: &Arrival, body: SharedBytes) -> Pushed {
-        Pushed {
-            from: self.host.host_of(arrival.from),
+        Pushed::of(&self.host, arrival, body)
+    }
+
+    pub(super) fn ignore_arrival(&self, arrival: &Arrival, reason: Ignored) {
+        let ignored = self.pushed(arrival, arrival.body.clone());
+        self.ignore(&ignored, reason);
+    }
+}
+
+impl Pushed {
+    pub(super) fn of(host: &Host, arrival: &Arrival, body: SharedBytes) -> Self {
+        Self {
+            from: host.host_of(arrival.from),
             label: arrival.label,
             body,
         }
     }
 
-    pub(super) fn ignore_arrival(&self, arrival: &Arrival, reason: Ignored) {
-        let (from, label) = (self.host.host_of(arrival.from), arrival.label);
-        self.host.record(Event::Ignore {
+    pub(super) fn ignore(&self, host: &Host, reason: Ignored) {
+        let (from, label) = (self.from, self.label);
+        host.record(Event::Ignore {
             from,
             label,
             reason,
         });
     }
+
+    pub(super) fn notified(&self, host: &Host, operation: OperationId) {
+        let (from, update) = (self.from, self.body.clone());
+        host.record_with(|| Event::Notified {
+            from,
+            operation,
+            update,
+        });
+    }
+}
+
+/// What a datagram of format v2 means to the client of this id while this call is open.
+pub(super) fn hear_v2(id: ClientId, datagram: &SharedBytes, open: Option<Open<'_>>) -> Heard {
+    let is_open =
+        |client, sequence| client == id && open.is_some_and(|open| open.sequence == sequence);
+    let says_hello = open.is_some_and(|open| open.says_hello);
+    match Message::decode(datagram) {
+        Ok(Message::Reply {
+            client,
+            sequence,
+            body,
+        }) if is_open(client, sequence) && !says_hello => Heard::Reply(datagram.last(body.len())),
+        Ok(Message::Welcome {
+            client,
+            sequence,
+            session,
+        }) if is_open(client, sequence) && says_hello => Heard::Welcome(session),
+        Ok(Message::InProgress { client, sequence }) if is_open(client, sequence) => {
+            Heard::InProgress
+        }
+        Ok(Message::Refused {
+            client,
+            sequence,
+            reason,
+        }) if is_open(client, sequence) => Heard::Refused(reason),
+        Ok(Message::Update { client, body }) if client == id => {
+            Heard::Update(datagram.last(body.len()))
+        }
+        Ok(Message::Update { .. }) => Heard::Nothing(Ignored::NotMonitoring),
+        Ok(_) => Heard::Nothing(Ignored::NotWaiting),
+        Err(_) => Heard::Nothing(Ignored::Malformed),
+    }
+}
+
+/// Sends a server a message of this client that asks for no reply.
+pub(super) fn tell(
+    socket: &mut dyn Datagrams,
+    (client, server): (ClientId, SocketAddr),
+    operation: OperationId,
+    body: &[u8],
+) {
+    let datagram = Message::OneWay { client, body }.encode();
+    let label = Some(Label::new(Kind::OneWay, operation));
+    socket.send(server, datagram.into(), label);
 }

@@ -1,17 +1,17 @@
 //! What becomes of the effects of a step: replies, updates, timers.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::clock::Time;
 use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
 use crate::net::{Kind, Label};
-use crate::rpc::message::{Message, Refused};
+use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::output::Output;
 use crate::rpc::reply_cache::ReplyCache;
 use crate::rpc::service::{Caller, Effect, Effects, Ticket};
 use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
+use crate::rpc::waiting::Waiting;
 use crate::trace::{Event, Filtered};
 use crate::wire::{SharedBytes, Writer};
 
@@ -20,8 +20,7 @@ pub(super) struct Dispatch {
     pub(super) format_v1: Option<&'static dyn FormatV1>,
     /// With at-most-once.
     pub(super) cache: Option<ReplyCache>,
-    /// Requests that wait.
-    waiting: BTreeMap<Ticket, Pending>,
+    pub(super) waiting: Waiting,
     pub(super) timers: Timers,
     pub(super) peers: Peers,
     writer: Writer,
@@ -80,7 +79,7 @@ impl Dispatch {
         Self {
             format_v1,
             cache,
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             timers: Timers::default(),
             peers: Peers::default(),
             writer: Writer::default(),
@@ -133,6 +132,40 @@ impl Dispatch {
         }
     }
 
+    /// Forgets what waits of a client below `awaited`, as a request of this session has just said that
+    /// nobody waits for it any more. It will never be completed.
+    pub(super) fn abandon(
+        &mut self,
+        now: Time,
+        client: ClientKey,
+        (session, awaited): (u64, u32),
+        out: &mut dyn Output,
+    ) -> Vec<Ticket> {
+        let mut abandoned = self.waiting.below(client, awaited);
+        if abandoned.is_empty() {
+            return abandoned;
+        }
+        let is_believed = match &mut self.cache {
+            Some(cache) => cache.acknowledge(now, client, session, awaited),
+            None => session == NO_SESSION,
+        };
+        if !is_believed {
+            abandoned.clear();
+        }
+        for &ticket in &abandoned {
+            let Some(pending) = self.waiting.remove(ticket) else {
+                continue;
+            };
+            out.record(Event::Abandon {
+                operation: pending.caller.operation,
+            });
+            if let Some(cache) = &mut self.cache {
+                cache.abandon(pending.id());
+            }
+        }
+        abandoned
+    }
+
     /// Carries out what a step has brought about that was no request.
     pub(super) fn carry_out(&mut self, now: Time, effects: &Effects, out: &mut dyn Output) {
         for effect in effects.iter() {
@@ -143,7 +176,7 @@ impl Dispatch {
     fn carry_out_one(&mut self, now: Time, effect: Effect<'_>, out: &mut dyn Output) {
         match effect {
             Effect::Complete { ticket, reply } => {
-                if let Some(pending) = self.waiting.remove(&ticket) {
+                if let Some(pending) = self.waiting.remove(ticket) {
                     let answer = self.complete(now, &pending, reply);
                     let (operation, reply) = (pending.caller.operation, answer.body.clone());
                     out.record(Event::Complete {
@@ -157,6 +190,7 @@ impl Dispatch {
             Effect::Push { to, update } => self.push_update(&to, update, out),
             Effect::Send { to, about, body } => self.send_to_peer(to, about, body, out),
             Effect::Commit(commit) => out.record(Event::Commit(commit.clone())),
+            Effect::Lock(step) => out.record(Event::Lock(step.clone())),
             Effect::SetTimer(key, at) => self.timers.set(key, at),
             Effect::Tell(word, operation, text) => {
                 out.record(Event::Service {

@@ -5,6 +5,7 @@
 //! Retransmission is the client's part ([`retransmit`], [`client`]), filtering the server's
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 
+pub mod aside;
 pub mod call;
 pub mod called;
 pub mod client;
@@ -20,8 +21,10 @@ pub mod retransmit;
 pub mod serve;
 pub mod server;
 pub mod service;
+mod step_disk;
 pub mod timers;
 pub mod v1;
+mod waiting;
 
 use std::fmt;
 

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clock::Time;
+use crate::disk::Batch;
 use crate::id::{ClientId, ClientKey};
 use crate::rpc::message::NO_SESSION;
+use crate::rpc::records;
 use crate::rpc::reply_cache::{Admission, REQUEST_BYTES};
 use crate::wire::SharedBytes;
 
@@ -126,6 +128,27 @@ impl ClientRecord {
     /// Whether it has been silent so long that it is forgotten. A client with requests in progress is not.
     pub(super) fn is_silent(&self, now: Time, age: Duration) -> bool {
         now - self.last_heard >= age && !self.requests.iter().any(Remembered::is_in_progress)
+    }
+
+    /// Takes in that the client waits for nothing below `awaited` any more. With records, what changes
+    /// goes there.
+    pub(super) fn acknowledge(
+        &mut self,
+        client: ClientKey,
+        awaited: u32,
+        (now, age): (Time, Option<Duration>),
+        changes: Option<&mut Batch>,
+    ) {
+        if self.awaited >= awaited {
+            return;
+        }
+        self.awaited = awaited;
+        if let (Some(changes), ClientKey::Id(client)) = (changes, client) {
+            records::put_session(changes, client, self.session, awaited);
+            for over in self.over(now, age) {
+                records::erase_request(changes, client, over.sequence);
+            }
+        }
     }
 
     /// What its requests cost.

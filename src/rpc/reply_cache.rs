@@ -7,7 +7,8 @@
 //! What bounds it:
 //! - a client of format v2 says with each request which is the lowest sequence number that it still
 //!   waits for; replies below it are forgotten, and a late duplicate from below is ignored. So the
-//!   cache costs memory per client, not per request;
+//!   cache costs memory per client, not per request. What still waits below it is abandoned by the
+//!   server, and forgotten too;
 //! - a reply is kept for [`Limits::age`] at most, and so is a client that is silent;
 //! - a client may have [`Limits::replies_per_client`] requests in progress or not acknowledged, and
 //!   there are at most [`Limits::clients`] and [`Limits::bytes`]: beyond that, new requests are
@@ -175,15 +176,8 @@ impl ReplyCache {
             return Admission::SessionExpired;
         }
         record.last_heard = now;
-        if record.awaited < awaited {
-            record.awaited = awaited;
-            if let (true, ClientKey::Id(client)) = (self.keeps_records, client) {
-                records::put_session(&mut self.changes, client, session, awaited);
-                for over in record.over(now, age) {
-                    records::erase_request(&mut self.changes, client, over.sequence);
-                }
-            }
-        }
+        let changes = self.keeps_records.then_some(&mut self.changes);
+        record.acknowledge(client, awaited, (now, age), changes);
         if self.bytes + cost <= limits.bytes
             && let Some(freed) = record.succeed(sequence, body)
         {
@@ -209,6 +203,38 @@ impl ReplyCache {
                     interrupted: false,
                 });
                 Admission::New
+            }
+        }
+    }
+
+    /// Takes in ahead of a request what it says: that its client waits for nothing below `awaited` any
+    /// more. Says whether that is to be believed: not if the session is not the client's.
+    pub(super) fn acknowledge(
+        &mut self,
+        now: Time,
+        client: ClientKey,
+        session: u64,
+        awaited: u32,
+    ) -> bool {
+        let age = (!self.has_sessions(client)).then_some(self.limits.age);
+        let record = self.clients.get_mut(client);
+        let Some(record) = record.filter(|record| record.session == session) else {
+            return false;
+        };
+        let changes = self.keeps_records.then_some(&mut self.changes);
+        record.acknowledge(client, awaited, (now, age), changes);
+        true
+    }
+
+    /// Forgets a request in progress that its client no longer waits for: nobody will complete it.
+    pub(super) fn abandon(&mut self, request: RequestId) {
+        let Some(record) = self.clients.get_mut(request.client) else {
+            return;
+        };
+        if let Ok(place) = record.place(request.sequence) {
+            self.bytes -= record.requests.remove(place).bytes();
+            if let (true, ClientKey::Id(client)) = (self.keeps_records, request.client) {
+                records::erase_request(&mut self.changes, client, request.sequence);
             }
         }
     }

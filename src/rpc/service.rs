@@ -30,7 +30,7 @@ use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
-use crate::trace::{Commit, Word};
+use crate::trace::{Commit, LockStep, Word};
 
 /// A deterministic state machine behind a server.
 ///
@@ -114,6 +114,12 @@ pub enum Input<'a> {
         /// The message, in the service's own encoding.
         body: &'a [u8],
     },
+    /// A request that waits has come again: its client is still there. Unless duplicates are filtered
+    /// nobody knows that, and it is another request.
+    Again(Ticket),
+    /// Nobody waits for this request any more: its client has said so, or has been silent for too long.
+    /// It is not to be completed.
+    Abandoned(Ticket),
     /// A timer that the service set has run out.
     Timer(TimerKey),
 }
@@ -165,6 +171,8 @@ pub enum Effect<'a> {
     },
     /// A replica has made the write of an operation visible to its clients.
     Commit(&'a Commit),
+    /// A lock server has decided about one of its locks.
+    Lock(&'a LockStep),
     /// The timer of this key runs out at this time; an earlier setting of it is replaced.
     SetTimer(TimerKey, Time),
     /// Something for the trace, about an operation or none.
@@ -194,6 +202,7 @@ enum Kept {
     Push(Caller, Range<usize>),
     Send(u16, Option<OperationId>, Range<usize>),
     Commit(Box<Commit>),
+    Lock(Box<LockStep>),
     SetTimer(TimerKey, Time),
     Tell(Word, Option<OperationId>, Rc<str>),
     Store(Range<usize>, Option<Range<usize>>),
@@ -228,6 +237,11 @@ impl Effects {
     /// Says that a write has become visible here.
     pub fn commit(&mut self, commit: Commit) {
         self.kept.push(Kept::Commit(Box::new(commit)));
+    }
+
+    /// Says what has become of a lock.
+    pub fn lock(&mut self, step: LockStep) {
+        self.kept.push(Kept::Lock(Box::new(step)));
     }
 
     /// Sets a timer, or sets it anew.
@@ -288,6 +302,7 @@ impl Effects {
                 body: &self.bytes[part.clone()],
             },
             Kept::Commit(commit) => Effect::Commit(commit),
+            Kept::Lock(step) => Effect::Lock(step),
             Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
             Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
             Kept::Store(key, value) => Effect::Store {

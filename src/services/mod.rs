@@ -6,14 +6,17 @@
 
 pub mod booking;
 pub mod causal;
+pub mod lock;
 pub(crate) mod quoting;
 pub mod words;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::check::exclusion::LockAccess;
 use crate::check::sequential::Specification;
 use crate::history::Outcome;
 use crate::history::sessions::AccessKind;
@@ -196,6 +199,18 @@ pub trait Application: fmt::Debug + Send + Sync {
         segment_text(bytes)
     }
 
+    /// Whether it is a service of locks, with a word on each request in [`Self::lock_access`]: then runs can
+    /// be judged by the check `exclusion`. Its [`Self::probes`] are then to read each file.
+    fn has_locks(&self) -> bool {
+        false
+    }
+
+    /// Of a service of locks: what a request of it was about, given the reply unless there was none yet, for
+    /// the check `exclusion`. Nothing of what was refused, or is about no lock.
+    fn lock_access(&self, _request: &[u8], _reply: Option<&[u8]>) -> Option<LockAccess> {
+        None
+    }
+
     /// What a server tells whoever watches it, one line: that something has come in, as an event of its
     /// trace has it. Unless a service says otherwise, nothing.
     fn arrival(&self, _line: &Line) -> Option<String> {
@@ -213,10 +228,20 @@ pub trait Client {
     /// What it calls through: while it performs nothing, whoever drives it takes in what arrives.
     fn rpc(&mut self) -> &mut RpcClient;
 
-    /// Whether a command is one call, and no more; unless a client says otherwise, each is.
+    /// Whether a command is one call, and no more; unless a client says otherwise, each is. Such a command
+    /// is to be [prepared](Self::prepare) first.
     fn is_one_call(&self, _command: &Command) -> bool {
         true
     }
+
+    /// The command as it is to be sent: with what only the client knows, such as the token of a lock that
+    /// it holds. Unless a client says otherwise, as it is.
+    fn prepare<'a>(&mut self, _operation: OperationId, command: &'a Command) -> Cow<'a, Command> {
+        Cow::Borrowed(command)
+    }
+
+    /// The client has nothing more to do: what it keeps up in the background may end.
+    fn leave(&mut self) {}
 
     /// What follows from how the call of such a command ended.
     fn conclude(&mut self, command: &Command, called: Called) -> Outcome;
@@ -245,8 +270,9 @@ impl dyn Client {
     /// Performs a command to its end. One call, as most commands are, takes no future of its own.
     pub async fn perform(&mut self, operation: OperationId, command: &Command) -> Outcome {
         if self.is_one_call(command) {
+            let command = self.prepare(operation, command);
             let called = self.rpc().call(operation, &command.body).await;
-            self.conclude(command, called)
+            self.conclude(&command, called)
         } else {
             self.perform_series(operation, command).await
         }
@@ -365,6 +391,7 @@ pub fn catalogue() -> Vec<Arc<dyn Application>> {
     vec![
         Arc::new(booking::Booking::default()),
         Arc::new(causal::Causal::default()),
+        Arc::new(lock::LockService::default()),
     ]
 }
 

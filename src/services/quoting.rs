@@ -1,8 +1,8 @@
 //! The words of a command line, and quotes around names.
 //!
 //! Words are parted by spaces. A word in single quotes is taken as it stands; in double quotes, `\"`,
-//! `\\` and `\u{..}` stand for a quote, a backslash and any character. So every name can be written,
-//! and [`quote`] writes it.
+//! `\\`, `\n` and `\u{..}` stand for a quote, a backslash, a new line and any character. So every name can
+//! be written, and [`quote`] writes it.
 
 use std::fmt::Write as _;
 use std::iter::Peekable;
@@ -155,11 +155,12 @@ fn quoted(
 /// The character that an escape stands for; the backslash has been read.
 fn escaped(rest: &mut Peekable<CharIndices<'_>>, at: usize) -> Result<char, CommandError> {
     let wrong = || CommandError {
-        message: r#"only \", \\ and \u{..} can follow a backslash in double quotes"#.to_owned(),
+        message: r#"only \", \\, \n and \u{..} can follow a backslash in double quotes"#.to_owned(),
         at,
     };
     match rest.next() {
         Some((_, character @ ('"' | '\\'))) => Ok(character),
+        Some((_, 'n')) => Ok('\n'),
         Some((_, 'u')) => {
             rest.next_if(|&(_, brace)| brace == '{').ok_or_else(wrong)?;
             let mut digits = String::new();
@@ -177,12 +178,23 @@ fn escaped(rest: &mut Peekable<CharIndices<'_>>, at: usize) -> Result<char, Comm
 /// A name in quotes, on one line whatever it holds: `'Meeting Room A'`, `"Bob's"`.
 #[must_use]
 pub(crate) fn quote(name: &str) -> String {
+    quote_with(name, r"\u{a}")
+}
+
+/// A text in quotes, on one line as well, in which new lines are common: `"one\ntwo\n"`.
+#[must_use]
+pub(crate) fn quote_text(text: &str) -> String {
+    quote_with(text, r"\n")
+}
+
+fn quote_with(name: &str, new_line: &str) -> String {
     if !name.contains(|c: char| c == '\'' || breaks_lines(c)) {
         return format!("'{name}'");
     }
     let mut text = String::from('"');
     for character in name.chars() {
         match character {
+            '\n' => text.push_str(new_line),
             '"' | '\\' => text.extend(['\\', character]),
             _ if breaks_lines(character) => {
                 let _infallible = write!(text, "\\u{{{:x}}}", u32::from(character));
@@ -231,6 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn a_new_line_is_written_in_double_quotes() {
+        assert_eq!(
+            texts(r#""a\nb\\n" 'a\nb' a\nb"#),
+            ["a\nb\\n", r"a\nb", r"a\nb"]
+        );
+        assert_eq!(quote_text("it's\n\t\\n"), r#""it's\n\u{9}\\n""#);
+        assert_eq!(
+            (quote("a\n"), quote_text("a")),
+            (r#""a\u{a}""#.into(), "'a'".into())
+        );
+        let error = Words::of_line(r#"put "a\tb""#).unwrap_err();
+        assert_eq!(error.at, 6);
+        assert!(error.message.contains(r#"\n and \u{..}"#), "{error}");
+    }
+
+    #[test]
     fn an_open_quote_is_named_where_it_opens() {
         let error = Words::of_line("query 'Hall mon").unwrap_err();
         assert_eq!(error.at, 6);
@@ -256,9 +284,10 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_in_quotes_is_one_line_and_reads_back(name in any::<String>()) {
-            let quoted = quote(&name);
-            prop_assert_eq!(quoted.lines().count(), 1);
-            prop_assert_eq!(texts(&quoted), [name]);
+            for quoted in [quote(&name), quote_text(&name)] {
+                prop_assert_eq!(quoted.lines().count(), 1);
+                prop_assert_eq!(texts(&quoted), [name.as_str()]);
+            }
         }
 
         #[test]

@@ -71,6 +71,7 @@ impl Replay {
                 Effect::Push { .. }
                 | Effect::Send { .. }
                 | Effect::Commit(_)
+                | Effect::Lock(_)
                 | Effect::Tell(..)
                 | Effect::Store { .. } => {}
             }

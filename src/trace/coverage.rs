@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::net::Broken;
 use crate::net::conditions::Fault;
-use crate::trace::{Event, Filtered, Ignored, Word};
+use crate::trace::{Decision, Event, Filtered, Ignored, Word};
 
 /// How often each kind of fault has struck, and each rare case has occurred.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -40,10 +40,16 @@ enum Kind {
     Reset,
     TimedOut,
     ScriptedReset,
+    Granted,
+    Renewed,
+    Withdrawn,
+    Abandoned,
+    Expired,
+    Recovered,
 }
 
 /// The names of the kinds, in their order.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 27] = [
     "datagram lost",
     "datagram duplicated",
     "scripted drop",
@@ -65,6 +71,12 @@ const KINDS: [&str; 21] = [
     "connection reset",
     "connection timed out",
     "scripted reset",
+    "lock granted",
+    "lease renewed",
+    "grant withdrawn",
+    "wait abandoned",
+    "ended by its time",
+    "found after a crash",
 ];
 
 impl Coverage {
@@ -82,6 +94,11 @@ impl Coverage {
     /// - `connection refused`, `connection reset`, `connection timed out`: ends of connections that learned of
     ///   it;
     /// - `scripted reset`: ends of connections that a fault has reset;
+    /// - `lock granted`, `lease renewed`, `grant withdrawn`: what a lock server decided; withdrawn are grants
+    ///   that ended without a release;
+    /// - `wait abandoned`: requests that waited until nobody waited for them any more;
+    /// - `ended by its time`: registrations to monitor, and turns of waiters that were silent for too long;
+    /// - `found after a crash`: executions and completions that a crash had cut off, and that the disk showed;
     /// - `filter: ` and `ignore: ` with the reason, in the words of a trace.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, u64)> {
@@ -142,6 +159,21 @@ impl Coverage {
                 },
                 1,
             ),
+            Event::Service {
+                word: Word::Expire, ..
+            } => self.add(Kind::Expired, 1),
+            Event::Lock(step) => self.add(
+                match step.decision {
+                    Decision::Grant(_) => Kind::Granted,
+                    Decision::Renew(_) => Kind::Renewed,
+                    Decision::Withdraw => Kind::Withdrawn,
+                },
+                1,
+            ),
+            Event::Abandon { .. } => self.add(Kind::Abandoned, 1),
+            Event::Execute { recovered, .. } | Event::Complete { recovered, .. } => {
+                self.add(Kind::Recovered, (*recovered).into());
+            }
             _ => {}
         }
     }
@@ -185,7 +217,7 @@ impl Serialize for Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::sample::every_event;
+    use crate::trace::sample::{alice, every_event};
 
     #[test]
     fn each_count_has_a_name_of_its_own() {
@@ -193,10 +225,15 @@ mod tests {
         for event in every_event() {
             coverage.count(&event);
         }
+        coverage.count(&Event::Complete {
+            operation: alice(1),
+            reply: b"granted"[..].into(),
+            recovered: true,
+        });
         coverage.add_traffic(3, 2);
         let counts = coverage.counts();
         let mut names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
-        let total = 21 + Filtered::ALL.len() + Ignored::ALL.len();
+        let total = 27 + Filtered::ALL.len() + Ignored::ALL.len();
         assert_eq!(names.len(), total);
         let found: Vec<String> = counts
             .iter()
@@ -221,6 +258,12 @@ mod tests {
                 "connection refused 1",
                 "connection reset 1",
                 "connection timed out 1",
+                "lock granted 1",
+                "lease renewed 1",
+                "grant withdrawn 1",
+                "wait abandoned 1",
+                "ended by its time 2",
+                "found after a crash 1",
                 "filter: duplicate: stored reply sent 1",
                 "ignore: not waiting for it 1",
                 "ignore: malformed 1",

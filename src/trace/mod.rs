@@ -7,6 +7,7 @@
 //! What a trace never holds: the backend, ports, process ids, wall-clock time.
 
 mod coverage;
+mod decided;
 pub mod json;
 mod names;
 mod reasons;
@@ -19,17 +20,17 @@ pub mod text;
 mod words;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::Outcome;
-use crate::id::{ConnectionId, HostId, OperationId, Version};
+use crate::id::{ConnectionId, HostId, OperationId};
 use crate::net::fate::Fate;
 use crate::net::{Broken, Kind, Label};
 use crate::wire::SharedBytes;
 
 pub use coverage::Coverage;
+pub use decided::{Commit, Decision, LockStep};
 pub use names::Names;
 pub use reasons::{Filtered, Ignored};
 pub use recorder::{Detail, Live, Recorded, Recorder};
@@ -93,12 +94,19 @@ pub enum Event {
     },
     /// A replica has made a write visible to its clients.
     Commit(Commit),
+    /// A lock server has decided about one of its locks.
+    Lock(LockStep),
     /// A server took a request in and did not execute it: a duplicate, or one that it may not take.
     Filter {
         /// Whose request.
         operation: OperationId,
         /// What it did instead.
         instead: Filtered,
+    },
+    /// A server forgot a request that waited, as nobody waits for it any more.
+    Abandon {
+        /// Whose request.
+        operation: OperationId,
     },
     /// A host took a datagram in and made nothing of it.
     Ignore {
@@ -221,23 +229,6 @@ pub enum Event {
     },
 }
 
-/// A write that a replica has made visible to its clients.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Commit {
-    /// Whose write, where it is known.
-    pub operation: Option<OperationId>,
-    /// Which write.
-    pub version: Version,
-    /// The writes that it depends on.
-    pub needs: Rc<[Version]>,
-    /// How long it had waited for them; `None` if it had not.
-    pub stalled: Option<Duration>,
-    /// The replica from which this one took it, as part of all that is known there: it had lost its memory.
-    pub taken_from: Option<HostId>,
-    /// What was written, and which version it is.
-    pub text: Rc<str>,
-}
-
 /// Words in which services tell their own events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Word {
@@ -251,7 +242,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 36] = [
+    pub const WORDS: [(&'static str, &'static str); 40] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -268,9 +259,16 @@ impl Event {
         ("execute", "a server executed a request"),
         ("complete", "a request that had waited is complete"),
         ("commit", "a replica made a write visible to its clients"),
+        ("grant", "a server granted a lock"),
+        ("renew", "a server let the lease of a grant run anew"),
+        ("withdraw", "a server ended a grant without a release"),
         (
             "filter",
             "a server took a request in and did not execute it",
+        ),
+        (
+            "abandon",
+            "a server forgot a request that waited, as nobody waits for it",
         ),
         ("ignore", "a host took a datagram in and made nothing of it"),
         (
@@ -353,7 +351,13 @@ impl Event {
             Self::Execute { .. } => Self::EXECUTE,
             Self::Complete { .. } => "complete",
             Self::Commit(_) => "commit",
+            Self::Lock(step) => match step.decision {
+                Decision::Grant(_) => "grant",
+                Decision::Renew(_) => "renew",
+                Decision::Withdraw => "withdraw",
+            },
             Self::Filter { .. } => "filter",
+            Self::Abandon { .. } => "abandon",
             Self::Ignore { .. } => "ignore",
             Self::Patience { .. } => "patience",
             Self::Notified { .. } => "notified",
@@ -391,11 +395,13 @@ impl Event {
             Self::Execute { operation, .. }
             | Self::Complete { operation, .. }
             | Self::Filter { operation, .. }
+            | Self::Abandon { operation }
             | Self::Patience { operation, .. }
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
             Self::Commit(commit) => commit.operation,
             Self::Segment(segment) => segment.label.map(|label| label.operation),
+            Self::Lock(step) => Some(step.operation),
             Self::Service { operation, .. } => *operation,
             Self::Broken { .. }
             | Self::Partition { .. }
@@ -415,8 +421,18 @@ impl Event {
             Self::Execute { .. }
                 | Self::Complete { .. }
                 | Self::Commit(_)
+                | Self::Lock(_)
+                | Self::Abandon { .. }
                 | Self::Crash { .. }
+                | Self::Restart { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Skew { .. }
                 | Self::Outcome { .. }
+                | Self::Service {
+                    word: Word::Halt,
+                    ..
+                }
         )
     }
 }

@@ -1,5 +1,7 @@
 //! Sample events, for the tests of this module.
 
+use std::time::Duration;
+
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::{Outcome, OutcomeKind, Told};
@@ -8,8 +10,8 @@ use crate::net::fate::{Cause, Fate};
 use crate::net::{Attempt, Broken, Kind, Label};
 use crate::seed::Seed;
 use crate::trace::{
-    Commit, Describe, Event, Filtered, Header, Ignored, Line, SegmentEvent, SegmentWord,
-    VerdictRow, Word,
+    Commit, Decision, Describe, Event, Filtered, Header, Ignored, Line, LockStep, SegmentEvent,
+    SegmentWord, VerdictRow, Word,
 };
 use crate::wire::SharedBytes;
 
@@ -257,9 +259,21 @@ pub(crate) fn every_event() -> Vec<Event> {
             taken_from: None,
             text: "A (2,0)".into(),
         }),
+        lock(
+            Decision::Grant(Duration::from_secs(2)),
+            "A, token 7, for 2000 ms",
+        ),
+        lock(
+            Decision::Renew(Duration::from_secs(2)),
+            "A, token 7, for 2000 ms",
+        ),
+        lock(Decision::Withdraw, "A, token 7: its lease has run out"),
         Event::Filter {
             operation: alice(1),
             instead: Filtered::ReplyStored,
+        },
+        Event::Abandon {
+            operation: alice(1),
         },
         Event::Ignore {
             from: SERVER,
@@ -372,6 +386,17 @@ pub(crate) fn every_event() -> Vec<Event> {
             text: "waits for A (1,0)".into(),
         },
     ]
+}
+
+fn lock(decision: Decision, text: &str) -> Event {
+    Event::Lock(LockStep {
+        operation: alice(1),
+        lock: 0,
+        token: 7,
+        clock: Time::from_ms(3),
+        decision,
+        text: text.into(),
+    })
 }
 
 fn version(timestamp: u64) -> Version {

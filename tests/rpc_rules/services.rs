@@ -21,7 +21,7 @@ impl Service for Counter {
                 effects.complete(ticket, &[self.count]);
             }
             Input::OneWay { caller, body } => effects.push(*caller, body),
-            Input::Timer(_) | Input::Peer { .. } => {}
+            _ => {}
         }
     }
 }
@@ -35,7 +35,7 @@ impl Service for Slow {
         match input {
             Input::Request { ticket, .. } => effects.set_timer(TimerKey(ticket.0), now + self.0),
             Input::Timer(key) => effects.complete(Ticket(key.0), b"at last"),
-            Input::OneWay { .. } | Input::Peer { .. } => {}
+            _ => {}
         }
     }
 }
@@ -95,8 +95,12 @@ impl Ledger {
 
 impl Service for Ledger {
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
-        let queues = matches!(input, Input::Request { body: b"queue", .. });
-        if !queues {
+        let counts = match input {
+            Input::Request { body, .. } => body != b"queue",
+            Input::Again(_) | Input::Abandoned(_) => false,
+            _ => true,
+        };
+        if counts {
             self.count(effects);
         }
         match input {
@@ -116,7 +120,8 @@ impl Service for Ledger {
                 effects.push(*caller, &[self.count]);
             }
             Input::Timer(_) => effects.tell(Word::Expire, None, "a second has passed"),
-            Input::Peer { .. } => {}
+            Input::Abandoned(ticket) => self.waiting.retain(|waiting| *waiting != ticket),
+            Input::Peer { .. } | Input::Again(_) => {}
         }
     }
 

@@ -265,6 +265,7 @@ impl Service for BookingServer {
                     self.tell_again(caller, &ask, effects);
                 }
             }
+            Input::Again(_) | Input::Abandoned(_) => {} // nobody waits
             Input::Timer(_) => {}
         }
         if !self.registrations.is_empty() {

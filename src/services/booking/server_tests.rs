@@ -78,6 +78,7 @@ fn words(effect: Effect) -> String {
         }
         Effect::Send { to, .. } => format!("to server {to}"),
         Effect::Commit(commit) => format!("commit {}", commit.text),
+        Effect::Lock(step) => format!("lock {}", step.text),
         Effect::SetTimer(_, at) => format!("timer {at}"),
         Effect::Tell(word, _, text) => format!("{word:?} {text}"),
         Effect::Store { key, value } => format!("store {} {value:?}", key.escape_ascii()),

@@ -130,7 +130,7 @@ impl Cluster {
                 }
                 Effect::Complete { ticket, reply } => self.hear(place, ticket, reply),
                 Effect::Tell(..) => self.stalls += 1,
-                Effect::Push { .. } => panic!("nothing is pushed"),
+                Effect::Push { .. } | Effect::Lock(_) => panic!("no client is told, no lock taken"),
             }
         }
         for version in commits {

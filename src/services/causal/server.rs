@@ -439,7 +439,10 @@ impl Service for CausalServer {
                     self.hear(now, (from, about), message, effects);
                 }
             }
-            Input::OneWay { .. } => {} // clients send none
+            Input::OneWay { .. } | Input::Again(_) => {} // clients send none; what waits has its time
+            Input::Abandoned(ticket) => {
+                self.waiting.remove(&ticket);
+            }
             Input::Timer(_) => self.timer = None,
         }
         self.attend(now, effects);
