@@ -66,9 +66,18 @@ impl Deeds {
 impl World {
     /// When the next timer of a queue is due, or the next deed of its hosts.
     pub(crate) fn next_timer(&mut self, queue: usize) -> Option<Time> {
+        let timer = self.timers.next(queue);
+        if !self.has_deeds() {
+            return timer; // most runs have no connections
+        }
         let of = self.timers.host_of_queue(queue);
         let deed = self.connections.deeds.next(of);
-        self.timers.next(queue).into_iter().chain(deed).min()
+        timer.into_iter().chain(deed).min()
+    }
+
+    /// Whether anything is planned.
+    pub(super) fn has_deeds(&self) -> bool {
+        !self.connections.deeds.planned.is_empty()
     }
 
     /// Plans what a host is to do.

@@ -37,7 +37,7 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
         .map(|host| HostTasks::of(ready.waker(host)))
         .collect();
     let mut begun: VecDeque<HostId> = (0..).map(HostId).take(mains.len()).collect();
-    let mut due = Vec::new();
+    let (mut due, mut segments) = (Vec::new(), Vec::new());
     loop {
         {
             let mut borrowed = world.borrow_mut();
@@ -50,20 +50,23 @@ pub fn run(world: World, mains: &[Main], director: &mut dyn Director) -> World {
             }
             let world = &mut *borrowed;
             queue.take_due(world.now(), &mut due);
-            let has_segments = due.iter().any(|packet| packet.segment.is_some());
-            for packet in due.extract_if(.., |packet| packet.segment.is_none()) {
-                if world.admit(&packet) {
+            for packet in due.drain(..) {
+                if packet.segment.is_some() {
+                    segments.push(packet);
+                } else if world.admit(&packet) {
                     world.hand_over(packet);
                 }
             }
-            if has_segments {
-                for packet in due.drain(..) {
+            if !segments.is_empty() {
+                for packet in segments.drain(..) {
                     if world.admit_segment(&packet) {
                         world.take_segment_in(packet, &mut |packet| queue.carry(packet));
                     }
                 }
             }
-            world.do_due_deeds(None, &mut |packet| queue.carry(packet));
+            if world.has_deeds() {
+                world.do_due_deeds(None, &mut |packet| queue.carry(packet));
+            }
             world.fire_due_timers(0);
         }
         while let Some(me) = begun.pop_front() {

@@ -64,6 +64,7 @@ impl Flow {
     }
 
     /// What chance alone does.
+    #[inline]
     pub(super) fn chance(
         &mut self,
         seed: Seed,
