@@ -7,6 +7,7 @@
 pub mod booking;
 pub mod causal;
 pub mod lock;
+pub mod meeting;
 pub(crate) mod quoting;
 pub mod words;
 

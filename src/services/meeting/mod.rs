@@ -1,0 +1,8 @@
+//! The meeting scheduler: the common free time of any set of people, and meetings taken out of it.
+//!
+//! The service of the third seed document. A main server keeps no times; data servers keep those of
+//! some people each.
+//!
+//! - [`times`]: when somebody is free
+
+pub mod times;
