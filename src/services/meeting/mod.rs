@@ -4,5 +4,7 @@
 //! some people each.
 //!
 //! - [`times`]: when somebody is free
+//! - [`data_file`]: the people of a data server, as their file has them
 
+pub mod data_file;
 pub mod times;

@@ -188,8 +188,20 @@ pub struct TimesError {
 pub(super) fn parse_list(text: &str) -> Result<Times, TimesError> {
     let mut text = Text::new(text);
     let times = text.list()?;
-    text.end("the end of the line")?;
+    text.end("nothing more")?;
     Ok(times)
+}
+
+/// Something else was expected here.
+pub(super) fn expected(what: &str, text: &str, at: usize) -> TimesError {
+    let found = match text[at..].chars().next() {
+        None => "the end".to_owned(),
+        Some(found) => format!("`{}`", found.escape_debug()),
+    };
+    TimesError {
+        message: format!("expected {what}, found {found}"),
+        at,
+    }
 }
 
 /// A text that is read from its start on. Spaces are skipped before each byte that is looked at.
@@ -303,16 +315,8 @@ impl<'a> Text<'a> {
         number.ok_or_else(|| self.wrong("a number"))
     }
 
-    /// Something else was expected here.
-    fn wrong(&self, expected: &str) -> TimesError {
-        let found = match self.text[self.at..].chars().next() {
-            None => "the end".to_owned(),
-            Some(found) => format!("`{}`", found.escape_debug()),
-        };
-        TimesError {
-            message: format!("expected {expected}, found {found}"),
-            at: self.at,
-        }
+    fn wrong(&self, what: &str) -> TimesError {
+        expected(what, self.text, self.at)
     }
 }
 
