@@ -7,6 +7,7 @@
 //! - [`liveness`]: once the faults have ended, calls end in time.
 //! - [`convergence`]: once everything has arrived, all replicas say the same.
 //! - [`commits`]: no replica makes a write visible before those that it depends on.
+//! - [`atomicity`]: every transaction is taken by all of its participants, or by none.
 //! - [`causal`]: effects are never seen without their causes; and the session guarantees.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
@@ -15,6 +16,7 @@
 //! differ in little, for [`executions`], [`effects`], [`linearizable`] and [`causal`]. The others have their
 //! tests in their files.
 
+pub mod atomicity;
 pub mod causal;
 pub(crate) mod cite;
 pub mod commits;

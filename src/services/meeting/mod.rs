@@ -5,6 +5,8 @@
 //!
 //! - [`times`]: when somebody is free
 //! - [`data_file`]: the people of a data server, as their file has them
+//! - [`spec`]: what all of it promises, one request after the other
 
 pub mod data_file;
+pub mod spec;
 pub mod times;
