@@ -382,6 +382,7 @@ pub fn catalogue() -> Vec<Arc<dyn Application>> {
         Arc::new(booking::Booking::default()),
         Arc::new(causal::Causal::default()),
         Arc::new(lock::LockService::default()),
+        Arc::new(meeting::MeetingScheduler::default()),
     ]
 }
 
