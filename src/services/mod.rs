@@ -74,6 +74,11 @@ pub trait Application: fmt::Debug + Send + Sync {
         vec!["server".to_owned()]
     }
 
+    /// How many of its servers clients call: the first ones. Unless a service says otherwise, all.
+    fn entrances(&self) -> usize {
+        self.servers().len()
+    }
+
     /// A fresh state machine of one of several servers: its place among them from 0, and chance that
     /// repeats in no life of it. Unless a service says otherwise, all are the same.
     fn replica(&self, _place: u16, _chance: Stream) -> Box<dyn Service> {

@@ -111,6 +111,11 @@ impl Application for MeetingScheduler {
         places.map(Settings::server_name).collect()
     }
 
+    /// The main server alone.
+    fn entrances(&self) -> usize {
+        1
+    }
+
     fn replica(&self, place: u16, mut chance: Stream) -> Box<dyn Service> {
         let life = chance.next_u64();
         let settings = self.settings.clone();
