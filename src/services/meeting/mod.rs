@@ -1,6 +1,6 @@
 //! The meeting scheduler: the common free time of any set of people, and meetings taken out of it.
 //!
-//! The service of the third seed document. A main server keeps no times; data servers keep those of
+//! The service of the fourth seed document. A main server keeps no times; data servers keep those of
 //! some people each. Clients ask the main server, and it asks the data servers: at least once for a query,
 //! which is idempotent, and by two-phase commit for a registration, which is all or nothing.
 //!
