@@ -120,8 +120,9 @@ mod tests {
         for expected in [
             "free ann",
             "free bob eve",
-            "register 1 2 ann",
+            "register 3 4 ann",
             "register 3 5 ann bob",
+            "free bob eve nobody",
         ] {
             assert!(told.iter().any(|it| it == expected), "{expected}: {told:?}");
         }
