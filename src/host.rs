@@ -56,8 +56,12 @@ pub trait Machine: Network {
     /// Whether the server on this host has nothing left to do that others wait for: a simulated story
     /// goes on until then.
     fn settle(&self, _is_settled: bool) {}
-    /// The host's disk failed in the commit of this batch, and of these events with it. In simulation
-    /// they are recorded when the disk is opened again, if the commit is found there.
+    /// Whether the host's life goes on: in simulation it may end in any call that records something.
+    fn is_alive(&self) -> bool {
+        true
+    }
+    /// The host does not live to record these events, which belong to the commit of this batch. In
+    /// simulation they are recorded when the disk is opened again, if the commit is found there.
     fn doubt(&self, _batch: &Batch, _events: Vec<Event>) {}
 }
 
@@ -167,9 +171,16 @@ impl Host {
         self.0.settle(is_settled);
     }
 
-    /// The host's disk failed in the commit of this batch, and so it is in doubt whether these events
-    /// took place. In simulation they are recorded when the disk is opened again, if the commit is found
-    /// there; on real hosts nobody records them.
+    /// Whether this life of the host goes on. It may end in any call that records something; in that of
+    /// real hosts, nobody is left to ask.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    /// The host does not live to record these events, which belong to the commit of this batch: its disk
+    /// failed in it, or the host died of an event before. In simulation they are recorded when the disk is
+    /// opened again, if the commit is found there; on real hosts nobody records them.
     pub fn doubt(&self, batch: &Batch, events: Vec<Event>) {
         self.0.doubt(batch, events);
     }

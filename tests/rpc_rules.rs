@@ -3,6 +3,8 @@
 //! Clients and servers of small services run in the event simulator. Where a rule is about what a
 //! server answers to a datagram that no client of this crate sends, the server is asked directly.
 
+#[path = "rpc_rules/aside.rs"]
+mod aside;
 #[path = "rpc_rules/cache.rs"]
 mod cache;
 #[path = "rpc_rules/calls.rs"]
@@ -19,3 +21,5 @@ mod services;
 mod sessions;
 #[path = "rpc_rules/tank.rs"]
 mod tank;
+#[path = "rpc_rules/waiting.rs"]
+mod waiting;

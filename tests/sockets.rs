@@ -20,6 +20,14 @@ mod flood;
 mod library;
 #[path = "sockets/lives.rs"]
 mod lives;
+#[path = "sockets/lock.rs"]
+mod lock;
+#[path = "sockets/lock_client.rs"]
+mod lock_client;
+#[path = "sockets/lock_kills.rs"]
+mod lock_kills;
+#[path = "sockets/lock_many.rs"]
+mod lock_many;
 #[path = "sockets/process.rs"]
 mod process;
 #[path = "sockets/v1.rs"]

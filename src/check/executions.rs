@@ -18,7 +18,7 @@
 //! call for its own is told ok for what never ran.
 //!
 //! A request that waited when its server crashed, and whose step had stored nothing, left nothing behind:
-//! it was not executed.
+//! it was not executed. It was if its server's disk shows that a later step had completed it.
 //!
 //! It looks at operations, not at states: that a second run did no harm is for [`effects`] to say.
 //! Operations of the setup are no part of it.
@@ -122,9 +122,11 @@ struct Lasting<Host> {
     executions: Vec<Execution>,
     /// By server, those that may yet have been none.
     waiting: Vec<(Host, Execution)>,
+    /// By server, those that were none as far as its crash goes.
+    cut_short: Vec<(Host, Execution)>,
 }
 
-impl<Host: PartialEq> Lasting<Host> {
+impl<Host: Copy + PartialEq> Lasting<Host> {
     fn execute(&mut self, execution: Execution, waits_at: Option<Host>) {
         self.executions.push(execution);
         self.waiting.extend(waits_at.map(|host| (host, execution)));
@@ -135,13 +137,26 @@ impl<Host: PartialEq> Lasting<Host> {
             .retain(|(_, waiting)| waiting.operation != operation);
     }
 
+    /// The disk of a server shows that an earlier life of it completed a request that waited: so it was
+    /// executed after all.
+    fn recover(&mut self, host: &Host, operation: OperationId) {
+        let is_it = |(at, each): &(Host, Execution)| at == host && each.operation == operation;
+        if let Some(place) = self.cut_short.iter().position(is_it) {
+            let (_, execution) = self.cut_short.remove(place);
+            let later = |run: &Execution| run.line <= execution.line;
+            let place = self.executions.partition_point(later);
+            self.executions.insert(place, execution);
+        }
+    }
+
     fn crash(&mut self, host: &Host) {
-        let executions = &mut self.executions;
+        let (executions, cut_short) = (&mut self.executions, &mut self.cut_short);
         self.waiting.retain(|(at, waiting)| {
             if at == host
                 && let Some(place) = executions.iter().rposition(|each| each == waiting)
             {
                 executions.remove(place);
+                cut_short.push((*at, *waiting));
             }
             at != host
         });
@@ -171,7 +186,16 @@ pub fn from_lines(lines: &[Line], detail: Detail) -> (Vec<Execution>, Vec<Told>)
                     waits.then_some(recorded.host),
                 );
             }
-            Event::Complete { operation, .. } => lasting.complete(*operation),
+            Event::Complete {
+                operation,
+                recovered,
+                ..
+            } => {
+                lasting.complete(*operation);
+                if *recovered {
+                    lasting.recover(&recorded.host, *operation);
+                }
+            }
             Event::Crash { .. } => lasting.crash(&recorded.host),
             Event::Outcome { operation, outcome } => told.push(Told {
                 operation: *operation,
@@ -236,6 +260,9 @@ pub fn from_trace(trace: &TraceFile) -> (Vec<Execution>, Vec<Told>) {
             lasting.execute(Execution { operation, line }, waits_at);
         } else if row.event == "complete" {
             lasting.complete(operation);
+            if row.recovered {
+                lasting.recover(&row.host.as_str(), operation);
+            }
         } else if let Some(outcome) = &row.outcome {
             told.push(Told {
                 operation,
@@ -350,6 +377,44 @@ mod tests {
             *recovered = true;
         }
         assert_eq!(judged([crash(), found, wait(false)]), [1, 1]);
+    }
+
+    #[test]
+    fn what_waited_was_executed_if_the_disk_shows_that_it_was_completed_before_the_crash() {
+        let crash = || Event::Crash {
+            fault: 1,
+            in_disk_operation: false,
+            disk: crate::disk::Damage::default(),
+        };
+        let wait = |number| Event::Execute {
+            operation: alice(number),
+            request: b"acquire"[..].into(),
+            reply: None,
+            stored: false,
+            recovered: false,
+        };
+        let complete = |recovered| Event::Complete {
+            operation: alice(1),
+            reply: b"granted"[..].into(),
+            recovered,
+        };
+        let judged = |events: Vec<Event>| {
+            let lines = (0..)
+                .zip(events)
+                .map(|(at, event)| line(at, event))
+                .collect::<Vec<Line>>();
+            let runs = from_lines(&lines, Detail::Trace).0.into_iter();
+            runs.map(|run| (run.operation.number, run.line))
+                .collect::<Vec<_>>()
+        };
+        let [other, mine] = [2, 1].map(wait);
+        let cut_short = vec![mine.clone(), other, crash(), complete(true)];
+        assert_eq!(judged(cut_short), [(1, 1)]);
+        assert_eq!(judged(vec![mine.clone(), crash()]), []);
+        let again = vec![mine.clone(), crash(), complete(true), mine.clone()];
+        assert_eq!(judged(again), [(1, 1), (1, 4)], "it ran twice");
+        let served = vec![mine.clone(), crash(), mine, complete(false)];
+        assert_eq!(judged(served), [(1, 3)]);
     }
 
     #[test]

@@ -7,14 +7,15 @@
 //! - [`liveness`]: once the faults have ended, calls end in time.
 //! - [`convergence`]: once everything has arrived, all replicas say the same.
 //! - [`commits`]: no replica makes a write visible before those that it depends on.
+//! - [`exclusion`]: grants of a lock exclude each other, and critical sections appear whole.
 //! - [`atomicity`]: every transaction is taken by all of its participants, or by none.
 //! - [`causal`]: effects are never seen without their causes; and the session guarantees.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
 //! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
-//! differ in little, for [`executions`], [`effects`], [`linearizable`] and [`causal`]. The others have their
-//! tests in their files.
+//! differ in little, for [`executions`], [`effects`], [`linearizable`], [`exclusion`] and [`causal`]. The
+//! others have their tests in their files.
 
 pub mod atomicity;
 pub mod causal;
@@ -49,6 +50,8 @@ pub enum Check {
     Effects,
     /// Whether each operation seems to take effect at one instant between its begin and its end.
     Linearizable,
+    /// Whether the grants of each lock exclude each other, and critical sections appear whole.
+    Exclusion,
     /// Whether no replica, and no client, sees an effect before its cause, and all agree in the end on the
     /// order of the writes of a key.
     Causal,
@@ -70,10 +73,11 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Executions,
         Self::Effects,
         Self::Linearizable,
+        Self::Exclusion,
         Self::Causal,
         Self::CausalMemory,
         Self::ReadYourWrites,
@@ -102,6 +106,7 @@ impl Check {
             Self::Executions => "executions",
             Self::Effects => "effects",
             Self::Linearizable => "linearizable",
+            Self::Exclusion => "exclusion",
             Self::Causal => "causal",
             Self::CausalMemory => "causal-memory",
             Self::ReadYourWrites => "read-your-writes",

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::check::exclusion::{self, written::Written};
 use crate::check::{Verdict, causal, kv, register};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out;
@@ -14,6 +15,7 @@ use crate::cli::run::Format;
 use crate::cli::table::{counted, paragraph};
 use crate::history::recorded::{Mistake, Recorded};
 use crate::history::{OutcomeKind, sessions};
+use crate::trace::Names;
 
 /// What stands below the options.
 const EXAMPLES: &str = "\
@@ -22,6 +24,8 @@ Models:
   kv        values by key: read (get), write (put), cas, append, with values [key value]
   causal    reads and writes by key, every value of a key written once: causal consistency (CC), causal
             convergence (CCv), causal memory (CM: told, and nothing hangs on it), session guarantees
+  exclusion the steps of a lock server, not a history of its clients: grants with leases and fencing
+            tokens exclude each other, and what they guard appears whole
 
 Examples:
   wavetank check register history.edn            Jepsen's history of one register
@@ -29,8 +33,8 @@ Examples:
   lein run test | wavetank check register -      the log lines of jepsen.util, from stdin
   wavetank check causal history.plume            lines such as w(1,1,0,0), Plume's text format
 
-A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, Plume's lines as well:
-docs/checking.md shows each.
+A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, Plume's lines as well; steps
+are JSON lines: docs/checking.md shows each.
 
 Exit codes: 0 valid, 1 violated, 2 usage or a history that cannot be understood, 4 I/O error,
 5 unknown.";
@@ -76,6 +80,8 @@ enum Model {
     Kv,
     /// Values by key, in several places.
     Causal,
+    /// Locks, and files that they guard.
+    Exclusion,
 }
 
 /// A verdict in JSON.
@@ -91,10 +97,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if is_trace(&text) {
         return Err(UsageError(format!("{name}: {TRACE}")).into());
     }
-    let (calls, verdicts) = judge(arguments.model, &text, arguments.budget)
+    let (judged, verdicts) = judge(arguments.model, &text, arguments.budget)
         .map_err(|mistake| UsageError(format!("{name}:{mistake}")))?;
     let printed = match arguments.format {
-        Format::Text => in_words(arguments.model, &name, &calls, &verdicts),
+        Format::Text => in_words(arguments.model, &name, &judged, &verdicts),
         Format::Json => in_json(&verdicts)?,
     };
     out::print(&printed)?;
@@ -114,8 +120,18 @@ type Calls = Vec<(u64, OutcomeKind)>;
 /// The properties that a model stands for, each with its verdict.
 type Verdicts = Vec<(&'static str, Verdict)>;
 
-/// The calls of a history, and what is to be said of them; or what is wrong with its text, and where.
-fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Mistake> {
+/// What is in a history, and what is to be said of it; or what is wrong with its text, and where.
+fn judge(model: Model, text: &str, budget: u64) -> Result<(String, Verdicts), Mistake> {
+    if model == Model::Exclusion {
+        let Written { names, steps } = Written::read(text)?;
+        let judged = format!(
+            "{} by {}",
+            counted(steps.len() as u64, "step"),
+            counted(names.len() as u64, "client")
+        );
+        let verdict = exclusion::judge(&steps, Names(&names));
+        return Ok((judged, vec![("exclusion", verdict)]));
+    }
     if model == Model::Causal {
         let history = sessions::read(text)?;
         let verdicts = causal::judge_all(&causal::History::new(&history), budget);
@@ -124,7 +140,7 @@ fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Mis
             .flat_map(|(session, accesses)| {
                 accesses.iter().map(move |access| (session, access.outcome))
             });
-        return Ok((calls.collect(), verdicts));
+        return Ok((calls_in_words(&calls.collect()), verdicts));
     }
     let recorded = Recorded::read(text)?;
     let (verdict, _) = match model {
@@ -135,7 +151,8 @@ fn judge(model: Model, text: &str, budget: u64) -> Result<(Calls, Verdicts), Mis
         .calls
         .iter()
         .map(|call| (call.process, call.outcome));
-    Ok((calls.collect(), vec![("linearizable", verdict)]))
+    let calls = calls_in_words(&calls.collect());
+    Ok((calls, vec![("linearizable", verdict)]))
 }
 
 /// A violation decides; without one, what could not be judged.
@@ -149,12 +166,8 @@ fn exit(verdicts: &[(&str, Verdict)]) -> Exit {
     exits.max().map_or(Exit::Held, |(_, exit)| exit)
 }
 
-fn in_words(
-    model: Model,
-    name: &str,
-    calls: &[(u64, OutcomeKind)],
-    verdicts: &[(&str, Verdict)],
-) -> String {
+/// How many calls there are, and how they ended.
+fn calls_in_words(calls: &Calls) -> String {
     let mut counts: BTreeMap<OutcomeKind, u64> = BTreeMap::new();
     let mut processes: Vec<u64> = Vec::new();
     for &(process, outcome) in calls {
@@ -167,17 +180,20 @@ fn in_words(
         .iter()
         .map(|(kind, count)| format!("{count} {}", kind.name()))
         .collect();
-    let model = model.to_possible_value().expect("no model is hidden");
-    let mut text = format!(
-        "{name}  ({})\n  {} by {}: {}\n\n",
-        model.get_name(),
+    format!(
+        "{} by {}: {}",
         counted(calls.len() as u64, "call"),
         match processes.len() {
             1 => "1 process".to_owned(),
             count => format!("{count} processes"),
         },
         outcomes.join(", ")
-    );
+    )
+}
+
+fn in_words(model: Model, name: &str, judged: &str, verdicts: &[(&str, Verdict)]) -> String {
+    let model = model.to_possible_value().expect("no model is hidden");
+    let mut text = format!("{name}  ({})\n  {judged}\n\n", model.get_name());
     let width = verdicts.iter().map(|(check, _)| check.len()).max();
     let width = width.unwrap_or_default();
     for (check, verdict) in verdicts {

@@ -23,6 +23,45 @@ pub(crate) fn application(name: &str) -> anyhow::Result<Arc<dyn Application>> {
     Err(UsageError(message).into())
 }
 
+/// What `--set` says, all of it.
+pub(crate) fn settings(set: &[String]) -> Result<toml::Table, UsageError> {
+    let mut settings = toml::Table::new();
+    for setting in set {
+        settings.extend(parse_setting(setting)?);
+    }
+    Ok(settings)
+}
+
+/// The service with these settings.
+pub(crate) fn configure(
+    application: Arc<dyn Application>,
+    settings: &toml::Table,
+) -> anyhow::Result<Arc<dyn Application>> {
+    if settings.is_empty() {
+        return Ok(application);
+    }
+    application
+        .configure(settings)
+        .map_err(|error| UsageError(format!("the setting `{}`: {error}", error.name)).into())
+}
+
+/// `KEY=VALUE` in TOML; a bare word is taken for a string.
+fn parse_setting(setting: &str) -> Result<toml::Table, UsageError> {
+    let quoted = || {
+        let (key, word) = setting.split_once('=')?;
+        format!("{key} = {}", toml::Value::from(word)).parse().ok()
+    };
+    let read: Result<toml::Table, _> = setting.parse();
+    read.or_else(|error| {
+        quoted().ok_or_else(|| {
+            let reason = error.message();
+            UsageError(format!(
+                "`--set {setting}`: {reason}; write KEY=VALUE, the value in TOML"
+            ))
+        })
+    })
+}
+
 /// Reads the name of semantics, for the command line.
 pub(crate) fn parse_semantics(text: &str) -> Result<Semantics, String> {
     let names = Semantics::ALL.map(Semantics::name);

@@ -36,6 +36,8 @@ Examples:
   wavetank serve booking --semantics at-least-once --loss 0.2           loses one datagram in five
   wavetank serve booking --listen 0.0.0.0:3000                          for other computers too
   wavetank serve booking --data bookings                                keeps what it knows in this directory
+  wavetank serve lock --data locks                                      keeps locks and files in this directory
+  wavetank serve lock --set lease_ms=500 --set locks=global             one lock for all files, shorter leases
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002    one data centre of three
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002 --rejoin    the same, started again
 
@@ -334,10 +336,7 @@ fn configure(
     application: Arc<dyn Application>,
     arguments: &Arguments,
 ) -> anyhow::Result<Arc<dyn Application>> {
-    let mut settings = toml::Table::new();
-    for setting in &arguments.set {
-        settings.extend(parse_setting(setting)?);
-    }
+    let mut settings = real::settings(&arguments.set)?;
     if !arguments.facility.is_empty() {
         settings.insert("facilities".to_owned(), arguments.facility.clone().into());
     }
@@ -345,29 +344,7 @@ fn configure(
         let numbers = arguments.peers.iter().map(|(number, _)| *number);
         real::count_servers(&*application, numbers.chain(arguments.id), &mut settings);
     }
-    if settings.is_empty() {
-        return Ok(application);
-    }
-    application
-        .configure(&settings)
-        .map_err(|error| UsageError(format!("the setting `{}`: {error}", error.name)).into())
-}
-
-/// `KEY=VALUE` in TOML; a bare word is taken for a string.
-fn parse_setting(setting: &str) -> Result<toml::Table, UsageError> {
-    let quoted = || {
-        let (key, word) = setting.split_once('=')?;
-        format!("{key} = {}", toml::Value::from(word)).parse().ok()
-    };
-    let read: Result<toml::Table, _> = setting.parse();
-    read.or_else(|error| {
-        quoted().ok_or_else(|| {
-            let reason = error.message();
-            UsageError(format!(
-                "`--set {setting}`: {reason}; write KEY=VALUE, the value in TOML"
-            ))
-        })
-    })
+    real::configure(application, &settings)
 }
 
 fn parse_reply_cache(text: &str) -> Result<CacheKind, String> {

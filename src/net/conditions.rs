@@ -168,6 +168,8 @@ pub enum Selector {
     UpdateTo(OperationId),
     /// `update_to = "alice"`: any update to that client.
     UpdateToClient(HostId),
+    /// `tell_from = "alice#1"`: a message of that operation that asks for no reply.
+    TellFrom(OperationId),
     /// `peer_about = "alice#1", to = "dc2"`: a message between servers about that operation.
     PeerAbout {
         /// The operation.
@@ -190,6 +192,7 @@ impl Selector {
             Self::UpdateToClient(client) => {
                 label.kind == Kind::Update && label.operation.client == client
             }
+            Self::TellFrom(operation) => label.kind == Kind::OneWay && label.operation == operation,
             Self::PeerAbout { operation, to } => {
                 label.kind == Kind::Peer && label.operation == operation && receiver == to
             }

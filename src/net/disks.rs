@@ -17,7 +17,7 @@ pub(super) struct HostDisk {
     armed: Vec<(u64, u16)>,
     /// How many crashes are still to find that the disk has lied.
     lies: u32,
-    /// The commit in which the disk failed, and the events that are true if it took place.
+    /// A commit, and the events of it that its host did not live to record: they are true if it took place.
     doubt: Option<(Batch, Vec<Event>)>,
 }
 
@@ -43,7 +43,7 @@ impl World {
         self.is_alive(me).then(|| self.disk(me.0).disk.clone())
     }
 
-    /// The disk of a host failed in this commit, and so it is in doubt whether these events took place.
+    /// A host did not live to record these events of a commit, and so it is in doubt whether they took place.
     pub(crate) fn doubt(&mut self, host: HostId, batch: Batch, events: Vec<Event>) {
         self.disk(host).doubt = Some((batch, events));
     }

@@ -111,13 +111,18 @@ impl SimHost {
         };
         match store.holds(&batch) {
             Ok(true) => {
-                for mut event in events {
+                let mut events = events.into_iter();
+                while let Some(mut event) = events.next() {
                     if let Event::Execute { recovered, .. } | Event::Complete { recovered, .. } =
                         &mut event
                     {
                         *recovered = true;
                     }
                     self.record(event);
+                    if !self.is_alive() {
+                        self.doubt(&batch, events.collect()); // it has died of this event
+                        break;
+                    }
                 }
                 Ok(())
             }
@@ -236,6 +241,10 @@ impl Machine for SimHost {
                 Err(error)
             }
         }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.world.borrow().is_alive(self.life())
     }
 
     fn settle(&self, is_settled: bool) {

@@ -139,6 +139,7 @@ impl Dispatch {
         now: Time,
         client: ClientKey,
         (session, awaited): (u64, u32),
+        out: &mut dyn Output,
     ) -> Vec<Ticket> {
         let mut abandoned = self.waiting.below(client, awaited);
         if abandoned.is_empty() {
@@ -152,8 +153,13 @@ impl Dispatch {
             abandoned.clear();
         }
         for &ticket in &abandoned {
-            let pending = self.waiting.remove(ticket);
-            if let (Some(pending), Some(cache)) = (pending, &mut self.cache) {
+            let Some(pending) = self.waiting.remove(ticket) else {
+                continue;
+            };
+            out.record(Event::Abandon {
+                operation: pending.caller.operation,
+            });
+            if let Some(cache) = &mut self.cache {
                 cache.abandon(pending.id());
             }
         }

@@ -21,6 +21,7 @@ pub mod retransmit;
 pub mod serve;
 pub mod server;
 pub mod service;
+mod step_disk;
 pub mod timers;
 pub mod v1;
 mod waiting;

@@ -36,11 +36,18 @@ pub trait Output {
     /// Whether events are wanted that no checker needs.
     fn wants_all_events(&self) -> bool;
 
+    /// Whether what is recorded counts: not from the moment on in which a simulated host dies, and it may
+    /// die of an event that it records.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
     /// Says whether the service is settled, when that has changed.
     fn settle(&mut self, _is_settled: bool) {}
 
-    /// The disk failed in the commit of this batch, and with it of these events: whether it took place
-    /// is found out when the disk is opened again. Nobody but a simulator can tell.
+    /// These events belong to the commit of this batch, and the server does not live to record them: the
+    /// disk failed in it, or the host died of an event before. Whether the disk has kept it is found out
+    /// when the disk is opened again. Nobody but a simulator can tell.
     fn doubt(&mut self, _batch: &Batch, _events: Vec<Event>) {}
 }
 
@@ -82,29 +89,29 @@ impl Output for Vec<Action> {
 /// Holds back what a server does until it is durable.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    pub(super) actions: Vec<Action>,
+    actions: Vec<Action>,
     pub(super) wants_all_events: bool,
 }
 
 impl Held {
     /// Takes out the events that the disk is asked for.
     pub(super) fn take_events(&mut self) -> Vec<Event> {
-        let actions = self.actions.drain(..);
-        let of_steps = actions.filter_map(|action| match action {
-            Action::Record(
-                event @ (Event::Execute { .. }
-                | Event::Complete { .. }
-                | Event::Commit(_)
-                | Event::Lock(_)),
-            ) => Some(event),
-            _ => None,
-        });
-        of_steps.collect()
+        self.actions.drain(..).filter_map(durable).collect()
     }
 
-    /// Lets it go.
-    pub(super) fn release(&mut self, out: &mut dyn Output) {
+    /// Forgets it.
+    pub(super) fn clear(&mut self) {
+        self.actions.clear();
+    }
+
+    /// Lets it go, as far as the host lives. Gives the events that the disk is asked for instead.
+    pub(super) fn release(&mut self, out: &mut dyn Output) -> Vec<Event> {
+        let mut unseen = Vec::new();
         for action in self.actions.drain(..) {
+            if !out.is_alive() {
+                unseen.extend(durable(action));
+                continue;
+            }
             match action {
                 Action::Send {
                     to,
@@ -114,6 +121,20 @@ impl Held {
                 Action::Record(event) => out.record(event),
             }
         }
+        unseen
+    }
+}
+
+/// The event of an action, if what it says is found on the disk.
+fn durable(action: Action) -> Option<Event> {
+    match action {
+        Action::Record(
+            event @ (Event::Execute { .. }
+            | Event::Complete { .. }
+            | Event::Commit(_)
+            | Event::Lock(_)),
+        ) => Some(event),
+        _ => None,
     }
 }
 
@@ -158,6 +179,10 @@ impl Output for Outlet<'_> {
 
     fn wants_all_events(&self) -> bool {
         self.wants_all_events
+    }
+
+    fn is_alive(&self) -> bool {
+        self.host.is_alive()
     }
 
     fn settle(&mut self, is_settled: bool) {

@@ -156,6 +156,32 @@ fn a_request_that_waited_is_stored_with_its_reply_when_it_is_complete() {
 }
 
 #[test]
+fn a_request_that_is_abandoned_is_erased_together_with_the_word_that_nobody_waits_for_it() {
+    let mut cache = cache(CacheKind::Durable, Limits::default());
+    let mut disk = Disk::default();
+    cache.hello(at(0), ALICE, 77);
+    assert_eq!(
+        admit(&mut cache, at(0), request(ALICE, 1), 77),
+        Admission::New
+    );
+    cache.wait(request(ALICE, 1));
+    disk.commit(&mut cache);
+    assert_eq!(disk.0.len(), 2, "the session and what waits");
+    let client = ClientKey::Id(ALICE);
+    assert!(!cache.acknowledge(at(1), client, 78, 2), "another session");
+    assert!(cache.acknowledge(at(1), client, 77, 2));
+    cache.abandon(request(ALICE, 1));
+    assert_eq!((cache.len(), cache.bytes), (0, 0));
+    disk.commit(&mut cache);
+    assert_eq!(disk.0.len(), 1, "the session");
+    let mut restored = disk.restore(at(2), Limits::default());
+    for cache in [&mut cache, &mut restored] {
+        let late = cache.admit(at(2), request(ALICE, 1), 77, 1, &bytes("book"));
+        assert_eq!(late, Admission::Acknowledged);
+    }
+}
+
+#[test]
 fn only_a_durable_cache_with_a_disk_has_changes() {
     for kind in CacheKind::ALL {
         let mut cache = ReplyCache::new(kind, Limits::default());

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::clock::Time;
-use crate::disk::{Batch, Store, StoreError};
+use crate::disk::{Store, StoreError};
 use crate::id::{ClientId, ClientKey};
 use crate::net::Kind;
 use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, filtered, refuse, send, tell};
@@ -22,7 +22,8 @@ use crate::rpc::origin::Origin;
 use crate::rpc::output::{Held, Output};
 use crate::rpc::records::{self, Stored};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
-use crate::rpc::service::{BadRecord, Effect, Effects, Input, Service, Ticket};
+use crate::rpc::service::{BadRecord, Effects, Input, Service, Ticket};
+use crate::rpc::step_disk::StepDisk;
 use crate::rpc::v1::FormatV1;
 use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Stream;
@@ -39,19 +40,9 @@ pub struct RpcServer {
     /// Numbers for sessions, where the reply cache has them.
     sessions: Option<Stream>,
     /// With state on a disk.
-    disk: Option<Disk>,
+    disk: Option<StepDisk>,
     /// What the service has last said of it; of a server that has just begun, nothing is known.
     is_settled: bool,
-}
-
-/// The disk of a server.
-struct Disk {
-    store: Store,
-    /// For the keys of the service's records.
-    key: Vec<u8>,
-    held: Held,
-    /// The batch whose commit has failed.
-    failed: Batch,
 }
 
 /// A server cannot begin: what its disk holds is no use to it.
@@ -136,15 +127,10 @@ impl RpcServer {
         {
             cache.restore(now, Stored::of(&mut store)?)?;
         }
-        let mut disk = Disk {
-            store,
-            key: Vec::new(),
-            held: Held::default(),
-            failed: Batch::default(),
-        };
-        self.dispatch.carry_out(now, &self.effects, &mut disk.held);
-        disk.commit(&self.effects, None)?;
-        disk.held.actions.clear();
+        let mut disk = StepDisk::new(store);
+        disk.begin(&self.effects, |effects, out| {
+            self.dispatch.carry_out(now, effects, out);
+        })?;
         self.effects.clear();
         self.disk = Some(disk);
         Ok(self)
@@ -339,7 +325,7 @@ impl RpcServer {
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
         let client = pending.caller.client;
-        for ticket in self.dispatch.abandon(now, client, (session, awaited)) {
+        for ticket in self.dispatch.abandon(now, client, (session, awaited), out) {
             self.step(now, Input::Abandoned(ticket), out)?;
         }
         let admission = match &mut self.dispatch.cache {
@@ -430,16 +416,7 @@ impl RpcServer {
     ) -> Result<(), StoreError> {
         match &mut self.disk {
             None => carry_out(&mut self.dispatch, &self.effects, out),
-            Some(disk) => {
-                disk.held.wants_all_events = out.wants_all_events();
-                carry_out(&mut self.dispatch, &self.effects, &mut disk.held);
-                let committed = disk.commit(&self.effects, self.dispatch.cache.as_mut());
-                if committed.is_err() {
-                    out.doubt(&disk.failed, disk.held.take_events());
-                }
-                committed?;
-                disk.held.release(out);
-            }
+            Some(disk) => disk.show(&mut self.dispatch, &self.effects, out, carry_out)?,
         }
         self.effects.clear();
         let is_settled = self.service.is_settled();
@@ -468,34 +445,5 @@ impl RpcServer {
         if let Some(event) = self.malformed.count(origin, kind, detail) {
             out.record(event);
         }
-    }
-}
-
-impl Disk {
-    /// Commits what the service stores and what has changed in the reply cache.
-    fn commit(
-        &mut self,
-        effects: &Effects,
-        cache: Option<&mut ReplyCache>,
-    ) -> Result<(), StoreError> {
-        let mut none = Batch::default();
-        let batch = cache.map_or(&mut none, ReplyCache::changes);
-        for effect in effects.iter() {
-            if let Effect::Store { key, value } = effect {
-                self.key.clear();
-                self.key.push(records::SERVICE);
-                self.key.extend_from_slice(key);
-                match value {
-                    Some(value) => batch.put(&self.key, value),
-                    None => batch.erase(&self.key),
-                }
-            }
-        }
-        let committed = self.store.commit(batch);
-        if committed.is_err() {
-            self.failed = std::mem::take(batch);
-        }
-        batch.clear();
-        committed
     }
 }

@@ -200,6 +200,12 @@ pub trait Application: fmt::Debug + Send + Sync {
         as_text(body)
     }
 
+    /// Whether it is a service of locks, with a word on each request in [`Self::lock_access`]: then runs can
+    /// be judged by the check `exclusion`. Its [`Self::probes`] are then to read each file.
+    fn has_locks(&self) -> bool {
+        false
+    }
+
     /// Of a service of locks: what a request of it was about, given the reply unless there was none yet, for
     /// the check `exclusion`. Nothing of what was refused, or is about no lock.
     fn lock_access(&self, _request: &[u8], _reply: Option<&[u8]>) -> Option<LockAccess> {

@@ -8,6 +8,7 @@
 pub mod causal;
 pub mod compare;
 mod course;
+pub mod exclusion;
 pub mod explore;
 pub mod explored;
 pub mod hold;

@@ -13,8 +13,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::check::convergence::Replica;
+use crate::check::exclusion::LockAccess;
 use crate::check::liveness::FreshCall;
-use crate::clock::Time;
+use crate::clock::{Time, ms};
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::OperationId;
@@ -98,6 +99,10 @@ pub(super) fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &Share
                     let state = afresh(home).ask_state(&variant).await;
                     outcomes.borrow_mut().replicas.push(Replica { name, state });
                 }
+            }
+            if variant.checks.contains(&Check::Exclusion) {
+                let files = afresh(0).read_files(&variant).await;
+                outcomes.borrow_mut().files = files;
             }
             if let Some(liveness) = &variant.liveness {
                 for home in 0..entrances {
@@ -278,11 +283,37 @@ impl Player {
         Ok(state)
     }
 
-    /// Makes the calls of the check `liveness`.
+    /// What each file of a service of locks holds, or what was said instead.
+    async fn read_files(&mut self, variant: &Variant) -> Vec<Result<LockAccess, String>> {
+        let mut files = Vec::new();
+        for probe in &variant.application.probes() {
+            let outcome = self.ask(probe).await;
+            let read = match &outcome.told {
+                Told::Reply(reply) => variant.application.lock_access(&probe.body, Some(reply)),
+                Told::Text(_) => None,
+            };
+            files.push(read.ok_or_else(|| {
+                let asked = variant.application.describe_request(&probe.body);
+                format!("`{asked}` said in the end: {}", in_words(&outcome, variant))
+            }));
+        }
+        files
+    }
+
+    /// Makes the calls of the check `liveness`. One that is not answered within the bound is not waited for
+    /// any longer: its client may be patient for ever.
     async fn call_in_time(&mut self, liveness: &Liveness, home: usize, variant: &Variant) {
         for (line, command) in liveness.each_call() {
             let began = self.host.now();
-            let outcome = self.ask(command).await;
+            let too_late = began + liveness.within + Duration::from_millis(1);
+            let outcome = self.ask_until(command, too_late).await;
+            let outcome = outcome.unwrap_or_else(|| {
+                let within_ms = ms(liveness.within);
+                Outcome::text(
+                    OutcomeKind::Unknown,
+                    format!("no answer after {within_ms} ms"),
+                )
+            });
             let call = FreshCall {
                 command: match variant.servers.len() {
                     1 => line.to_owned(),
@@ -295,6 +326,17 @@ impl Player {
             };
             self.outcomes.borrow_mut().fresh_calls.push(call);
         }
+    }
+
+    /// Performs a command outside the story, as long as it takes but not beyond this time.
+    async fn ask_until(&mut self, command: &Command, until: Time) -> Option<Outcome> {
+        let mut timer = self.host.timer();
+        let mut asked = pin!(self.ask(command));
+        poll_fn(|context| match asked.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => timer.poll_until(context, until).map(|()| None),
+        })
+        .await
     }
 
     /// Performs a command outside the story.

@@ -13,6 +13,7 @@ use crate::seed::Seed;
 use crate::services::Command;
 use crate::services::words::Words;
 use crate::sim::causal;
+use crate::sim::exclusion;
 use crate::sim::replay::Replay;
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
 use crate::sim::simulation::{self, Run, SetupError};
@@ -45,7 +46,8 @@ pub fn run(
     backend: Backend,
     detail: Detail,
 ) -> Result<Report, SetupError> {
-    let needs_lines = |check: &Check| matches!(check, Check::Effects | Check::Causal);
+    let needs_lines =
+        |check: &Check| matches!(check, Check::Effects | Check::Exclusion | Check::Causal);
     let needs_lines = variant.checks.iter().any(needs_lines) || variant.application.is_store();
     let detail = if detail == Detail::Checks && !needs_lines {
         Detail::Counts
@@ -115,7 +117,15 @@ impl Report {
 
 fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict {
     if let Some(reason) = &run.unfinished {
-        return Verdict::Unknown(reason.clone());
+        // A waiter that waits for ever is seen in a run that has no end.
+        let judged = match check {
+            Check::Exclusion => exclusion::judge(variant, run, detail),
+            _ => Verdict::Valid,
+        };
+        return match judged {
+            Verdict::Violated(evidence) => Verdict::Violated(evidence),
+            _ => Verdict::Unknown(reason.clone()),
+        };
     }
     let names = Names(&run.names);
     match check {
@@ -150,6 +160,7 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
             effects::judge(&applied, &told, &asked, &mut Replay::of(variant), names)
         }
         Check::Linearizable => linearizable(variant, run, detail),
+        Check::Exclusion => exclusion::judge(variant, run, detail),
         Check::Causal
         | Check::CausalMemory
         | Check::ReadYourWrites

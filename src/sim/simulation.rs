@@ -11,8 +11,10 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::check::convergence::Replica;
+use crate::check::exclusion::LockAccess;
 use crate::check::liveness::FreshCall;
 use crate::history::History;
 use crate::host::{Host, Task};
@@ -39,6 +41,8 @@ const SERVER_PORT: u16 = 3000;
 pub struct Run {
     /// The names of its hosts, in their order.
     pub names: Vec<String>,
+    /// What servers did in the setup, for checks.
+    pub setup: Vec<Line>,
     /// The trace, in canonical order.
     pub lines: Vec<Line>,
     /// Whose requests were executed, once for each execution.
@@ -57,6 +61,11 @@ pub struct Run {
     pub fresh_calls: Vec<FreshCall>,
     /// What each server then said of its state, for the check `convergence`.
     pub replicas: Vec<Replica>,
+    /// What each probe of a service of locks read in the end, for the check `exclusion`, or what was said
+    /// instead.
+    pub files: Vec<Result<LockAccess, String>>,
+    /// How long the story took, in virtual time.
+    pub story_took: Duration,
     /// Why the run came to no end, if so.
     pub unfinished: Option<String>,
 }
@@ -125,6 +134,7 @@ pub fn run(
         finals,
         fresh_calls,
         replicas,
+        files,
     } = outcomes.take();
     if let Some(error) = setup_error {
         return Err(error);
@@ -133,6 +143,7 @@ pub fn run(
     let (traffic, idle_faults) = (world.traffic(), world.idle_faults().collect());
     let coverage = world.coverage();
     let Recorded {
+        setup,
         lines,
         executed,
         history,
@@ -140,6 +151,7 @@ pub fn run(
     let unfinished = stages.unfinished;
     Ok(Run {
         names,
+        setup,
         lines,
         executed,
         history,
@@ -149,6 +161,8 @@ pub fn run(
         finals,
         fresh_calls,
         replicas,
+        files,
+        story_took: stages.story_took,
         unfinished,
     })
 }
@@ -164,6 +178,7 @@ pub(super) struct Outcomes {
     pub(super) finals: Vec<(String, String)>,
     pub(super) fresh_calls: Vec<FreshCall>,
     pub(super) replicas: Vec<Replica>,
+    pub(super) files: Vec<Result<LockAccess, String>>,
 }
 
 pub(super) type SharedOutcomes = Rc<RefCell<Outcomes>>;

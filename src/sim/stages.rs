@@ -20,6 +20,10 @@ pub(super) struct Stages {
     next_stage: Option<u32>,
     /// When the stage that is played is given up.
     over_at: Time,
+    /// When the story began.
+    zero: Time,
+    /// When it was over, counted from there.
+    pub(super) story_took: Duration,
     pub(super) outcomes: SharedOutcomes,
     pub(super) unfinished: Option<String>,
 }
@@ -38,6 +42,8 @@ impl Stages {
             max_virtual: variant.max_virtual,
             next_stage: Some(0),
             over_at: Time::NEVER,
+            zero: Time::ZERO,
+            story_took: Duration::ZERO,
             outcomes: SharedOutcomes::default(),
             unfinished: None,
         }
@@ -87,6 +93,7 @@ impl Stages {
             }
             self.give_up("");
         }
+        self.story_took = world.now() - self.zero;
         world.end_story();
         match self.observer {
             Some(_) if self.unfinished.is_none() => self.enter(self.story + 1, world),
@@ -101,6 +108,7 @@ impl Director for Stages {
             self.next_stage = None;
             self.over_at = world.now() + self.max_virtual;
             if stage == self.story {
+                self.zero = world.now();
                 world.begin_story();
             }
             world.enter_stage(stage);

@@ -5,7 +5,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::net::conditions::Fault;
-use crate::trace::{Event, Filtered, Ignored, Word};
+use crate::trace::{Decision, Event, Filtered, Ignored, Word};
 
 /// How often each kind of fault has struck, and each rare case has occurred.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -34,10 +34,16 @@ enum Kind {
     SectorsLost,
     SectorsTorn,
     Stalled,
+    Granted,
+    Renewed,
+    Withdrawn,
+    Abandoned,
+    Expired,
+    Recovered,
 }
 
 /// The names of the kinds, in their order.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 22] = [
     "datagram lost",
     "datagram duplicated",
     "scripted drop",
@@ -54,6 +60,12 @@ const KINDS: [&str; 16] = [
     "sectors lost",
     "sectors torn",
     "write stalled",
+    "lock granted",
+    "lease renewed",
+    "grant withdrawn",
+    "wait abandoned",
+    "ended by its time",
+    "found after a crash",
 ];
 
 impl Coverage {
@@ -67,6 +79,11 @@ impl Coverage {
     ///   crashes;
     /// - `sectors lost`, `sectors torn`: crashes that lost all that was not synced, or some of it;
     /// - `write stalled`: how often a write waited at a replica for others that it depends on;
+    /// - `lock granted`, `lease renewed`, `grant withdrawn`: what a lock server decided; withdrawn are grants
+    ///   that ended without a release;
+    /// - `wait abandoned`: requests that waited until nobody waited for them any more;
+    /// - `ended by its time`: registrations to monitor, and turns of waiters that were silent for too long;
+    /// - `found after a crash`: executions and completions that a crash had cut off, and that the disk showed;
     /// - `filter: ` and `ignore: ` with the reason, in the words of a trace.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, u64)> {
@@ -119,6 +136,21 @@ impl Coverage {
             Event::Service {
                 word: Word::Stall, ..
             } => self.add(Kind::Stalled, 1),
+            Event::Service {
+                word: Word::Expire, ..
+            } => self.add(Kind::Expired, 1),
+            Event::Lock(step) => self.add(
+                match step.decision {
+                    Decision::Grant(_) => Kind::Granted,
+                    Decision::Renew(_) => Kind::Renewed,
+                    Decision::Withdraw => Kind::Withdrawn,
+                },
+                1,
+            ),
+            Event::Abandon { .. } => self.add(Kind::Abandoned, 1),
+            Event::Execute { recovered, .. } | Event::Complete { recovered, .. } => {
+                self.add(Kind::Recovered, (*recovered).into());
+            }
             _ => {}
         }
     }
@@ -156,7 +188,7 @@ impl Serialize for Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::sample::every_event;
+    use crate::trace::sample::{alice, every_event};
 
     #[test]
     fn each_count_has_a_name_of_its_own() {
@@ -164,10 +196,15 @@ mod tests {
         for event in every_event() {
             coverage.count(&event);
         }
+        coverage.count(&Event::Complete {
+            operation: alice(1),
+            reply: b"granted"[..].into(),
+            recovered: true,
+        });
         coverage.add_traffic(3, 2);
         let counts = coverage.counts();
         let mut names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
-        let total = 16 + Filtered::ALL.len() + Ignored::ALL.len();
+        let total = 22 + Filtered::ALL.len() + Ignored::ALL.len();
         assert_eq!(names.len(), total);
         let found: Vec<String> = counts
             .iter()
@@ -189,6 +226,12 @@ mod tests {
                 "sectors lost 1",
                 "sectors torn 1",
                 "write stalled 1",
+                "lock granted 1",
+                "lease renewed 1",
+                "grant withdrawn 1",
+                "wait abandoned 1",
+                "ended by its time 2",
+                "found after a crash 1",
                 "filter: duplicate: stored reply sent 1",
                 "ignore: not waiting for it 1",
                 "ignore: malformed 1",

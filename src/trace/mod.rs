@@ -7,6 +7,7 @@
 //! What a trace never holds: the backend, ports, process ids, wall-clock time.
 
 mod coverage;
+mod decided;
 pub mod json;
 mod names;
 mod recorder;
@@ -17,17 +18,17 @@ pub mod text;
 mod words;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::clock::Time;
 use crate::disk::Damage;
 use crate::history::Outcome;
-use crate::id::{HostId, OperationId, Version};
+use crate::id::{HostId, OperationId};
 use crate::net::fate::Fate;
 use crate::net::{Kind, Label};
 use crate::wire::SharedBytes;
 
 pub use coverage::Coverage;
+pub use decided::{Commit, Decision, LockStep};
 pub use names::Names;
 pub use recorder::{Detail, Live, Recorded, Recorder};
 pub use row::{AttemptRow, CauseRow, Final, Header, OutcomeRow, Row, TraceFile, VerdictRow};
@@ -97,6 +98,11 @@ pub enum Event {
         operation: OperationId,
         /// What it did instead.
         instead: Filtered,
+    },
+    /// A server forgot a request that waited, as nobody waits for it any more.
+    Abandon {
+        /// Whose request.
+        operation: OperationId,
     },
     /// A host took a datagram in and made nothing of it.
     Ignore {
@@ -203,53 +209,6 @@ pub enum Event {
     },
 }
 
-/// A write that a replica has made visible to its clients.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Commit {
-    /// Whose write, where it is known.
-    pub operation: Option<OperationId>,
-    /// Which write.
-    pub version: Version,
-    /// The writes that it depends on.
-    pub needs: Rc<[Version]>,
-    /// How long it had waited for them; `None` if it had not.
-    pub stalled: Option<Duration>,
-    /// The replica from which this one took it, as part of all that is known there: it had lost its memory.
-    pub taken_from: Option<HostId>,
-    /// What was written, and which version it is.
-    pub text: Rc<str>,
-}
-
-/// What a lock server has decided about one of its locks. That a grant was released is the execution of
-/// a request, and not told here.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LockStep {
-    /// Whose grant: the operation that acquired it.
-    pub operation: OperationId,
-    /// Which lock of the server.
-    pub lock: u16,
-    /// The grant's fencing token.
-    pub token: u64,
-    /// When, by the server's clock.
-    pub clock: Time,
-    /// What it decided.
-    pub decision: Decision,
-    /// What it says of it.
-    pub text: Rc<str>,
-}
-
-/// What a lock server decides about a grant.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Decision {
-    /// The lock is granted, for this long.
-    Grant(Duration),
-    /// The grant's lease runs anew, for this long: its holder has asked for it, or a restarted server has
-    /// found the grant on its disk.
-    Renew(Duration),
-    /// The grant has ended without a release: its lease has run out, or its holder has closed.
-    Withdraw,
-}
-
 /// What a server did with a duplicate instead of executing it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Filtered {
@@ -318,7 +277,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 32] = [
+    pub const WORDS: [(&'static str, &'static str); 33] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -341,6 +300,10 @@ impl Event {
         (
             "filter",
             "a server took a request in and did not execute it",
+        ),
+        (
+            "abandon",
+            "a server forgot a request that waited, as nobody waits for it",
         ),
         ("ignore", "a host took a datagram in and made nothing of it"),
         (
@@ -410,6 +373,7 @@ impl Event {
                 Decision::Withdraw => "withdraw",
             },
             Self::Filter { .. } => "filter",
+            Self::Abandon { .. } => "abandon",
             Self::Ignore { .. } => "ignore",
             Self::Patience { .. } => "patience",
             Self::Notified { .. } => "notified",
@@ -445,6 +409,7 @@ impl Event {
             Self::Execute { operation, .. }
             | Self::Complete { operation, .. }
             | Self::Filter { operation, .. }
+            | Self::Abandon { operation }
             | Self::Patience { operation, .. }
             | Self::Notified { operation, .. }
             | Self::Outcome { operation, .. } => Some(*operation),
@@ -469,8 +434,17 @@ impl Event {
                 | Self::Complete { .. }
                 | Self::Commit(_)
                 | Self::Lock(_)
+                | Self::Abandon { .. }
                 | Self::Crash { .. }
+                | Self::Restart { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Skew { .. }
                 | Self::Outcome { .. }
+                | Self::Service {
+                    word: Word::Halt,
+                    ..
+                }
         )
     }
 }

@@ -46,10 +46,16 @@ pub struct Recorder {
     wants_all: bool,
     zero: Time,
     coverage: Coverage,
+    /// Whether the story has begun.
+    has_begun: bool,
+    /// What servers did in the setup, for checks.
+    setup: Vec<Line>,
     lines: Vec<Line>,
     executed: Vec<OperationId>,
     /// Requests that wait and have stored nothing, each with its server.
     waiting: Vec<(HostId, OperationId)>,
+    /// Those of them whose server has crashed: they count again if its disk shows that they were completed.
+    cut_short: Vec<(HostId, OperationId)>,
     history: History,
 }
 
@@ -73,9 +79,12 @@ impl Recorder {
             wants_all: detail.is_trace(),
             zero: Time::ZERO,
             coverage: Coverage::default(),
+            has_begun: false,
+            setup: Vec::new(),
             lines: Vec::new(),
             executed: Vec::new(),
             waiting: Vec::new(),
+            cut_short: Vec::new(),
             history: History::default(),
         }
     }
@@ -108,6 +117,7 @@ impl Recorder {
     /// Records from here on; `zero` is time zero of the trace.
     pub const fn unmute(&mut self, zero: Time) {
         self.muted = false;
+        self.has_begun = true;
         self.zero = zero;
         self.watch(self.watched);
     }
@@ -141,6 +151,7 @@ impl Recorder {
     /// Times within the event are of the run, as `now` is; in the trace they count from its zero.
     pub fn record(&mut self, now: Time, host: HostId, mut event: Event) {
         if self.muted {
+            self.record_setup(host, event);
             return;
         }
         match &event {
@@ -159,14 +170,30 @@ impl Recorder {
                 if left_nothing && !recovered {
                     self.waiting.push((host, *operation));
                 }
+                self.coverage.count(&event);
             }
             Event::Send { .. } | Event::Receive { .. } | Event::Outcome { .. } => {}
-            Event::Complete { operation, .. } => {
+            Event::Complete {
+                operation,
+                recovered,
+                ..
+            } => {
                 self.waiting.retain(|(_, waiting)| waiting != operation);
+                let of_host = (host, *operation);
+                let place = self.cut_short.iter().position(|each| *each == of_host);
+                if let Some(place) = place.filter(|_| *recovered) {
+                    self.cut_short.remove(place);
+                    self.executed.push(*operation);
+                }
+                self.coverage.count(&event);
             }
             other => {
-                if let Event::Crash { .. } = other {
-                    self.forget_waiting(host);
+                match other {
+                    Event::Crash { .. } => self.forget_waiting(host),
+                    Event::Abandon { operation } => {
+                        self.waiting.retain(|(_, waiting)| waiting != operation);
+                    }
+                    _ => {}
                 }
                 self.coverage.count(other);
             }
@@ -189,15 +216,28 @@ impl Recorder {
         }
     }
 
+    /// Keeps what a server did before the story, as far as a check of the story builds on it.
+    fn record_setup(&mut self, host: HostId, event: Event) {
+        let is_wanted = matches!(
+            event,
+            Event::Execute { .. } | Event::Complete { .. } | Event::Lock(_)
+        );
+        if is_wanted && !self.has_begun && self.detail != Detail::Counts {
+            let at = Time::ZERO;
+            self.setup.push(Line { at, host, event });
+        }
+    }
+
     /// A host has crashed: of requests that waited there and had stored nothing, nothing is left, and it
     /// is as if they had never been executed.
     fn forget_waiting(&mut self, host: HostId) {
-        let executed = &mut self.executed;
+        let (executed, cut_short) = (&mut self.executed, &mut self.cut_short);
         self.waiting.retain(|&(at, operation)| {
             if at == host
                 && let Some(place) = executed.iter().rposition(|run| *run == operation)
             {
                 executed.remove(place);
+                cut_short.push((at, operation));
             }
             at != host
         });
@@ -263,6 +303,7 @@ impl Recorder {
             self.lines.sort_by_key(|line| (line.at, line.host));
         }
         Recorded {
+            setup: self.setup,
             lines: self.lines,
             executed: self.executed,
             history: self.history,
@@ -273,6 +314,9 @@ impl Recorder {
 /// What a recorder has kept.
 #[derive(Debug)]
 pub struct Recorded {
+    /// What servers did before the story: executions, completions and decisions about locks, in order and
+    /// without their times.
+    pub setup: Vec<Line>,
     /// The trace in its canonical order: by time, then host, then order within the host.
     pub lines: Vec<Line>,
     /// Whose requests were executed, once for each execution, whatever the detail. Not among them are

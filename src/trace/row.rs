@@ -115,6 +115,18 @@ pub struct Row {
     /// For a commit: the versions that it depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
+    /// For a grant, a renewal and a withdrawal: which lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<u16>,
+    /// For these: the grant's fencing token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<u64>,
+    /// For these: when, in ms of the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ms: Option<u64>,
+    /// For a grant and a renewal: how long the lease is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
     /// How an operation ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeRow>,

@@ -240,6 +240,9 @@ pub(crate) fn every_event() -> Vec<Event> {
             operation: alice(1),
             instead: Filtered::ReplyStored,
         },
+        Event::Abandon {
+            operation: alice(1),
+        },
         Event::Ignore {
             from: SERVER,
             label: label(Kind::Reply),

@@ -179,7 +179,11 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   execute             alice#setup book A -> waits
       0  alice   complete            alice#1 -> granted
       0  alice   commit              alice#2 A (2,0)
+      0  alice   grant               alice#1 A, token 7, for 2000 ms
+      0  alice   renew               alice#1 A, token 7, for 2000 ms
+      0  alice   withdraw            alice#1 A, token 7: its lease has run out
       0  alice   filter              alice#1 duplicate: stored reply sent
+      0  alice   abandon             alice#1 nobody waits for it any more
       0  alice   ignore      server  alice#1 reply: not waiting for it
       0  alice   ignore      server  unlabelled: malformed
       0  alice   patience    server  alice#1 in progress: sends again at 9000 ms

@@ -1,13 +1,14 @@
 //! Words: how each event becomes a [`Row`].
 
-use crate::clock::Time;
+use crate::clock::{Time, ms};
 use crate::disk::Damage;
 use crate::history::{Outcome, Told};
 use crate::id::{HostId, OperationId, Version};
 use crate::net::fate::{Cause, Fate};
 use crate::net::{Kind, Label};
 use crate::trace::{
-    AttemptRow, CauseRow, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow, Row,
+    AttemptRow, CauseRow, Decision, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow,
+    Row,
 };
 
 /// What stands for the operation of a datagram that has no label.
@@ -94,10 +95,21 @@ impl Row {
             Event::Lock(step) => {
                 self.name(step.operation, names);
                 self.say(&format!(" {}", step.text));
+                self.lock = Some(step.lock);
+                self.token = Some(step.token);
+                self.clock_ms = Some(step.clock.as_ms());
+                self.lease_ms = match step.decision {
+                    Decision::Grant(lease) | Decision::Renew(lease) => Some(ms(lease)),
+                    Decision::Withdraw => None,
+                };
             }
             Event::Filter { operation, instead } => {
                 self.name(*operation, names);
                 self.say(&format!(" {}", instead.text()));
+            }
+            Event::Abandon { operation } => {
+                self.name(*operation, names);
+                self.say(" nobody waits for it any more");
             }
             Event::Ignore {
                 from,

@@ -54,6 +54,11 @@ impl Server {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line on stdout.
     pub(crate) fn told(&mut self) -> String {
         let mut line = String::new();

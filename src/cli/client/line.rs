@@ -41,6 +41,14 @@ impl Line {
         }
     }
 
+    /// The verb of the first command of the service, if there is one.
+    pub(super) fn verb(&self) -> Option<&'static str> {
+        match self {
+            Self::Perform(commands) => commands.first().map(|command| command.verb),
+            _ => None,
+        }
+    }
+
     /// The words that are the client's own, for every service that has no command of that name.
     fn own(application: &dyn Application, text: &str) -> Result<Option<Self>, CommandError> {
         let mut words = text.split_whitespace();

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::out::note;
 use crate::cli::real;
 use crate::rpc::Semantics;
 use crate::rpc::client::{CallOptions, Wire};
 use crate::services::Application;
 
 use line::Line;
-use session::Session;
+use session::{ACQUIRE, Session};
 
 /// What stands below the options.
 const EXAMPLES: &str = "\
@@ -29,6 +30,11 @@ Examples:
   wavetank client booking --server 127.0.0.1:3000 book 'Meeting Room A' mon 10:00-11:00
   wavetank client booking --server 127.0.0.1:3000 monitor 'Meeting Room A' --for 20m
   wavetank client causal --name alice --server 127.0.0.1:3000 lost
+  wavetank client lock --server 127.0.0.1:3000                                  acquire, append, release at a prompt
+  printf 'acquire file_0\nappend file_0 A\nrelease file_0\n' | wavetank client lock --server 127.0.0.1:3000
+
+A client of the lock service holds its locks as long as it runs, and renews them while it waits for a line. Once it has
+ended, its locks go to the next who waits, when their leases have run out; what it has not released vanishes then.
 
 Options stand before the command. Exit codes: 0 the command ended ok, 1 it failed, 2 it was no command,
 4 it could not be sent, 5 unknown: no reply came, and it may have been executed.";
@@ -105,7 +111,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         if words.is_empty() {
             prompt::run(&mut session).await
         } else {
-            Ok(session.obey(&line).await)
+            let exit = session.obey(&line).await;
+            if exit == Exit::Held && line.verb() == Some(ACQUIRE) {
+                note!(
+                    "the client ends here, and nobody renews its lease: acquire at a prompt, or in piped lines"
+                );
+            }
+            Ok(exit)
         }
     })
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 
 use crate::cli::client::layout;
 use crate::cli::client::line::{self, Line};
-use crate::cli::client::narrator;
+use crate::cli::client::narrator::{self, Voice};
 use crate::cli::exit::Exit;
 use crate::cli::out::{note, say};
 use crate::clock::show_span;
@@ -26,6 +26,10 @@ use crate::services::{Application, Client, Command};
 
 /// The command during which updates are shown.
 const MONITOR: &str = "monitor";
+
+/// The command whose effect ends with the client: a lock is renewed no longer. Whoever waits for one has a
+/// place in a queue, until the server hears of a later command.
+pub(super) const ACQUIRE: &str = "acquire";
 
 /// The places of the names in the world.
 const CLIENT: HostId = HostId(0);
@@ -40,6 +44,7 @@ pub(super) struct Session {
     operations: u32,
     /// How many updates the user has been shown.
     updates: Rc<Cell<u32>>,
+    voice: Voice,
 }
 
 impl Session {
@@ -50,9 +55,9 @@ impl Session {
         bind: SocketAddr,
         options: CallOptions,
     ) -> anyhow::Result<Self> {
-        let updates = Rc::new(Cell::new(0));
-        let timeout = options.policy.timeout;
-        let listener = narrator::listener(application.clone(), timeout, updates.clone());
+        let (updates, voice) = (Rc::new(Cell::new(0)), Voice::default());
+        let (timeout, told) = (options.policy.timeout, voice.clone());
+        let listener = narrator::listener(application.clone(), timeout, updates.clone(), told);
         let world = RealWorld::new(&["client", "server"], None, None, Some(listener));
         world.name_address(server, SERVER);
         let host = world.host(CLIENT, bind.ip());
@@ -67,7 +72,13 @@ impl Session {
             server,
             operations: 0,
             updates,
+            voice,
         })
+    }
+
+    /// What is told beside commands goes this way from now on.
+    pub(super) fn speak_through(&self, speaker: impl FnMut(&str) + 'static) {
+        self.voice.speak_through(speaker);
     }
 
     /// Does what a line asks for, and says how it ended.
@@ -140,8 +151,15 @@ impl Session {
 
     /// The user has ended a command by Ctrl-C: a monitoring is over, of a call nobody knows.
     fn interrupted(&self, command: &Command, span: Duration) -> Exit {
-        if command.verb != MONITOR {
-            say!("unknown: interrupted; the request may have been executed");
+        let unknown = match command.verb {
+            MONITOR => None,
+            ACQUIRE => Some(
+                "the lock may have been granted, else the next command gives up the place in the queue",
+            ),
+            _ => Some("the request may have been executed"),
+        };
+        if let Some(unknown) = unknown {
+            say!("unknown: interrupted; {unknown}");
             return Exit::Unknown;
         }
         let updates = match self.updates.get() {
@@ -155,7 +173,7 @@ impl Session {
 }
 
 /// What comes of a future; `None` if Ctrl-C comes first.
-async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut is_heard = true;

@@ -3,6 +3,7 @@
 //! What a demo shows are the events of a trace, printed as they happen; what it concludes comes from
 //! the same events, judged by the same checkers as a simulation's.
 
+mod lock;
 mod loss;
 mod monitor;
 mod ring;
@@ -23,7 +24,7 @@ use stage::{Setting, Stage, heading};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The service: booking or causal.
+    /// The service: booking, causal or lock.
     service: String,
     /// The experiment; all of the service's, one after another, unless one is named.
     #[arg(value_enum)]
@@ -31,6 +32,9 @@ pub(crate) struct Arguments {
     /// The format that the clients speak.
     #[arg(long, value_enum, default_value_t = WireName::V2)]
     wire: WireName,
+    /// A setting of the service, as in scenarios: KEY=VALUE, the value in TOML.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -43,6 +47,10 @@ enum Experiment {
     Loss,
     /// causal: an effect comes to a data centre before its cause, under two modes of replication.
     Ring,
+    /// lock: five clients write one line each to files that they share.
+    FiveClients,
+    /// lock: a client pauses past its lease and comes back, with fencing and without.
+    Paused,
 }
 
 impl Experiment {
@@ -50,6 +58,7 @@ impl Experiment {
     const fn all_of(service: &str) -> &'static [Self] {
         match service.as_bytes() {
             b"causal" => &[Self::Ring],
+            b"lock" => &[Self::FiveClients, Self::Paused],
             _ => &[Self::Semantics, Self::Monitor, Self::Loss],
         }
     }
@@ -134,8 +143,10 @@ impl Arguments {
 
 /// Runs the experiments; broken if one did not show what it promises.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let settings = real::settings(&arguments.set)?;
     let setting = Setting {
-        application: real::application(&arguments.service)?,
+        application: real::configure(real::application(&arguments.service)?, &settings)?,
+        settings,
         speaks_v1: arguments.wire == WireName::V1,
     };
     let chosen = arguments.chosen()?;
@@ -153,6 +164,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             Experiment::Monitor => monitor::run(&setting)?,
             Experiment::Loss => loss::run(&setting)?,
             Experiment::Ring => ring::run(&setting)?,
+            Experiment::FiveClients => lock::five_clients(&setting)?,
+            Experiment::Paused => lock::paused(&setting)?,
         };
         worst = worst.max(promise.exit());
     }

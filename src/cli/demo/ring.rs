@@ -43,12 +43,7 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Promise> {
         if place > 0 {
             say!("");
         }
-        let mut settings = toml::Table::new();
-        settings.insert("mode".to_owned(), mode.into());
-        let setting = Setting {
-            application: setting.application.configure(&settings)?,
-            ..*setting
-        };
+        let setting = setting.with("mode", mode)?;
         real::block_on(async {
             heading(
                 "ring",

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Notify;
+use tokio::task::LocalSet;
 
 use crate::check::{Verdict, commits, effects, executions};
 use crate::cli::out::say;
-use crate::history::OutcomeKind;
+use crate::history::{Outcome, OutcomeKind};
 use crate::id::{HostId, OperationId};
 use crate::net::Attempt;
 use crate::net::conditions::Conditions;
@@ -24,7 +25,7 @@ use crate::rpc::server::RpcServer;
 use crate::rpc::{Peers, Semantics};
 use crate::seed::Seed;
 use crate::services::words::Words;
-use crate::services::{Application, Client};
+use crate::services::{Application, Client, Command};
 use crate::sim::replay::Replay;
 use crate::trace::text::line_text;
 use crate::trace::{Detail, Event, Line, Names};
@@ -40,9 +41,25 @@ pub(super) const POLICY: Policy = Policy {
 };
 
 /// What all experiments of one call have in common.
+#[derive(Clone)]
 pub(super) struct Setting {
     pub(super) application: Arc<dyn Application>,
+    /// What was set of the application.
+    pub(super) settings: toml::Table,
     pub(super) speaks_v1: bool,
+}
+
+impl Setting {
+    /// The same, one more thing set.
+    pub(super) fn with(&self, name: &str, value: impl Into<toml::Value>) -> anyhow::Result<Self> {
+        let mut settings = self.settings.clone();
+        settings.insert(name.to_owned(), value.into());
+        Ok(Self {
+            application: self.application.configure(&settings)?,
+            settings,
+            speaks_v1: self.speaks_v1,
+        })
+    }
 }
 
 /// One run of an experiment.
@@ -79,6 +96,8 @@ pub(super) struct Actor {
     client: Box<dyn Client>,
     application: Arc<dyn Application>,
     operations: u32,
+    /// Its tasks, if they stand still while it performs nothing.
+    apart: Option<LocalSet>,
 }
 
 /// Prints the heading of a run, in the form of a trace's.
@@ -144,6 +163,17 @@ impl Stage {
             client: application.client(rpc),
             application,
             operations: 0,
+            apart: None,
+        })
+    }
+
+    /// The same as [`Self::client`], but between its commands it stands still, like a process that is
+    /// paused: nobody runs what it does in the background.
+    pub(super) fn client_apart(&self, place: u16) -> anyhow::Result<Actor> {
+        let actor = self.client(place)?;
+        Ok(Actor {
+            apart: Some(LocalSet::new()),
+            ..actor
         })
     }
 
@@ -291,16 +321,42 @@ fn attempt(event: &Event) -> Attempt {
 impl Actor {
     /// Performs a line's commands one after another, whatever their outcomes.
     pub(super) async fn perform(&mut self, line: &str) -> anyhow::Result<()> {
-        let commands = self.application.parse(line);
-        for command in commands.with_context(|| format!("`{line}` is no command"))? {
-            self.operations += 1;
-            let operation = OperationId {
-                client: self.host.id(),
-                number: self.operations,
-            };
-            let outcome = self.client.perform(operation, &command).await;
-            self.host.record_outcome(operation, &outcome);
+        for command in self.parse(line)? {
+            self.perform_one(&command).await;
         }
         Ok(())
+    }
+
+    /// Performs a line's only command, and gives how it ended.
+    pub(super) async fn ask(&mut self, line: &str) -> anyhow::Result<Outcome> {
+        let commands = self.parse(line)?;
+        let command = commands.first().context("a line with a command")?;
+        Ok(self.perform_one(command).await)
+    }
+
+    /// Does nothing for so long.
+    pub(super) async fn rest(&mut self, span: Duration) {
+        let until = self.host.now() + span;
+        self.client.rpc().idle_until(until).await;
+    }
+
+    fn parse(&self, line: &str) -> anyhow::Result<Vec<Command>> {
+        let commands = self.application.parse(line);
+        commands.with_context(|| format!("`{line}` is no command"))
+    }
+
+    async fn perform_one(&mut self, command: &Command) -> Outcome {
+        self.operations += 1;
+        let operation = OperationId {
+            client: self.host.id(),
+            number: self.operations,
+        };
+        let performing = self.client.perform(operation, command);
+        let outcome = match &self.apart {
+            Some(tasks) => tasks.run_until(performing).await,
+            None => performing.await,
+        };
+        self.host.record_outcome(operation, &outcome);
+        outcome
     }
 }

@@ -8,7 +8,7 @@
 //! - [`files`]: which files there are
 //! - [`settings`]: what a server is like, and which protections can be left out
 //! - `state`: locks and files; `records`: all of that as a server with a disk stores it
-//! - [`server`], [`client`]: the two sides; [`guard`]: what a client holds and keeps up
+//! - [`server`], [`client`]: the two sides; `turns`: whose turn it is; [`guard`]: what a client holds and keeps up
 //! - [`library`]: what a program calls
 //! - `spec`: what all of it promises, one request after the other
 //! - `command`, `describe`, `load`: the command grammar, every message in words, and generated load
@@ -30,6 +30,7 @@ mod load;
 mod records;
 mod spec;
 mod state;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +103,7 @@ impl Application for LockService {
     }
 
     fn checks(&self) -> Vec<Check> {
-        vec![Check::Executions, Check::Linearizable]
+        vec![Check::Executions, Check::Linearizable, Check::Exclusion]
     }
 
     fn stores_state(&self) -> bool {
@@ -135,6 +136,10 @@ impl Application for LockService {
 
     fn spec(&self) -> Option<Box<dyn Specification>> {
         Some(Box::new(spec::LockSpec::new(self.settings.locks)))
+    }
+
+    fn has_locks(&self) -> bool {
+        true
     }
 
     fn lock_access(&self, request: &[u8], reply: Option<&[u8]>) -> Option<LockAccess> {

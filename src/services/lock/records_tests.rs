@@ -1,3 +1,5 @@
+//! Records written and read back, and those that no server has written.
+
 use super::*;
 use crate::services::lock::files::FILES;
 
@@ -29,7 +31,7 @@ fn effects() -> Effects {
 
 fn taken_up(records: &[(Vec<u8>, Vec<u8>)]) -> Result<LockState, BadRecord> {
     let mut state = LockState::new(Locks::PerFile);
-    restore(&mut state, &mut records.to_vec().into_iter())?;
+    restore(&mut state, &mut records.iter().cloned())?;
     Ok(state)
 }
 

@@ -2,18 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::clock::{Time, ms};
+use crate::clock::Time;
 use crate::id::{ClientId, ClientKey};
-use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, Ticket, TimerKey};
+use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, Ticket};
 use crate::services::lock::files::FileId;
 use crate::services::lock::message::{Lease, PIECE_BYTES_MAX, Refusal, Reply, Request, Update};
 use crate::services::lock::records;
-use crate::services::lock::settings::{Expire, Locks, Protection, Settings};
-use crate::services::lock::state::{Lock, LockId, LockState, Waiter};
-use crate::trace::{Decision, LockStep};
-
-/// The server's only timer: the next moment at which a lease that has run out ends a grant.
-const DUE: TimerKey = TimerKey(0);
+use crate::services::lock::settings::{Protection, Settings};
+use crate::services::lock::state::{LockId, LockState, Waiter};
+use crate::services::lock::turns::Ending;
 
 /// The state machine behind a lock server.
 ///
@@ -23,19 +20,12 @@ const DUE: TimerKey = TimerKey(0);
 /// grant a new full lease, for its holder could not renew it meanwhile.
 #[derive(Debug)]
 pub struct LockServer {
-    settings: Settings,
-    state: LockState,
+    pub(super) settings: Settings,
+    pub(super) state: LockState,
     /// Grants that were found on the disk; the first step says so.
-    found: Vec<LockId>,
+    pub(super) found: Vec<LockId>,
     /// The time that the timer is set to.
-    timer: Option<Time>,
-}
-
-/// Why a grant ends without a release.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Ending {
-    LeaseRanOut,
-    Closed,
+    pub(super) timer: Option<Time>,
 }
 
 impl LockServer {
@@ -241,158 +231,6 @@ impl LockServer {
             }
         }
     }
-
-    /// Ends a grant without its release: what was staged vanishes.
-    fn withdraw(&mut self, now: Time, id: LockId, ending: Ending, effects: &mut Effects) {
-        records::erase_staged(&self.state, id, effects);
-        let lock = self.state.lock(id);
-        let Some(grant) = lock.grant.take() else {
-            return;
-        };
-        let why = match ending {
-            Ending::LeaseRanOut => "its lease has run out",
-            Ending::Closed => {
-                lock.given_back = grant.token;
-                "its holder has closed"
-            }
-        };
-        let vanishes = match grant.staged.len() {
-            0 => String::new(),
-            1 => ", 1 append vanishes".to_owned(),
-            count => format!(", {count} appends vanish"),
-        };
-        let token = grant.token;
-        effects.lock(LockStep {
-            operation: grant.operation,
-            lock: id.0,
-            token,
-            clock: now,
-            decision: Decision::Withdraw,
-            text: format!("{} token {token}: {why}{vanishes}", self.name(id)).into(),
-        });
-        records::store_lock(&self.state, id, effects);
-    }
-
-    /// Ends what is over, and grants what is free to the next who waits.
-    fn attend(&mut self, now: Time, effects: &mut Effects) {
-        for id in self.state.ids() {
-            self.skip_silent(now, id, effects);
-            let ends = self.settings.has(Protection::Leases);
-            let lock = self.state.lock(id);
-            let is_wanted = self.settings.expire == Expire::Always || !lock.queue.is_empty();
-            if ends && is_wanted && lock.is_over(now) {
-                self.withdraw(now, id, Ending::LeaseRanOut, effects);
-            }
-            let lock = self.state.lock(id);
-            if lock.grant.is_none()
-                && let Some(next) = lock.queue.pop_front()
-            {
-                self.grant(now, id, next, effects);
-            }
-        }
-        self.set_timer(now, effects);
-    }
-
-    /// Drops those at the front of a queue whose clients have been silent for too long.
-    fn skip_silent(&mut self, now: Time, id: LockId, effects: &mut Effects) {
-        let silence = self.settings.silence;
-        let lock = self.state.lock(id);
-        while let Some(next) = lock.queue.front()
-            && next.heard + silence <= now
-        {
-            let skipped = Reply::Refused(Refusal::Skipped).encode();
-            effects.complete(next.ticket, &skipped);
-            lock.queue.pop_front();
-        }
-    }
-
-    /// Grants a lock to a waiter, and answers whatever else its client asks for it.
-    fn grant(&mut self, now: Time, id: LockId, next: Waiter, effects: &mut Effects) {
-        let until = now + self.settings.lease;
-        let lock = self.state.lock(id);
-        let token = lock.give(next.client, next.operation, until);
-        self.tell(
-            now,
-            id,
-            token,
-            Decision::Grant(self.settings.lease),
-            effects,
-        );
-        let granted = Reply::Granted(self.lease(token)).encode();
-        effects.complete(next.ticket, &granted);
-        self.state.lock(id).queue.retain(|waiter| {
-            let is_same = waiter.client == next.client;
-            if is_same {
-                effects.complete(waiter.ticket, &granted);
-            }
-            !is_same
-        });
-        records::store_lock(&self.state, id, effects);
-    }
-
-    /// Sets the timer to when a lease next ends a grant, unless it is set so.
-    fn set_timer(&mut self, now: Time, effects: &mut Effects) {
-        let is_watched =
-            |lock: &&Lock| self.settings.expire == Expire::Always || !lock.queue.is_empty();
-        let watched = self.state.locks.iter().filter(is_watched);
-        let ends = watched.filter_map(|lock| Some(lock.grant.as_ref()?.until));
-        let next = match self.found.is_empty() {
-            true if self.settings.has(Protection::Leases) => ends.min(),
-            true => None,
-            false => Some(now),
-        };
-        if let Some(next) = next
-            && self.timer != Some(next)
-        {
-            effects.set_timer(DUE, next);
-        }
-        self.timer = next;
-    }
-
-    /// Tells the trace of the living grant of a lock; `token` is what whoever asked came with.
-    fn tell(&self, now: Time, id: LockId, token: u64, decision: Decision, effects: &mut Effects) {
-        let Some(grant) = &self.state.locks[id.index()].grant else {
-            return;
-        };
-        let lease = ms(self.settings.lease);
-        effects.lock(LockStep {
-            operation: grant.operation,
-            lock: id.0,
-            token,
-            clock: now,
-            decision,
-            text: format!("{} token {token} for {lease} ms", self.name(id)).into(),
-        });
-    }
-
-    const fn renewed(&self) -> Decision {
-        Decision::Renew(self.settings.lease)
-    }
-
-    fn lease(&self, token: u64) -> Lease {
-        Lease {
-            token,
-            lease_ms: ms(self.settings.lease) as u32, // an hour at most
-            is_global: self.settings.locks == Locks::Global,
-        }
-    }
-
-    /// What a lock guards, in words.
-    fn name(&self, id: LockId) -> Cow<'static, str> {
-        match (self.settings.locks, FileId::of_number(id.0)) {
-            (Locks::PerFile, Some(file)) => file.name().into(),
-            _ => "all files".into(),
-        }
-    }
-
-    /// Says, in the first step of a life, which grants it has found.
-    fn tell_found(&mut self, now: Time, effects: &mut Effects) {
-        for id in std::mem::take(&mut self.found) {
-            if let Some(grant) = &self.state.locks[id.index()].grant {
-                self.tell(now, id, grant.token, self.renewed(), effects);
-            }
-        }
-    }
 }
 
 impl Service for LockServer {
@@ -491,5 +329,13 @@ impl LockServer {
 }
 
 #[cfg(test)]
+#[path = "server_fixture.rs"]
+mod fixture;
+
+#[cfg(test)]
 #[path = "server_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "server_lives_tests.rs"]
+mod lives_tests;

@@ -1,212 +1,10 @@
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! What a lock server does with requests and heartbeats.
 
+use super::fixture::{Fixture, caller};
 use super::*;
-use crate::id::{HostId, OperationId};
-use crate::rpc::service::Effect;
 use crate::services::lock::files::{FILE_BYTES_MAX, STAGED_BYTES_MAX};
 use crate::services::lock::message::APPEND_BYTES_MAX;
-
-/// A server, its disk, and what it has done.
-struct Fixture {
-    server: LockServer,
-    settings: Settings,
-    disk: BTreeMap<Vec<u8>, Vec<u8>>,
-    tickets: u64,
-    timer: Option<u64>,
-}
-
-fn at(ms: u64) -> Time {
-    Time::from_ms(ms)
-}
-
-fn caller(client: u16) -> Caller {
-    Caller {
-        client: ClientKey::Id(ClientId(client.into())),
-        address: ([10, 0, 0, 1], client).into(),
-        operation: OperationId {
-            client: HostId(client),
-            number: 1,
-        },
-    }
-}
-
-fn without(protection: Protection) -> Settings {
-    Settings {
-        without: [protection].into(),
-        ..Settings::default()
-    }
-}
-
-impl Fixture {
-    fn new() -> Self {
-        Self::with(Settings::default())
-    }
-
-    fn with(settings: Settings) -> Self {
-        let mut fixture = Self {
-            server: LockServer::new(settings.clone()),
-            settings,
-            disk: BTreeMap::new(),
-            tickets: 0,
-            timer: None,
-        };
-        fixture.restart(0);
-        fixture
-    }
-
-    /// A new life, with what the disk holds. What its first step says.
-    fn restart(&mut self, ms: u64) -> Vec<String> {
-        self.server = LockServer::new(self.settings.clone());
-        self.timer = None;
-        let mut effects = Effects::default().with_records();
-        let records: Vec<Record> = self.disk.clone().into_iter().collect();
-        let mut records = records.into_iter();
-        self.server
-            .restore(at(ms), &mut records, &mut effects)
-            .unwrap();
-        self.carry_out(&effects);
-        self.let_timers_run(ms)
-    }
-
-    fn step(&mut self, ms: u64, input: Input<'_>) -> Vec<String> {
-        let mut effects = Effects::default().with_records();
-        self.server.step(at(ms), input, &mut effects);
-        self.carry_out(&effects)
-    }
-
-    fn carry_out(&mut self, effects: &Effects) -> Vec<String> {
-        let mut told = Vec::new();
-        for effect in effects.iter() {
-            match effect {
-                Effect::Complete { ticket, reply } => {
-                    told.push(format!(
-                        "{}: {}",
-                        ticket.0,
-                        words(&Reply::decode(reply).unwrap())
-                    ));
-                }
-                Effect::Push { to, update } => {
-                    let client = to.operation.client.0;
-                    told.push(format!(
-                        "to {client}: {:?}",
-                        Update::decode(update).unwrap()
-                    ));
-                }
-                Effect::Lock(LockStep {
-                    decision,
-                    text,
-                    operation,
-                    ..
-                }) => {
-                    let word = match decision {
-                        Decision::Grant(_) => "grant",
-                        Decision::Renew(_) => "renew",
-                        Decision::Withdraw => "withdraw",
-                    };
-                    told.push(format!("{word} {}: {text}", operation.client.0));
-                }
-                Effect::SetTimer(_, until) => self.timer = Some(until.as_ms()),
-                Effect::Store { key, value } => {
-                    match value {
-                        Some(value) => self.disk.insert(key.to_vec(), value.to_vec()),
-                        None => self.disk.remove(key),
-                    };
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        told
-    }
-
-    /// Lets the timer run out if it is due by then.
-    fn let_timers_run(&mut self, ms: u64) -> Vec<String> {
-        let mut told = Vec::new();
-        while let Some(due) = self.timer.filter(|due| *due <= ms) {
-            self.timer = None;
-            told.extend(self.step(due, Input::Timer(DUE)));
-        }
-        told
-    }
-
-    fn ask(&mut self, ms: u64, client: u16, request: &Request<'_>) -> Vec<String> {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        let (caller, body) = (&caller(client), &request.encode());
-        self.step(
-            ms,
-            Input::Request {
-                ticket,
-                caller,
-                body,
-            },
-        )
-    }
-
-    fn acquire(&mut self, ms: u64, client: u16, file: &str) -> Vec<String> {
-        self.ask(ms, client, &Request::Acquire { file: file.into() })
-    }
-
-    fn append(&mut self, ms: u64, client: u16, token: u64, text: &str) -> Vec<String> {
-        let request = Request::Append {
-            file: "file_0".into(),
-            token,
-            text: text.into(),
-        };
-        self.ask(ms, client, &request)
-    }
-
-    fn release(&mut self, ms: u64, client: u16, token: u64) -> Vec<String> {
-        let request = Request::Release {
-            file: "file_0".into(),
-            token,
-        };
-        self.ask(ms, client, &request)
-    }
-
-    /// The last reply to a read, without its ticket.
-    fn read(&mut self, ms: u64, client: u16, token: u64, from: u64) -> String {
-        let request = Request::Read {
-            file: "file_0".into(),
-            token,
-            from,
-        };
-        let told = self.ask(ms, client, &request);
-        let last = told.last().unwrap();
-        last.split_once(": ").unwrap().1.to_owned()
-    }
-
-    fn beat(&mut self, ms: u64, client: u16, token: u64) -> Vec<String> {
-        let body = &Request::Renew {
-            file: "file_0".into(),
-            token,
-        }
-        .encode();
-        let caller = &caller(client);
-        self.step(ms, Input::OneWay { caller, body })
-    }
-}
-
-fn words(reply: &Reply<'_>) -> String {
-    match reply {
-        Reply::Granted(lease) => format!("granted {}", lease.token),
-        Reply::Renewed(lease) => format!("renewed {}", lease.token),
-        Reply::Released { token } => format!("released {token}"),
-        Reply::Staged { token } => format!("staged {token}"),
-        Reply::Text {
-            token,
-            from,
-            total,
-            text,
-        } => {
-            let text = if text.len() > 10 { &text[..10] } else { text };
-            format!("{text:?} from {from} of {total}, own {token}")
-        }
-        Reply::Refused(refusal) => refusal.to_string(),
-        Reply::Connected => "Connected!".to_owned(),
-        Reply::Disconnected => "Disconnected!".to_owned(),
-    }
-}
+use crate::services::lock::settings::{Expire, Locks};
 
 #[test]
 fn a_lock_goes_round_in_order_of_arrival() {
@@ -335,7 +133,10 @@ fn a_waiter_that_is_silent_closed_or_gone_is_skipped() {
     for ms in [1_900, 3_800, 5_700, 7_600, 9_500, 11_000] {
         let told = tank.step(ms, Input::Again(Ticket(5)));
         tank.beat(ms, 1, 1);
-        let skipped = &["2: skipped: silent for too long"][..];
+        let skipped = &[
+            "expire turn for file_0: silent for 10000 ms",
+            "2: skipped: silent for too long",
+        ][..];
         assert_eq!(told, if ms < 10_001 { &[] } else { skipped });
     }
     assert_eq!(
@@ -347,7 +148,14 @@ fn a_waiter_that_is_silent_closed_or_gone_is_skipped() {
         ]
     );
     let told = tank.release(11_002, 5, 2);
-    assert_eq!(told, ["6: skipped: silent for too long", "9: released 2"]);
+    assert_eq!(
+        told,
+        [
+            "expire turn for file_0: silent for 10000 ms",
+            "6: skipped: silent for too long",
+            "9: released 2"
+        ]
+    );
 }
 
 #[test]
@@ -474,127 +282,4 @@ fn one_lock_may_guard_all_files() {
     assert_eq!(tank.release(3, 1, 1), ["5: released 1"]);
     assert_eq!(tank.server.state.text(FileId(0)), "A");
     assert_eq!(tank.server.state.text(FileId(5)), "B");
-}
-
-#[test]
-fn a_restarted_server_honours_what_it_finds_and_forgets_who_waits() {
-    let mut tank = Fixture::new();
-    tank.acquire(0, 1, "file_0");
-    tank.append(1, 1, 1, "A");
-    tank.acquire(2, 2, "file_0");
-    let found = ["renew 1: file_0 token 1 for 2000 ms"];
-    assert_eq!(tank.restart(1_900), found);
-    tank.acquire(1_901, 3, "file_0");
-    assert!(tank.let_timers_run(3_899).is_empty(), "a new full lease");
-    assert_eq!(
-        tank.release(3_899, 1, 1)[1..],
-        ["grant 3: file_0 token 2 for 2000 ms", "4: granted 2"]
-    );
-    assert_eq!(tank.read(3_899, 2, 0, 0), "\"A\" from 0 of 1, own 0");
-    tank.release(3_899, 3, 2);
-    assert!(tank.restart(4_000).is_empty());
-    assert_eq!(
-        tank.acquire(4_001, 3, "file_0")[1],
-        "8: granted 3",
-        "tokens go on"
-    );
-}
-
-#[test]
-fn a_restart_at_any_step_changes_nothing_but_leases_and_queues() {
-    let script = |tank: &mut Fixture, restart_after: usize| -> String {
-        let steps: [&dyn Fn(&mut Fixture); 9] = [
-            &|tank| drop(tank.acquire(0, 1, "file_0")),
-            &|tank| drop(tank.append(0, 1, 1, "one ")),
-            &|tank| drop(tank.append(0, 1, 1, "two ")),
-            &|tank| drop(tank.release(0, 1, 1)),
-            &|tank| drop(tank.acquire(0, 2, "file_0")),
-            &|tank| drop(tank.append(0, 2, 2, "three ")),
-            &|tank| drop(tank.release(0, 2, 2)),
-            &|tank| drop(tank.acquire(0, 1, "file_0")),
-            &|tank| drop(tank.append(0, 1, 3, "four ")),
-        ];
-        for (number, step) in steps.iter().enumerate() {
-            step(tank);
-            if number == restart_after {
-                tank.restart(0);
-            }
-        }
-        format!("{:?}", tank.server.state)
-    };
-    let whole = script(&mut Fixture::new(), usize::MAX);
-    for place in 0..9 {
-        assert_eq!(
-            script(&mut Fixture::new(), place),
-            whole,
-            "restarted after step {place}"
-        );
-    }
-}
-
-#[test]
-fn without_fencing_whoever_asks_is_taken_for_the_holder() {
-    let mut tank = Fixture::with(without(Protection::Fencing));
-    assert_eq!(
-        tank.append(0, 3, 0, "C"),
-        ["1: staged 0"],
-        "it has appeared"
-    );
-    tank.acquire(0, 1, "file_0");
-    assert_eq!(tank.append(1, 2, 0, "B"), ["3: staged 1"]);
-    assert_eq!(tank.release(2, 2, 0), ["4: released 1"]);
-    assert_eq!(tank.read(3, 3, 0, 0), "\"CB\" from 0 of 2, own 0");
-}
-
-#[test]
-fn each_protection_that_is_left_out_is_missed() {
-    let mut tank = Fixture::with(without(Protection::Staging));
-    tank.acquire(0, 1, "file_0");
-    tank.append(0, 1, 1, "A");
-    assert_eq!(tank.read(0, 2, 0, 0), "\"A\" from 0 of 1, own 0");
-
-    let mut tank = Fixture::with(without(Protection::Leases));
-    tank.acquire(0, 1, "file_0");
-    tank.acquire(0, 2, "file_0");
-    assert_eq!(tank.timer, None, "nothing ends it");
-
-    let mut tank = Fixture::with(without(Protection::RenewalCheck));
-    tank.acquire(0, 1, "file_0");
-    tank.release(0, 1, 1);
-    tank.acquire(0, 2, "file_0");
-    assert_eq!(
-        tank.beat(1_000, 1, 1)[0],
-        "renew 2: file_0 token 1 for 2000 ms"
-    );
-
-    let mut tank = Fixture::with(without(Protection::DurableTokens));
-    tank.acquire(0, 1, "file_0");
-    tank.release(0, 1, 1);
-    tank.restart(1);
-    assert_eq!(tank.acquire(2, 2, "file_0")[1], "3: granted 1");
-
-    let mut tank = Fixture::with(without(Protection::HonouredGrants));
-    tank.acquire(0, 1, "file_0");
-    tank.append(0, 1, 1, "A");
-    assert!(tank.restart(1).is_empty());
-    assert_eq!(tank.acquire(2, 2, "file_0")[1], "3: granted 2");
-    tank.restart(3);
-}
-
-#[test]
-fn a_thousand_clients_are_served_in_order() {
-    let mut tank = Fixture::new();
-    for client in 1..=1_000 {
-        tank.acquire(u64::from(client), client, "file_0");
-    }
-    for client in 1..1_000_u16 {
-        let ms = 1_000 + u64::from(client);
-        let told = tank.release(ms, client, client.into());
-        let next = format!(
-            "grant {}: file_0 token {} for 2000 ms",
-            client + 1,
-            client + 1
-        );
-        assert_eq!(told[1], next);
-    }
 }

@@ -104,7 +104,10 @@ impl SequentialSpec for LockSpec {
             (Request::Acquire { .. }, Reply::Granted(lease)) => {
                 self.grants(lease) && after.grant(lease.token)
             }
-            (Request::Acquire { .. }, Reply::Refused(Refusal::Skipped)) => true,
+            // A client that closes waits no longer, as one that was silent for too long.
+            (Request::Acquire { .. }, Reply::Refused(Refusal::Skipped | Refusal::NotTheHolder)) => {
+                true
+            }
             (Request::Renew { .. }, Reply::Renewed(lease)) => {
                 self.grants(lease) && lease.token == token && after.is_living(token)
             }
@@ -329,3 +332,7 @@ fn name_of(request: &[u8]) -> Option<&str> {
 #[cfg(test)]
 #[path = "spec_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "spec_served_tests.rs"]
+mod served_tests;

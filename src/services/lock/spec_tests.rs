@@ -60,15 +60,19 @@ fn lost(token: u64) -> Told {
     refused("append file_0 X", token, Refusal::LeaseLost)
 }
 
-/// A read of whoever has `token` saw this, under the grant with the token `seen`.
-fn saw(token: u64, seen: u64, text: &str) -> Told {
+/// Who has `token` asks so, and sees this part of a file so long, under the grant with the token `seen`.
+fn piece(line: &str, (token, seen): (u64, u64), (from, total): (u64, u64), text: &str) -> Told {
     let reply = Reply::Text {
         token: seen,
-        from: 0,
-        total: text.len() as u64,
+        from,
+        total,
         text: text.into(),
     };
-    ask("read file_0", token, Some(&reply))
+    ask(line, token, Some(&reply))
+}
+
+fn saw(token: u64, seen: u64, text: &str) -> Told {
+    piece("read file_0", (token, seen), (0, text.len() as u64), text)
 }
 
 fn read(text: &str) -> Told {
@@ -241,14 +245,9 @@ fn only_who_comes_without_the_living_grant_is_refused_as_no_holder() {
 #[test]
 fn an_acquire_that_is_skipped_changes_nothing() {
     let skipped = || refused("acquire file_0", 0, Refusal::Skipped);
-    ok(&[
-        granted(1),
-        skipped(),
-        staged(1, "A"),
-        released(1),
-        read("A"),
-    ]);
-    for refusal in [Refusal::NotTheHolder, Refusal::LeaseLost, Refusal::Full] {
+    ok(&[granted(1), skipped(), saw(1, 1, "")]);
+    ok(&[refused("acquire file_0", 0, Refusal::NotTheHolder)]);
+    for refusal in [Refusal::Invalid, Refusal::LeaseLost, Refusal::Full] {
         wrong(&[refused("acquire file_0", 0, refusal)]);
     }
 }
@@ -327,15 +326,9 @@ fn calls_of(token: u64, text: &str, count: usize) -> Vec<Told> {
 #[test]
 fn a_part_of_a_file_is_of_its_place_and_length() {
     let read = |line: &str, from, total, text: &'static str| {
-        let (token, text) = (0, text.into());
-        let reply = Reply::Text {
-            token,
-            from,
-            total,
-            text,
-        };
         let file = [granted(1), staged(1, "aéb"), released(1)];
-        [file.to_vec(), vec![ask(line, 0, Some(&reply))]].concat()
+        let piece = piece(line, (0, 0), (from, total), text);
+        [file.to_vec(), vec![piece]].concat()
     };
     ok(&read("read file_0 1", 1, 4, "éb"));
     ok(&read("read file_0 1", 1, 4, "é"));
@@ -407,15 +400,8 @@ fn each_file_has_its_own_lock_unless_one_guards_all() {
         ask(&format!("append {file} A"), 1, Some(&reply))
     };
     let text = |file: &str, text: &'static str| {
-        let (token, from, total) = (0, 0, text.len() as u64);
-        let text = text.into();
-        let reply = Reply::Text {
-            token,
-            from,
-            total,
-            text,
-        };
-        ask(&format!("read {file}"), 0, Some(&reply))
+        let line = format!("read {file}");
+        piece(&line, (0, 0), (0, text.len() as u64), text)
     };
     let global = |more: &[Told]| {
         let first = [
@@ -447,22 +433,13 @@ fn each_file_has_its_own_lock_unless_one_guards_all() {
 
 #[test]
 fn a_setup_is_done_though_nobody_tells_its_tokens() {
-    let setup = |lines: &[&str]| -> Vec<Timed<Call>> {
-        let calls: Vec<Told> = lines.iter().map(|line| untold(line, 0)).collect();
-        let mut calls = timed(&calls);
-        for call in &mut calls {
+    let follows = |lines: &[&str], more: &[Told]| {
+        let setup = lines.iter().map(|line| untold(line, 0));
+        let all: Vec<Told> = setup.chain(more.to_vec()).collect();
+        let mut calls = timed(&all);
+        for call in &mut calls[..lines.len()] {
             call.ended = Some(call.began + 1);
         }
-        calls
-    };
-    let follows = |lines: &[&str], more: &[Told]| {
-        let mut calls = setup(lines);
-        let first = 2 * calls.len() as u64;
-        calls.extend(timed(more).into_iter().map(|call| Timed {
-            began: first + call.began,
-            ended: call.ended.map(|end| first + end),
-            ..call
-        }));
         judged(Locks::PerFile, &calls)
     };
     let (acquire, append) = ("acquire file_0", "append file_0 A");

@@ -1,3 +1,5 @@
+//! Tokens, leases, and pieces of files.
+
 use super::*;
 use crate::id::HostId;
 

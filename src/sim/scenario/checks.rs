@@ -67,6 +67,7 @@ fn cannot_judge(check: Check, application: &dyn Application) -> Option<&'static 
         Check::Linearizable => {
             (application.spec().is_none()).then_some("has no sequential specification")
         }
+        Check::Exclusion => (!application.has_locks()).then_some("has no locks"),
         Check::Causal
         | Check::CausalMemory
         | Check::ReadYourWrites

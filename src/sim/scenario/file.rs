@@ -220,6 +220,8 @@ pub(super) struct DropTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message of this operation that asks for no reply, such as a heartbeat.
+    pub(super) tell_from: Option<At<String>>,
     /// A message between servers about this operation, such as "alice#1"; with `to`.
     pub(super) peer_about: Option<At<String>>,
     /// The server that the message between servers is for.
@@ -238,6 +240,8 @@ pub(super) struct DuplicateTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message of this operation that asks for no reply, such as a heartbeat.
+    pub(super) tell_from: Option<At<String>>,
     /// A message between servers about this operation, such as "alice#1"; with `to`.
     pub(super) peer_about: Option<At<String>>,
     /// The server that the message between servers is for.
@@ -258,6 +262,8 @@ pub(super) struct DelayFaultTable {
     pub(super) reply_to: Option<At<String>>,
     /// An update that this operation asked for, or any update to this client.
     pub(super) update_to: Option<At<String>>,
+    /// A message of this operation that asks for no reply, such as a heartbeat.
+    pub(super) tell_from: Option<At<String>>,
     /// A message between servers about this operation, such as "alice#1"; with `to`.
     pub(super) peer_about: Option<At<String>>,
     /// The server that the message between servers is for.
@@ -363,6 +369,8 @@ pub(super) struct Expect {
     pub(super) effects: Option<At<Word<Expected>>>,
     /// The verdict on linearizable.
     pub(super) linearizable: Option<At<Word<Expected>>>,
+    /// The verdict on exclusion.
+    pub(super) exclusion: Option<At<Word<Expected>>>,
     /// The verdict on causal.
     pub(super) causal: Option<At<Word<Expected>>>,
     /// The verdict on causal-memory.
@@ -399,6 +407,7 @@ impl Expect {
             Check::Executions => (check, &self.executions),
             Check::Effects => (check, &self.effects),
             Check::Linearizable => (check, &self.linearizable),
+            Check::Exclusion => (check, &self.exclusion),
             Check::Causal => (check, &self.causal),
             Check::CausalMemory => (check, &self.causal_memory),
             Check::ReadYourWrites => (check, &self.read_your_writes),

@@ -147,6 +147,7 @@ impl Variant {
     pub(crate) fn has_observer(&self) -> bool {
         !self.expect.finals.is_empty()
             || self.liveness.is_some()
+            || self.checks.contains(&Check::Exclusion)
             || self.checks.contains(&Check::Convergence)
     }
 

@@ -126,6 +126,7 @@ macro_rules! target {
             request_from: $table.value.request_from.as_ref(),
             reply_to: $table.value.reply_to.as_ref(),
             update_to: $table.value.update_to.as_ref(),
+            tell_from: $table.value.tell_from.as_ref(),
             peer_about: $table.value.peer_about.as_ref(),
             to: $table.value.to.as_ref(),
         };
@@ -166,12 +167,13 @@ struct Label<'a> {
     request_from: Option<&'a At<String>>,
     reply_to: Option<&'a At<String>>,
     update_to: Option<&'a At<String>>,
+    tell_from: Option<&'a At<String>>,
     peer_about: Option<&'a At<String>>,
     to: Option<&'a At<String>>,
 }
 
 /// The keys that name a datagram.
-const NAMES: &str = "`request_from`, `reply_to`, `update_to` and `peer_about`";
+const NAMES: &str = "`request_from`, `reply_to`, `update_to`, `tell_from` and `peer_about`";
 
 impl Label<'_> {
     fn selector(
@@ -185,6 +187,7 @@ impl Label<'_> {
             self.request_from,
             self.reply_to,
             self.update_to,
+            self.tell_from,
             self.peer_about,
         ];
         match named.into_iter().flatten().count() {
@@ -211,6 +214,9 @@ impl Label<'_> {
             } else {
                 Selector::UpdateToClient(hosts.client(of)?)
             });
+        }
+        if let Some(operation) = self.tell_from {
+            return Ok(Selector::TellFrom(hosts.operation(operation)?));
         }
         match (self.peer_about, self.to) {
             (Some(operation), Some(to)) => Ok(Selector::PeerAbout {
