@@ -3,6 +3,7 @@
 use super::*;
 use crate::id::{ClientId, ClientKey, HostId};
 use crate::rpc::service::{Caller, Effect};
+use crate::services::meeting::command;
 use crate::services::meeting::message::{Entry, Piece};
 use crate::services::meeting::times::{Interval, Times};
 
@@ -57,7 +58,7 @@ impl Desk {
     }
 
     fn ask(&mut self, ticket: u64, line: &str) -> Vec<String> {
-        let request = super::super::command::request(line).unwrap();
+        let request = command::request(line).unwrap();
         let caller = Caller {
             client: ClientKey::Id(ClientId(ticket)),
             address: ([10, 0, 0, 1], 1).into(),
