@@ -8,6 +8,7 @@
 //! - [`convergence`]: once everything has arrived, all replicas say the same.
 //! - [`commits`]: no replica makes a write visible before those that it depends on.
 //! - [`exclusion`]: grants of a lock exclude each other, and critical sections appear whole.
+//! - [`atomicity`]: every transaction is taken by all of its participants, or by none.
 //! - [`causal`]: effects are never seen without their causes; and the session guarantees.
 //!
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
@@ -16,6 +17,7 @@
 //! differ in little, for [`executions`], [`effects`], [`linearizable`], [`exclusion`] and [`causal`]. The
 //! others have their tests in their files.
 
+pub mod atomicity;
 pub mod causal;
 pub(crate) mod cite;
 pub mod commits;

@@ -7,6 +7,7 @@
 pub mod booking;
 pub mod causal;
 pub mod lock;
+pub mod meeting;
 pub(crate) mod quoting;
 pub mod words;
 
@@ -71,6 +72,11 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// The names of its servers. Unless a service says otherwise there is one, `server`.
     fn servers(&self) -> Vec<String> {
         vec!["server".to_owned()]
+    }
+
+    /// How many of its servers clients call: the first ones. Unless a service says otherwise, all.
+    fn entrances(&self) -> usize {
+        self.servers().len()
     }
 
     /// A fresh state machine of one of several servers: its place among them from 0, and chance that
@@ -392,6 +398,7 @@ pub fn catalogue() -> Vec<Arc<dyn Application>> {
         Arc::new(booking::Booking::default()),
         Arc::new(causal::Causal::default()),
         Arc::new(lock::LockService::default()),
+        Arc::new(meeting::MeetingScheduler::default()),
     ]
 }
 

@@ -81,13 +81,14 @@ pub(super) fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &Share
                 )
             };
             machine.stage(stage).await;
+            let entrances = variant.application.entrances();
             let mut said = Vec::new();
-            for home in 0..variant.servers.len() {
+            for home in 0..entrances {
                 said.push(afresh(home).ask_finals(&variant).await);
             }
             for (place, asked) in variant.expect.finals.iter().enumerate() {
                 let of_each = said.iter().map(|told| told[place].as_str()).collect();
-                let told = joined(&variant.servers, of_each);
+                let told = joined(&variant.servers[..entrances], of_each);
                 outcomes
                     .borrow_mut()
                     .finals
@@ -104,7 +105,7 @@ pub(super) fn observer_main(variant: &Arc<Variant>, stage: u32, outcomes: &Share
                 outcomes.borrow_mut().files = files;
             }
             if let Some(liveness) = &variant.liveness {
-                for home in 0..variant.servers.len() {
+                for home in 0..entrances {
                     afresh(home).call_in_time(liveness, home, &variant).await;
                 }
             }

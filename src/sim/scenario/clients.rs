@@ -45,7 +45,7 @@ pub(super) fn clients(
         clients[index].setup = steps(source, application, lines)?;
     }
     for (number, client) in clients.iter_mut().enumerate() {
-        client.home = number % servers.len().max(1);
+        client.home = number % application.entrances().max(1);
     }
     for (name, home) in &keys.home.0 {
         let index = position(source, &clients, name)?;

@@ -1,0 +1,274 @@
+//! A data server: it has the times of some people, tells them, and holds and takes them.
+//!
+//! It is a participant of two-phase commit with presumed abort (Mohan, Lindsay and Obermarck, 1986). Its hold is
+//! durable before it votes yes, and lasts until it knows what was decided; it asks if it is not told. It votes
+//! no at once, and what it has taken it never gives back.
+
+use crate::clock::Time;
+use crate::id::OperationId;
+use crate::rpc::service::{BadRecord, Effects, Input, Record, Service, TimerKey};
+use crate::services::meeting::enrolment::Enrolment;
+use crate::services::meeting::holds::{Hold, Holds, Wish};
+use crate::services::meeting::main_server::MAIN;
+use crate::services::meeting::message::{
+    Meeting, PIECES_AT_ONCE, PeerBody, PeerMessage, Piece, Refusal, Reply, TaskId,
+};
+use crate::services::meeting::records::{self, Stored};
+use crate::services::meeting::settings::{Protection, Settings};
+use crate::trace::Word;
+
+/// The server's only timer: the next moment at which something is due.
+const DUE: TimerKey = TimerKey(0);
+
+/// The state machine behind a data server.
+#[derive(Debug)]
+pub struct DataServer {
+    settings: Settings,
+    place: u16,
+    life: u64,
+    /// The life that it begins if it has forgotten the earlier ones.
+    later_life: u64,
+    holds: Holds,
+    enrolment: Enrolment,
+    /// The time that the timer is set to.
+    timer: Option<Time>,
+}
+
+impl DataServer {
+    /// The data server at this place, from 1, with its people of the settings.
+    #[must_use]
+    pub fn new(settings: Settings, place: u16) -> Self {
+        let people = settings.people_of(place);
+        Self {
+            place,
+            life: 1,
+            later_life: 2,
+            enrolment: Enrolment::new(&people, settings.piece_bytes.into()),
+            holds: Holds::new(people),
+            timer: None,
+            settings,
+        }
+    }
+
+    /// The same server; if it has forgotten its earlier lives, this number tells the new one from them.
+    #[must_use]
+    pub const fn with_later_life(mut self, life: u64) -> Self {
+        self.later_life = life;
+        self
+    }
+
+    /// The times of its people, and what is held and taken of them.
+    #[must_use]
+    pub const fn holds(&self) -> &Holds {
+        &self.holds
+    }
+
+    fn hear(
+        &mut self,
+        now: Time,
+        about: Option<OperationId>,
+        message: PeerMessage,
+        effects: &mut Effects,
+    ) {
+        self.enrolment.hear_main(now, message.life);
+        match message.body {
+            PeerBody::HasNames { of, piece } if of == self.life => {
+                self.enrolment.acknowledge(now, piece);
+            }
+            PeerBody::NamesTaken { of, names } if of == self.life => {
+                self.enrolment.give_up();
+                let names = names.join(", ");
+                let text = format!(
+                    "{names}: another data server has people of these names; name them anew, and start this one again"
+                );
+                effects.tell(Word::Halt, None, &text);
+            }
+            PeerBody::Lookup {
+                task,
+                names,
+                pieces,
+            } => self.tell_times((task, about), &names, &pieces, effects),
+            PeerBody::Prepare { task, meeting } => {
+                self.prepare(now, (task, about), meeting, effects);
+            }
+            PeerBody::Decide { task, commit } => self.decided((task, about), commit, effects),
+            _ => {} // of an earlier life, or not for data servers
+        }
+    }
+
+    fn tell_times(
+        &self,
+        (task, about): (TaskId, Option<OperationId>),
+        names: &[String],
+        asked: &[u32],
+        effects: &mut Effects,
+    ) {
+        let pieces = self.holds.pieces(names, self.settings.piece_bytes.into());
+        let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+        let is_asked = |number: &u32| match asked {
+            [] => true,
+            asked => asked.contains(number),
+        };
+        let due = (0..of).zip(pieces).filter(|(number, _)| is_asked(number));
+        for (number, entries) in due.take(PIECES_AT_ONCE) {
+            let body = PeerBody::Times {
+                task,
+                taken: self.holds.taken_so_far().len() as u64,
+                piece: Piece { number, of },
+                entries,
+            };
+            self.send(about, body, effects);
+        }
+    }
+
+    /// Votes, unless the time is held for another transaction: then it asks what became of that one, and
+    /// votes when it is asked again.
+    fn prepare(
+        &mut self,
+        now: Time,
+        (task, about): (TaskId, Option<OperationId>),
+        meeting: Meeting,
+        effects: &mut Effects,
+    ) {
+        let is_new = !self.holds.held().contains_key(&task);
+        let hold = Hold {
+            meeting: meeting.clone(),
+            about,
+            asks: now + self.settings.decision_timeout,
+        };
+        let against = match self.holds.wish(task, hold) {
+            Wish::Held => {
+                if is_new && self.settings.has(Protection::DurableHolds) {
+                    records::store_hold(task, &meeting, about, effects);
+                }
+                Vec::new()
+            }
+            Wish::Refused(names) => names,
+            Wish::Waits(other) => {
+                return self.send(about, PeerBody::Inquire { task: other }, effects);
+            }
+            Wish::Over => return,
+        };
+        self.send(about, PeerBody::Vote { task, against }, effects);
+    }
+
+    fn decided(
+        &mut self,
+        (task, about): (TaskId, Option<OperationId>),
+        commit: bool,
+        effects: &mut Effects,
+    ) {
+        if !commit {
+            if self.holds.release(task) {
+                records::erase_hold(task, effects);
+            }
+            return;
+        }
+        if self.holds.take(task)
+            && let Some(meeting) = self.holds.taken_so_far().get(&task)
+        {
+            records::erase_hold(task, effects);
+            records::store_taken(task, meeting, effects);
+        }
+        self.send(about, PeerBody::Done { task }, effects);
+    }
+
+    fn send(&self, about: Option<OperationId>, body: PeerBody, effects: &mut Effects) {
+        let life = self.life;
+        effects.send(MAIN, about, &PeerMessage { life, body }.encode());
+    }
+
+    /// Does what is due, and sets the timer for what will be.
+    fn attend(&mut self, now: Time, effects: &mut Effects) {
+        let next = now + self.settings.decision_timeout;
+        for (task, about) in self.holds.take_due(now, next) {
+            if self.settings.has(Protection::LastingHolds) {
+                self.send(about, PeerBody::Inquire { task }, effects);
+            } else {
+                self.holds.release(task);
+                records::erase_hold(task, effects);
+            }
+        }
+        let timeout = self.settings.lookup_timeout;
+        let people = self.settings.people_of(self.place);
+        for body in self.enrolment.take_due(now, timeout, &people) {
+            self.send(None, body, effects);
+        }
+        self.set_timer(effects);
+    }
+
+    fn set_timer(&mut self, effects: &mut Effects) {
+        let moments = [self.holds.next(), self.enrolment.next()];
+        let next = moments.into_iter().flatten().min();
+        if let Some(next) = next
+            && self.timer != Some(next)
+        {
+            effects.set_timer(DUE, next);
+        }
+        self.timer = next;
+    }
+}
+
+impl Service for DataServer {
+    fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
+        match input {
+            Input::Request { ticket, .. } => {
+                let refused = Reply::Refused(Refusal::NotMain);
+                effects.complete(ticket, &refused.encode());
+            }
+            Input::Peer {
+                from: MAIN,
+                about,
+                body,
+            } => {
+                if let Ok(message) = PeerMessage::decode(body) {
+                    self.hear(now, about, message, effects);
+                }
+            }
+            Input::Timer(_) => self.timer = None,
+            Input::Peer { .. } | Input::OneWay { .. } | Input::Again(_) | Input::Abandoned(_) => {}
+        }
+        self.attend(now, effects);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.holds.held().is_empty()
+    }
+
+    fn begin_again(&mut self, now: Time, effects: &mut Effects) {
+        self.life = self.later_life;
+        self.enrolment.begin(now);
+        self.set_timer(effects);
+    }
+
+    fn restore(
+        &mut self,
+        now: Time,
+        records: &mut dyn Iterator<Item = Record>,
+        effects: &mut Effects,
+    ) -> Result<(), BadRecord> {
+        let holds = &mut self.holds;
+        self.life = records::restore(self.place, records, |stored| {
+            match stored {
+                Stored::Hold(task, meeting, about) => {
+                    let asks = now;
+                    holds.hold(
+                        task,
+                        Hold {
+                            meeting,
+                            about,
+                            asks,
+                        },
+                    );
+                }
+                Stored::Taken(task, meeting) => holds.taken(task, meeting),
+                _ => return Err("it is of a main server, and this is none".to_owned()),
+            }
+            Ok(())
+        })?;
+        records::store_server(self.place, self.life, effects);
+        self.enrolment.begin(now);
+        self.set_timer(effects);
+        Ok(())
+    }
+}

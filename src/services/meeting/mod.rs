@@ -1,0 +1,159 @@
+//! The meeting scheduler: the common free time of any set of people, and meetings taken out of it.
+//!
+//! The service of the fourth seed document. A main server keeps no times; data servers keep those of
+//! some people each. Clients ask the main server, and it asks the data servers: at least once for a query,
+//! which is idempotent, and by two-phase commit for a registration, which is all or nothing.
+//!
+//! - [`times`]: when somebody is free
+//! - [`data_file`]: the people of a data server, as their file has them
+//! - [`message`], [`codec`]: what clients and servers say to each other, and as bytes
+//! - [`settings`]: what a scheduler is like, and which protections can be left out
+//! - [`main_server`]: the server that clients ask; `directory`: who is where; `queries`, `registrations`: what is
+//!   under way
+//! - [`data_server`]: a server with people; [`holds`]: their times, and what is held and taken of them;
+//!   `enrolment`: how it makes them known
+//! - `sends`: when something is sent again; `records`: all that as servers with disks store it
+//! - [`spec`]: what all of it promises, one request after the other; `promise`: the same of bytes
+//! - [`client`]: the other side; [`command`], `describe`, `load`: the command grammar, every message in words, and
+//!   generated load
+//!
+//! Deliberately absent: giving a time back, people who move to another data server, and a second main server.
+
+pub mod client;
+pub mod codec;
+pub mod command;
+pub mod data_file;
+pub mod data_server;
+pub mod holds;
+pub mod main_server;
+pub mod message;
+pub mod settings;
+pub mod spec;
+pub mod times;
+
+mod describe;
+mod directory;
+mod enrolment;
+mod load;
+mod promise;
+mod queries;
+mod records;
+mod registrations;
+mod sends;
+
+#[cfg(test)]
+mod cluster_tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::check::Check;
+use crate::check::sequential::Specification;
+use crate::rpc::client::RpcClient;
+use crate::rpc::retransmit::Policy;
+use crate::rpc::service::Service;
+use crate::seed::Stream;
+use crate::services::meeting::data_server::DataServer;
+use crate::services::meeting::main_server::{MAIN, MainServer};
+use crate::services::meeting::settings::Settings;
+use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
+
+/// The meeting scheduler.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct MeetingScheduler {
+    settings: Settings,
+}
+
+impl MeetingScheduler {
+    /// The scheduler with these settings.
+    #[must_use]
+    pub const fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+}
+
+impl Application for MeetingScheduler {
+    fn name(&self) -> &'static str {
+        "meeting"
+    }
+
+    fn configure(&self, settings: &toml::Table) -> Result<Arc<dyn Application>, SettingError> {
+        let mut configured = self.clone();
+        configured.settings.set_all(settings)?;
+        Ok(Arc::new(configured))
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        Settings::described()
+    }
+
+    fn usage(&self) -> &'static [Usage] {
+        &command::USAGE
+    }
+
+    /// Sends every 2 s, five of them without a sign of the server; and 1 s more after a notice of progress.
+    fn policy(&self) -> Policy {
+        Policy {
+            timeout: Duration::from_secs(2),
+            attempts: 5,
+            patience: Duration::from_secs(1),
+        }
+    }
+
+    /// The main server.
+    fn service(&self) -> Box<dyn Service> {
+        Box::new(MainServer::new(self.settings.clone()))
+    }
+
+    /// The main server, and then the data servers.
+    fn servers(&self) -> Vec<String> {
+        let places = 0..=self.settings.data_servers;
+        places.map(Settings::server_name).collect()
+    }
+
+    /// The main server alone.
+    fn entrances(&self) -> usize {
+        1
+    }
+
+    fn replica(&self, place: u16, mut chance: Stream) -> Box<dyn Service> {
+        let life = chance.next_u64();
+        let settings = self.settings.clone();
+        match place {
+            MAIN => Box::new(MainServer::new(settings).with_later_life(life)),
+            place => Box::new(DataServer::new(settings, place).with_later_life(life)),
+        }
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        vec![Check::Executions, Check::Linearizable]
+    }
+
+    fn stores_state(&self) -> bool {
+        true
+    }
+
+    fn client(&self, rpc: RpcClient) -> Box<dyn Client> {
+        Box::new(client::MeetingClient::new(rpc, &self.settings))
+    }
+
+    fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError> {
+        command::parse(line)
+    }
+
+    fn spec(&self) -> Option<Box<dyn Specification>> {
+        Some(Box::new(promise::Promise::new(&self.settings)))
+    }
+
+    fn describe_request(&self, body: &[u8]) -> String {
+        describe::request(body)
+    }
+
+    fn describe_reply(&self, body: &[u8]) -> String {
+        describe::reply(body)
+    }
+
+    fn describe_peer(&self, body: &[u8]) -> String {
+        describe::peer(body)
+    }
+}

@@ -1,0 +1,166 @@
+//! The meeting scheduler in simulation: a crash at each event of a registration; and what its page documents.
+
+use std::collections::BTreeMap;
+
+use wavetank::check::Verdict;
+use wavetank::seed::Seed;
+use wavetank::services::catalogue;
+use wavetank::services::meeting::message::{
+    Answer, Meeting, PeerBody, PeerMessage, Refusal, Reply, Request, TaskId,
+};
+use wavetank::services::meeting::settings::Protection;
+use wavetank::services::meeting::times::Interval;
+use wavetank::sim::report::{self, Report};
+use wavetank::sim::scenario::{Backend, Scenario};
+use wavetank::trace::{Detail, text};
+
+/// Ann registers; then somebody asks for each of the two people.
+const REGISTRATION: &str = r#"
+story = "A crash at some event of a registration."
+service = "meeting"
+seed = 1
+semantics = "at-most-once"
+reply_cache = "durable"
+state = "disk"
+timeout_ms = 700
+people = { a = ["lilith;[[1,3],[4,9]]"], b = ["jameson;[[2,3],[5,7]]"] }
+
+[setup]
+ann = ["lilith"]
+bob = ["lilith"]
+
+[clients]
+ann = ["register 5 6 lilith jameson"]
+bob = ["wait 6s", "lilith", "jameson"]
+"#;
+
+fn run(crash: &str) -> (Report, String) {
+    let source = format!("{REGISTRATION}\n{crash}");
+    let scenario = Scenario::parse("registration.toml", &source, &catalogue());
+    let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+    let variant = &scenario.variants[0];
+    let report = report::run(variant, Seed(1), Backend::Event, Detail::Trace);
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    let trace = text::write(&report.trace(&scenario, variant, Seed(1)));
+    (report, trace)
+}
+
+#[test]
+fn a_crash_at_each_event_of_a_registration_leaves_all_or_nothing() {
+    let (_, calm) = run("");
+    let mut crashes = 0;
+    for word in ["peer", "receive"] {
+        let is_such = |line: &&str| {
+            let mut words = line.split_whitespace();
+            words.nth(3) == Some(word) && line.contains("ann#1")
+        };
+        let count = calm.lines().filter(is_such).count();
+        assert!(count >= 8, "{word}: {count}\n{calm}");
+        for (host, nth) in ["main", "a", "b"]
+            .iter()
+            .flat_map(|host| (1..=count).map(move |nth| (host, nth)))
+        {
+            let crash = format!(
+                "[[fault]]\ncrash = {{ host = \"{host}\", after = \"{word} ann#1\", nth = {nth}, restart_after_ms = 300 }}\n"
+            );
+            let (report, trace) = run(&crash);
+            for (check, verdict) in &report.verdicts {
+                assert_eq!(*verdict, Verdict::Valid, "{}\n{crash}{trace}", check.name());
+            }
+            let is_taken = |end: &str| trace.lines().any(|line| line.ends_with(end));
+            let of_lilith = is_taken("bob#1 ok: Available time slots: [1,3], [4,5], [6,9]");
+            let of_jameson = is_taken("bob#2 ok: Available time slots: [2,3], [6,7]");
+            assert_eq!(of_lilith, of_jameson, "{crash}{trace}");
+            crashes += 1;
+        }
+    }
+    assert!(crashes >= 48, "{crashes}");
+}
+
+/// The bytes of an example: hexadecimal digits, and texts in quotes.
+fn bytes(example: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (number, part) in example.split('"').enumerate() {
+        if number % 2 == 1 {
+            bytes.extend(part.as_bytes());
+            continue;
+        }
+        let digits: Vec<char> = part
+            .chars()
+            .filter(|digit| !digit.is_whitespace())
+            .collect();
+        let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+        bytes.extend(pairs.map(|pair| u8::from_str_radix(&pair, 16).expect("two digits")));
+    }
+    bytes
+}
+
+const PAGE: &str = include_str!("../docs/meeting.md");
+
+/// The examples of the page, by name.
+fn examples() -> BTreeMap<String, Vec<u8>> {
+    let blocks = PAGE.split("```wire\n").skip(1);
+    let blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let joined: String = blocks.map(|block| block.replace("\n ", " ")).collect();
+    let example = |line: &str| {
+        let (name, example) = line.split_once(": ")?;
+        Some((name.to_owned(), bytes(example)))
+    };
+    joined.lines().filter_map(example).collect()
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_page_are_what_is_sent() {
+    let stretch = Interval::new(5, 6).unwrap();
+    let meeting = || Meeting {
+        stretch,
+        names: names(&["lilith"]),
+    };
+    let task = TaskId { life: 1, number: 2 };
+    let peer = |body| PeerMessage { life: 1, body }.encode();
+    let free = Request::Free {
+        names: names(&["lilith", "jameson"]),
+    };
+    let answer = Answer {
+        names: names(&["lilith"]),
+        times: "[1,3], [4,9]".parse().unwrap(),
+        unknown: names(&["ererer"]),
+        ..Answer::default()
+    };
+    let refusal = Refusal::NotFree(names(&["jameson"]));
+    let prepare = PeerBody::Prepare {
+        task,
+        meeting: meeting(),
+    };
+    let yes = PeerBody::Vote {
+        task,
+        against: Vec::new(),
+    };
+    let commit = PeerBody::Decide { task, commit: true };
+    let sent = [
+        ("free", free.encode()),
+        ("register", Request::Register(meeting()).encode()),
+        ("free-reply", Reply::Free(answer).encode()),
+        ("not-free", Reply::Refused(refusal).encode()),
+        ("prepare", peer(prepare)),
+        ("yes", peer(yes)),
+        ("commit", peer(commit)),
+    ];
+    let sent = sent.map(|(name, bytes)| (name.to_owned(), bytes));
+    assert_eq!(examples(), BTreeMap::from(sent));
+}
+
+#[test]
+fn the_page_names_every_setting_and_protection() {
+    let catalogue = catalogue();
+    let meeting = catalogue.iter().find(|it| it.name() == "meeting").unwrap();
+    let settings = meeting.settings().into_iter().map(|setting| setting.name);
+    let protections = Protection::ALL.map(Protection::name);
+    for name in settings.chain(protections) {
+        assert!(PAGE.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
