@@ -128,9 +128,15 @@ impl Host {
     ///
     /// If it is refused, or nobody answers in time: in simulation in 3 s.
     pub async fn connect(&self, to: SocketAddr) -> Result<Box<dyn Connection>, Broken> {
-        let mut connection = self.0.connect(to);
+        let mut connection = self.begin_connection(to);
         poll_fn(|context| connection.poll_open(context)).await?;
         Ok(connection)
+    }
+
+    /// Begins a connection; [`Connection::poll_open`] says how that ends.
+    #[must_use]
+    pub fn begin_connection(&self, to: SocketAddr) -> Box<dyn Connection> {
+        self.0.connect(to)
     }
 
     /// The address of a host, by name.

@@ -4,12 +4,19 @@
 //! it once; send it again until a reply comes; send it again, and let the server filter duplicates.
 //! Retransmission is the client's part ([`retransmit`], [`client`]), filtering the server's
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
+//!
+//! Where a service has words for it, requests and replies also travel as lines of text over connections
+//! ([`line`]): [`line_socket`] at the client, [`line_front`] at the server. All else stays the same.
 
 pub mod aside;
 pub mod call;
 pub mod called;
 pub mod client;
 mod dispatch;
+pub mod line;
+mod line_connection;
+pub mod line_front;
+pub mod line_socket;
 mod malformed;
 pub mod message;
 pub mod origin;

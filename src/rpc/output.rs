@@ -6,6 +6,7 @@ use crate::disk::Batch;
 use crate::host::Host;
 use crate::id::OperationId;
 use crate::net::{Datagrams, Label};
+use crate::rpc::line_front::LineFront;
 use crate::trace::Event;
 use crate::wire::SharedBytes;
 
@@ -152,16 +153,20 @@ impl Output for Held {
     }
 }
 
-/// A host and the socket that a server serves on.
+/// A host, the socket that a server serves on, and its front if it has one.
 pub(super) struct Outlet<'a> {
     pub(super) host: &'a Host,
     pub(super) socket: &'a mut dyn Datagrams,
+    pub(super) front: Option<&'a mut LineFront>,
     pub(super) wants_all_events: bool,
 }
 
 impl Output for Outlet<'_> {
     fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
-        self.socket.send(to, datagram, label);
+        match &mut self.front {
+            Some(front) if LineFront::is_at(to) => front.answer(&datagram, label),
+            _ => self.socket.send(to, datagram, label),
+        }
     }
 
     fn record(&mut self, event: Event) {

@@ -1,21 +1,34 @@
-//! The thin loop around a server: receive, and hand to the server.
+//! The thin loop around a server: receive, and hand to the server. Datagrams come first, then lines, then timers.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::clock::Time;
 use crate::disk::StoreError;
 use crate::host::Host;
-use crate::net::{Arrival, Datagrams, Timer, recv_until};
+use crate::net::{Arrival, Datagrams, Timer};
+use crate::rpc::line_front::{LineFront, Said};
 use crate::rpc::origin::Origin;
 use crate::rpc::output::Outlet;
 use crate::rpc::server::RpcServer;
 use crate::trace::{Event, Word};
 
 /// Serves on a socket until the host's life ends, or its disk fails.
-pub async fn serve(host: Host, mut socket: Box<dyn Datagrams>, mut server: RpcServer) {
-    let failure = answer(&host, &mut *socket, &mut server).await;
+pub async fn serve(host: Host, socket: Box<dyn Datagrams>, server: RpcServer) {
+    serve_with_front(host, socket, None, server).await;
+}
+
+/// The same, also for clients that come to this front, if there is one.
+pub async fn serve_with_front(
+    host: Host,
+    mut socket: Box<dyn Datagrams>,
+    front: Option<LineFront>,
+    mut server: RpcServer,
+) {
+    let answering = answer(&host, &mut *socket, &mut server);
+    let failure = answering.with_front(front).await;
     halt(&host, &failure);
 }
 
@@ -40,6 +53,7 @@ pub fn answer<'a>(
     Answering {
         host,
         socket,
+        front: None,
         timer,
         server,
     }
@@ -50,40 +64,87 @@ pub fn answer<'a>(
 pub struct Answering<'a> {
     host: &'a Host,
     socket: &'a mut dyn Datagrams,
+    front: Option<LineFront>,
     timer: Box<dyn Timer>,
     server: &'a mut RpcServer,
+}
+
+/// What a server is to take in next.
+enum Next {
+    Datagram(Arrival),
+    Line(Said),
+    Timer,
+}
+
+impl Answering<'_> {
+    /// The same, also for clients that come to this front.
+    #[must_use]
+    pub fn with_front(mut self, front: Option<LineFront>) -> Self {
+        self.front = front;
+        self
+    }
+
+    /// What comes next: a datagram, a line, or a timer that has run out.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+        if let Poll::Ready(arrival) = self.socket.poll_recv(context) {
+            return Poll::Ready(Next::Datagram(arrival));
+        }
+        let mut deadline = self.server.next_timer();
+        if let Some(front) = &mut self.front {
+            if let Poll::Ready(said) = front.poll_next(context) {
+                return Poll::Ready(Next::Line(said));
+            }
+            deadline = deadline.min(front.next_deadline());
+        }
+        if deadline == Time::NEVER {
+            return Poll::Pending;
+        }
+        let due = self.timer.poll_until(context, deadline);
+        due.map(|()| Next::Timer)
+    }
+
+    /// Takes it in.
+    fn take_in(&mut self, next: Next) -> Result<(), StoreError> {
+        let now = self.host.now();
+        let mut outlet = Outlet {
+            host: self.host,
+            socket: self.socket,
+            front: self.front.as_mut(),
+            wants_all_events: self.host.wants_all_events(),
+        };
+        match next {
+            Next::Datagram(Arrival { body, from, label }) => {
+                let origin = Origin {
+                    address: from,
+                    host: self.host.host_of(from),
+                    label,
+                };
+                self.server.receive(now, &origin, &body, &mut outlet)
+            }
+            Next::Line(said) => {
+                let is_answered = self.server.receive_line(now, &said, &mut outlet)?;
+                if let (false, Some(front)) = (is_answered, &mut self.front) {
+                    front.give_up(said.client, said.sequence);
+                }
+                Ok(())
+            }
+            Next::Timer => {
+                if let Some(front) = &mut outlet.front {
+                    front.expire(now);
+                }
+                self.server.fire_timers(now, &mut outlet)
+            }
+        }
+    }
 }
 
 impl Future for Answering<'_> {
     type Output = StoreError;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<StoreError> {
-        let Self {
-            host,
-            socket,
-            timer,
-            server,
-        } = &mut *self;
         loop {
-            let mut next = recv_until(*socket, &mut **timer, server.next_timer());
-            let arrival = ready!(Pin::new(&mut next).poll(context));
-            let now = host.now();
-            let mut outlet = Outlet {
-                host,
-                socket: *socket,
-                wants_all_events: host.wants_all_events(),
-            };
-            let done = if let Some(Arrival { body, from, label }) = arrival {
-                let origin = Origin {
-                    address: from,
-                    host: host.host_of(from),
-                    label,
-                };
-                server.receive(now, &origin, &body, &mut outlet)
-            } else {
-                server.fire_timers(now, &mut outlet)
-            };
-            if let Err(failure) = done {
+            let next = ready!(self.poll_next(context));
+            if let Err(failure) = self.take_in(next) {
                 return Poll::Ready(failure);
             }
         }

@@ -16,6 +16,7 @@ use crate::disk::{Store, StoreError};
 use crate::id::{ClientId, ClientKey};
 use crate::net::Kind;
 use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, filtered, refuse, send, tell};
+use crate::rpc::line_front::{Ask, Said};
 use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
 use crate::rpc::origin::Origin;
@@ -189,6 +190,36 @@ impl RpcServer {
         }
     }
 
+    /// Takes in a line that is a request. Says whether it is answered, now or later: not if its client has
+    /// said that it waits for it no longer.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails, as in [`Self::receive`].
+    pub fn receive_line(
+        &mut self,
+        now: Time,
+        said: &Said,
+        out: &mut dyn Output,
+    ) -> Result<bool, StoreError> {
+        let (client, sequence) = (said.client, said.sequence);
+        let caller = said.origin.caller(ClientKey::Id(client), sequence);
+        let pending = Pending { caller, sequence };
+        tell(out, || said.origin.received(caller.operation));
+        match &said.ask {
+            Ask::Hello => self.hello(now, client, &pending, out)?,
+            Ask::Once(body) => self.execute(now, &pending, body, out)?,
+            Ask::Under(session, body) => {
+                let session = match *session {
+                    NO_SESSION => self.session_of(now, client).unwrap_or(NO_SESSION),
+                    named => named,
+                };
+                self.request(now, &pending, (session, sequence), body, out)?;
+            }
+        }
+        Ok(self.dispatch.waiting.ticket_of(pending.id()).is_some())
+    }
+
     /// Lets the timers that are due run out.
     ///
     /// # Errors
@@ -297,10 +328,7 @@ impl RpcServer {
         pending: &Pending,
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
-        let session = match (&mut self.dispatch.cache, &mut self.sessions) {
-            (Some(cache), Some(numbers)) => cache.hello(now, client, numbers.next_u64()),
-            _ => Some(NO_SESSION),
-        };
+        let session = self.session_of(now, client);
         self.commit()?;
         let sequence = pending.sequence;
         match session {
@@ -312,6 +340,14 @@ impl RpcServer {
             None => refuse(out, pending, Filtered::Full, Refused::Full),
         }
         Ok(())
+    }
+
+    /// The session of a client, a new one if it has none; `None` if there is no room for another one.
+    fn session_of(&mut self, now: Time, client: ClientId) -> Option<u64> {
+        match (&mut self.dispatch.cache, &mut self.sessions) {
+            (Some(cache), Some(numbers)) => cache.hello(now, client, numbers.next_u64()),
+            _ => Some(NO_SESSION),
+        }
     }
 
     /// Filters a request, and executes it if it is new. What it says that nobody waits for any more is

@@ -25,6 +25,7 @@ use crate::host::Task;
 use crate::id::OperationId;
 use crate::rpc::called::Called;
 use crate::rpc::client::RpcClient;
+use crate::rpc::line::Lines;
 use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::rpc::v1::FormatV1;
@@ -220,6 +221,12 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// What a server tells whoever watches it, one line: that something has come in, as an event of its
     /// trace has it. Unless a service says otherwise, nothing.
     fn arrival(&self, _line: &Line) -> Option<String> {
+        None
+    }
+
+    /// How its clients reach its [entrances](Self::entrances) by lines of text over connections. Unless a service
+    /// says otherwise, they do not: they send datagrams.
+    fn lines(&self) -> Option<Lines> {
         None
     }
 

@@ -19,9 +19,11 @@ use crate::clock::{Time, ms};
 use crate::history::{Outcome, OutcomeKind, Told};
 use crate::host::Host;
 use crate::id::OperationId;
+use crate::net::Datagrams;
 use crate::net::simulated::SimHost;
 use crate::net::world::Main;
 use crate::rpc::client::{self, CallOptions, RpcClient};
+use crate::rpc::line_socket::LineSocket;
 use crate::services::{Client, Command};
 use crate::sim::course::{Act, Course, Progress};
 use crate::sim::scenario::{Check, FinalCommand, Liveness, Script, Step, Variant, Wire};
@@ -135,10 +137,17 @@ impl Player {
         outcomes: SharedOutcomes,
     ) -> Self {
         let host = machine.host();
-        let servers: Vec<SocketAddr> = addresses(&host, &variant.servers).collect();
-        let socket = host
-            .bind(CLIENT_PORT)
-            .expect("a client has its host to itself");
+        let mut servers: Vec<SocketAddr> = addresses(&host, &variant.servers).collect();
+        let socket: Box<dyn Datagrams> = match variant.application.lines() {
+            None => {
+                let socket = host.bind(CLIENT_PORT);
+                socket.expect("a client has its host to itself")
+            }
+            Some(lines) => {
+                servers.iter_mut().for_each(|it| it.set_port(lines.port));
+                Box::new(LineSocket::new(host.clone(), lines.format))
+            }
+        };
         let wire = match (variant.wire, variant.application.format_v1()) {
             (Wire::V1, Some(format)) => client::Wire::V1(format),
             _ => client::Wire::V2,

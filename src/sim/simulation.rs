@@ -22,8 +22,9 @@ use crate::id::{HostId, OperationId};
 use crate::net::simulated::SimHost;
 use crate::net::world::{Main, Traffic, World};
 use crate::net::{event, turmoil};
+use crate::rpc::line_front::LineFront;
 use crate::rpc::reply_cache::Limits;
-use crate::rpc::serve::{halt, serve};
+use crate::rpc::serve::{halt, serve_with_front};
 use crate::rpc::server::{RestoreError, RpcServer};
 use crate::rpc::{Peers, StateKind};
 use crate::seed::Seed;
@@ -188,6 +189,8 @@ fn server_main(variant: &Variant, place: u16) -> Main {
     let (application, semantics) = (variant.application.clone(), variant.semantics);
     let (reply_cache, limits) = (variant.reply_cache, variant.reply_cache_limits);
     let state = variant.state;
+    let is_entrance = usize::from(place) < application.entrances();
+    let lines = application.lines().filter(|_| is_entrance);
     let has_lived = Cell::new(false);
     Rc::new(move |machine: SimHost| -> Task<'static> {
         let host = machine.host();
@@ -216,7 +219,12 @@ fn server_main(variant: &Variant, place: u16) -> Main {
         let socket = host
             .bind(SERVER_PORT)
             .expect("a server has its host to itself");
-        Box::pin(serve(host, socket, server))
+        let front = lines.map(|lines| {
+            let listener = host.listen(lines.port);
+            let listener = listener.expect("a server has its host to itself");
+            LineFront::new(host.clone(), listener, lines)
+        });
+        Box::pin(serve_with_front(host, socket, front, server))
     })
 }
 

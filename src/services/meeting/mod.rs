@@ -15,7 +15,7 @@
 //! - `sends`: when something is sent again; `records`: all that as servers with disks store it
 //! - [`spec`]: what all of it promises, one request after the other; `promise`: the same of bytes
 //! - [`client`]: the other side; [`command`], `describe`, `load`: the command grammar, every message in words, and
-//!   generated load
+//!   generated load; `lines`: requests and replies as lines, and read back
 //!
 //! Deliberately absent: giving a time back, people who move to another data server, and a second main server.
 
@@ -34,6 +34,7 @@ pub mod times;
 mod describe;
 mod directory;
 mod enrolment;
+mod lines;
 mod load;
 mod promise;
 mod queries;
@@ -50,12 +51,13 @@ use std::time::Duration;
 use crate::check::Check;
 use crate::check::sequential::Specification;
 use crate::rpc::client::RpcClient;
+use crate::rpc::line::Lines;
 use crate::rpc::retransmit::Policy;
 use crate::rpc::service::Service;
 use crate::seed::Stream;
 use crate::services::meeting::data_server::DataServer;
 use crate::services::meeting::main_server::{MAIN, MainServer};
-use crate::services::meeting::settings::Settings;
+use crate::services::meeting::settings::{Front, Settings};
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
 
 /// The meeting scheduler.
@@ -135,6 +137,14 @@ impl Application for MeetingScheduler {
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {
         Box::new(client::MeetingClient::new(rpc, &self.settings))
+    }
+
+    fn lines(&self) -> Option<Lines> {
+        (self.settings.front == Front::Tcp).then_some(Lines {
+            port: lines::PORT,
+            format: &lines::Words,
+            idle: self.settings.idle,
+        })
     }
 
     fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError> {

@@ -39,8 +39,22 @@ pub struct Settings {
     /// How many bytes of names or times a piece holds; 1200 unless set, so that a datagram is not split on its
     /// way.
     pub piece_bytes: u16,
+    /// What clients reach the main server over; TCP unless set.
+    pub front: Front,
+    /// After which time the main server closes a connection on which nothing happens; 5 minutes unless set.
+    pub idle: Duration,
     /// The protections that are left out; none unless set.
     pub without: BTreeSet<Protection>,
+}
+
+/// What clients reach the main server over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Front {
+    /// Lines of text over connections.
+    #[default]
+    Tcp,
+    /// Datagrams.
+    Udp,
 }
 
 /// What makes a registration all or nothing, each against another failure. A scenario can leave one out, to
@@ -88,6 +102,8 @@ impl Default for Settings {
             lookup_attempts: 3,
             decision_timeout: Duration::from_millis(500),
             piece_bytes: 1_200,
+            front: Front::Tcp,
+            idle: Duration::from_secs(300),
             without: BTreeSet::new(),
         }
     }
@@ -192,6 +208,21 @@ impl Settings {
                 ),
             ),
             setting(
+                "front",
+                json!({
+                    "description": "What clients reach the main server over.",
+                    "enum": ["tcp", "udp"],
+                    "default": "tcp",
+                }),
+            ),
+            setting(
+                "idle_ms",
+                span(
+                    "After which time the main server closes a connection on which nothing happens.",
+                    300_000,
+                ),
+            ),
+            setting(
                 "without",
                 json!({
                     "description": "Protections that are left out, to show what each is for: docs/meeting.md \
@@ -236,6 +267,18 @@ impl Settings {
                 let (least, most) = PIECE_BYTES;
                 self.piece_bytes = whole(value, (least.into(), most.into()))? as u16;
             }
+            "front" => {
+                self.front = match value.as_str() {
+                    Some("tcp") => Front::Tcp,
+                    Some("udp") => Front::Udp,
+                    _ => {
+                        return Err(format!(
+                            "{value} stands where \"tcp\" or \"udp\" was expected"
+                        ));
+                    }
+                }
+            }
+            "idle_ms" => self.idle = span(value)?,
             "without" => self.without = protections(value)?,
             _ => {
                 let known = Self::described();

@@ -12,7 +12,7 @@ fn set(text: &str) -> Result<Settings, SettingError> {
 fn each_setting_can_be_set() {
     let settings = set(
         "data_servers = 3\nlookup_timeout_ms = 7\nlookup_attempts = 2\ndecision_timeout_ms = 9\n\
-         piece_bytes = 64\nwithout = [\"votes-by-name\"]\n\
+         piece_bytes = 64\nfront = \"udp\"\nidle_ms = 11\nwithout = [\"votes-by-name\"]\n\
          people = { b = [\"lilith;[[1,3],[4,6]]\", \"nobody;[]\"] }",
     )
     .unwrap();
@@ -33,6 +33,8 @@ fn each_setting_can_be_set() {
         lookup_attempts: 2,
         decision_timeout: Duration::from_millis(9),
         piece_bytes: 64,
+        front: Front::Udp,
+        idle: Duration::from_millis(11),
         without: [Protection::VotesByName].into(),
     };
     assert_eq!(settings, expected);
@@ -49,6 +51,7 @@ fn a_wrong_setting_is_refused_with_what_was_expected() {
             "lookup_timeout_ms",
             "from 1 to 3600000",
         ),
+        ("front = \"sctp\"", "front", "\"tcp\" or \"udp\""),
         ("piece_bytes = 8", "piece_bytes", "from 32 to 49152"),
         (
             "without = [\"locks\"]",

@@ -1,0 +1,228 @@
+//! The client's side of lines: a socket for one client, whose datagrams travel as lines over a connection.
+//!
+//! To the client above nothing is different: what it sends may get lost, and it sends it again. A connection is
+//! opened when there is something to send, and kept as long as everything is answered on it. What is sent again goes
+//! over a new one: either the old one is broken, or nobody has answered on it in time.
+//!
+//! A kept connection may have been closed by the server long ago. If that turns out before anything of a line was
+//! written to it, the line goes over a new one, and nothing is lost by it.
+
+use std::net::SocketAddr;
+use std::task::{Context, Poll, Waker, ready};
+
+use crate::host::Host;
+use crate::id::ClientId;
+use crate::net::{Arrival, Connection, Datagrams, Label};
+use crate::rpc::line::{LineFormat, LineId, read_answer, write};
+use crate::rpc::message::Message;
+use crate::wire::SharedBytes;
+
+/// The longest line of a reply, in bytes: over connections a reply takes about three times what it takes in a
+/// datagram. A server that sends more is no server of these lines.
+const REPLY_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// A socket whose datagrams travel as lines.
+pub struct LineSocket {
+    host: Host,
+    format: &'static dyn LineFormat,
+    link: Option<Link>,
+    asked: Option<Asked>,
+    /// Whoever waits for something to arrive.
+    waker: Option<Waker>,
+}
+
+/// A connection.
+struct Link {
+    connection: Box<dyn Connection>,
+    to: SocketAddr,
+    is_open: bool,
+    /// Whether something was answered on it.
+    is_used: bool,
+    /// What has come, from the beginning of a line on.
+    unread: Vec<u8>,
+    label: Option<Label>,
+}
+
+/// What was sent last.
+struct Asked {
+    client: ClientId,
+    sequence: u32,
+    /// `None` for a hello.
+    body: Option<SharedBytes>,
+    line: Vec<u8>,
+    /// How much of the line is written.
+    written: usize,
+    label: Option<Label>,
+    is_answered: bool,
+}
+
+impl LineSocket {
+    /// A socket of this host, for one client of a service with these words.
+    #[must_use]
+    pub const fn new(host: Host, format: &'static dyn LineFormat) -> Self {
+        Self {
+            host,
+            format,
+            link: None,
+            asked: None,
+            waker: None,
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr) {
+        self.link = Some(Link {
+            connection: self.host.begin_connection(to),
+            to,
+            is_open: false,
+            is_used: false,
+            unread: Vec::new(),
+            label: None,
+        });
+    }
+
+    /// What a line says, as a datagram; the line itself if it says nothing to this client.
+    fn hear(&mut self, line: &[u8]) -> SharedBytes {
+        let mut read = || {
+            let asked = self.asked.as_mut()?;
+            let line = std::str::from_utf8(line).ok()?;
+            let (id, text) = line.trim_end().split_once(' ')?;
+            let id: LineId = id.parse().ok()?;
+            let request = (asked.client, asked.sequence);
+            let is_it = (id.client, id.sequence) == request;
+            let body = asked.body.as_deref();
+            let answer = is_it.then(|| read_answer(text, request, body, self.format))??;
+            if !matches!(Message::decode(&answer), Ok(Message::InProgress { .. })) {
+                asked.is_answered = true;
+                self.link.as_mut()?.is_used = true;
+            }
+            Some(SharedBytes::from(answer))
+        };
+        read().unwrap_or_else(|| line.into())
+    }
+}
+
+impl Link {
+    /// The next line, or `None` if none will come. What was asked is written as soon as there is room for it.
+    fn poll_line(
+        &mut self,
+        context: &mut Context<'_>,
+        asked: Option<&mut Asked>,
+    ) -> Poll<Option<Vec<u8>>> {
+        if !self.is_open {
+            if ready!(self.connection.poll_open(context)).is_err() {
+                return Poll::Ready(None);
+            }
+            self.is_open = true;
+        }
+        loop {
+            if let Some(line) = self.take_line() {
+                return Poll::Ready(Some(line));
+            }
+            match self.connection.poll_read(context) {
+                Poll::Ready(Ok(Some(piece))) if self.unread.len() <= REPLY_BYTES_MAX => {
+                    self.unread.extend_from_slice(&piece.body);
+                    self.label = piece.label;
+                }
+                Poll::Ready(_) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        let Some(asked) = asked else {
+            return Poll::Pending;
+        };
+        while asked.written < asked.line.len() {
+            let rest = &asked.line[asked.written..];
+            match ready!(self.connection.poll_write(context, rest, asked.label)) {
+                Ok(count) => asked.written += count,
+                Err(_) => return Poll::Ready(None),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn take_line(&mut self) -> Option<Vec<u8>> {
+        let end = self.unread.iter().position(|&byte| byte == b'\n')?;
+        let rest = self.unread.split_off(end + 1);
+        Some(std::mem::replace(&mut self.unread, rest))
+    }
+}
+
+impl Datagrams for LineSocket {
+    /// Sends a request or a hello; what else clients send has no lines.
+    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
+        let Ok(message) = Message::decode(&body) else {
+            return;
+        };
+        let Some(mut line) = write(&message, self.format) else {
+            return;
+        };
+        line.push('\n');
+        let (client, sequence, request) = match message {
+            Message::Request {
+                client,
+                sequence,
+                body: request,
+                ..
+            } => (client, sequence, Some(body.last(request.len()))),
+            Message::Hello { client, sequence } => (client, sequence, None),
+            _ => return,
+        };
+        let is_owed = self.asked.as_ref().is_some_and(|it| !it.is_answered);
+        if is_owed || self.link.as_ref().is_none_or(|link| link.to != to) {
+            self.link = None;
+            self.connect(to);
+        }
+        self.asked = Some(Asked {
+            client,
+            sequence,
+            body: request,
+            line: line.into_bytes(),
+            written: 0,
+            label,
+            is_answered: false,
+        });
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival> {
+        while let Some(link) = &mut self.link {
+            let (to, is_used) = (link.to, link.is_used);
+            match link.poll_line(context, self.asked.as_mut()) {
+                Poll::Ready(Some(line)) => {
+                    let label = link.label;
+                    let body = self.hear(&line);
+                    return Poll::Ready(Arrival {
+                        body,
+                        from: to,
+                        label,
+                    });
+                }
+                Poll::Ready(None) => {
+                    self.link = None;
+                    let is_unsent = self.asked.as_ref().is_some_and(|it| it.written == 0);
+                    if is_used && is_unsent {
+                        self.connect(to);
+                    }
+                }
+                Poll::Pending => break,
+            }
+        }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// None: connections have addresses of their own.
+    fn local_address(&self) -> SocketAddr {
+        ([0, 0, 0, 0], 0).into()
+    }
+}
+
+impl std::fmt::Debug for LineSocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LineSocket")
+            .field("is_connected", &self.link.is_some())
+            .finish_non_exhaustive()
+    }
+}
