@@ -30,6 +30,8 @@ mod lock_client;
 mod lock_kills;
 #[path = "sockets/lock_many.rs"]
 mod lock_many;
+#[path = "sockets/meeting.rs"]
+mod meeting;
 #[path = "sockets/process.rs"]
 mod process;
 #[path = "sockets/v1.rs"]

@@ -19,10 +19,12 @@ mod merge;
 mod out;
 mod proportion;
 mod real;
+mod roles;
 mod run;
 mod schema;
 mod selfcheck;
 mod serve;
+mod signals;
 mod table;
 mod verdicts;
 

@@ -9,6 +9,7 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 
 use crate::cli::exit::UsageError;
+use crate::cli::roles;
 use crate::rpc::Semantics;
 use crate::services::{Application, catalogue};
 
@@ -98,11 +99,12 @@ pub(crate) fn addresses(text: &str) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-/// Reads `N=ADDR`, the number of a server and its address.
+/// Reads `N=ADDR`, the number of a server or its letter, and its address.
 pub(crate) fn parse_peer(text: &str) -> Result<(u16, String), String> {
+    let place = |word: &str| word.parse().or_else(|_| roles::parse_letter(word)).ok();
     let parsed = text
         .split_once('=')
-        .and_then(|(number, address)| Some((number.parse().ok()?, address.to_owned())));
+        .and_then(|(word, address)| Some((place(word)?, address.to_owned())));
     parsed.ok_or_else(|| "write N=ADDR, as in 1=127.0.0.1:3001".to_owned())
 }
 

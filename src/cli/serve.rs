@@ -7,17 +7,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use anyhow::Context as _;
 
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out::{note, say};
-use crate::cli::real;
+use crate::cli::signals::Signals;
+use crate::cli::{real, roles};
 use crate::disk;
 use crate::id::HostId;
 use crate::net::conditions::{Conditions, Delay, Link, Probability};
 use crate::net::real::{Listener, RealWorld, random_seed};
+use crate::rpc::line_front::LineFront;
 use crate::rpc::reply_cache::Limits;
 use crate::rpc::serve::answer;
 use crate::rpc::server::{RestoreError, RpcServer};
@@ -40,6 +42,9 @@ Examples:
   wavetank serve lock --set lease_ms=500 --set locks=global             one lock for all files, shorter leases
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002    one data centre of three
   wavetank serve causal --listen 3001 --id 1 --peer 0=:3000 --peer 2=:3002 --rejoin    the same, started again
+  wavetank serve meeting --role main --data main                        clients at port 24849, over TCP
+  wavetank serve meeting --role data --name a --file examples/meeting/a.txt --data a
+  wavetank serve meeting --role main --peer a=:21849 --peer b=:22849 --peer c=10.0.0.7:21849    three data servers
 
 When a server has been started again, and gets a request of before once more, it
   executes it again                       with --reply-cache memory
@@ -49,7 +54,7 @@ When a server has been started again, and gets a request of before once more, it
 A data centre of the causal store that is started again without --data has forgotten what it wrote. Start it with
 --rejoin then, or it gives versions that it has given before, and the others take new writes for old ones.
 
-The first line on stdout is `listening on ADDR`; a data centre of the causal store then tells what arrives, a line for each
+The first line on stdout is `listening on ADDR`; the main server of meeting then says where clients are to connect; a data centre of the causal store then tells what arrives, a line for each
 write. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or --data names a directory that it cannot use, or
 its disk is full or fails, it says so and ends with 4.";
 
@@ -66,8 +71,9 @@ pub(crate) struct Arguments {
     #[arg(long = "peer", value_name = "N=ADDR", value_parser = real::parse_peer)]
     peers: Vec<(u16, String)>,
     /// Where to listen: HOST:PORT, or a port of the loopback network. Port 0 takes any free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    listen: String,
+    /// [default: 127.0.0.1:3000; of meeting 23849, and 21849 and 22849 of data servers a and b]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
     /// Whether duplicates of a request are filtered: maybe, at-least-once or at-most-once.
     #[arg(long, value_parser = real::parse_semantics, default_value = "at-most-once")]
     semantics: Semantics,
@@ -100,13 +106,13 @@ pub(crate) struct Arguments {
     /// A setting of the service, as in scenarios: KEY=VALUE, the value in TOML.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    role: roles::RoleArguments,
 }
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let application = real::application(&arguments.service)?;
-    let application = configure(application, arguments)?;
-    let place = Place::of(arguments, &*application)?;
+    let (application, place, listen) = arguments.server()?;
     let reply_cache = arguments.reply_cache()?;
     arguments.check_rejoin(&place, &*application)?;
     if arguments.data.is_some() && !application.stores_state() {
@@ -115,7 +121,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             format!("the service {name} keeps its state in memory only: leave --data out");
         return Err(UsageError(message).into());
     }
-    let address = real::addresses(&arguments.listen)?[0];
+    let listen = arguments.listen.as_deref().unwrap_or(listen);
+    let address = real::addresses(listen)?[0];
     real::block_on(serve(arguments, application, &place, reply_cache, address))
 }
 
@@ -159,12 +166,27 @@ async fn serve(
         let store = disk::real::open(directory).map_err(said)?;
         let restored = server.with_store(host.now(), store);
         server = restored.map_err(|error| unusable(directory, error))?;
-    } else if arguments.rejoin {
+    } else if arguments.rejoin || place.has_roles {
         server = server.begin_again(host.now());
     }
+    let front = match application.lines() {
+        Some(lines) if usize::from(own) < application.entrances() => {
+            let tcp = arguments.role.tcp(address, lines.port)?;
+            let host = world.host(HostId(own), tcp.ip());
+            let listener = host.listen(tcp.port());
+            let listener =
+                listener.with_context(|| format!("cannot listen on {tcp} for connections"))?;
+            Some(LineFront::new(host, listener, lines))
+        }
+        _ => None,
+    };
     writeln!(io::stdout(), "listening on {}", socket.local_address())?;
+    if let Some(front) = &front {
+        say!("clients connect to {} over TCP", front.local_address());
+    }
     let failure = {
-        let mut answering = pin!(answer(&host, &mut *socket, &mut server));
+        let answering = answer(&host, &mut *socket, &mut server);
+        let mut answering = pin!(answering.with_front(front));
         poll_fn(|context| {
             if signals.poll(context).is_ready() {
                 return Poll::Ready(None);
@@ -222,6 +244,8 @@ fn malformed(server: &RpcServer) -> Option<String> {
 struct Place {
     servers: Vec<String>,
     peers: Peers,
+    /// Whether it has a role; then each of its lives knows by itself that there may have been others.
+    has_roles: bool,
 }
 
 impl Place {
@@ -236,7 +260,11 @@ impl Place {
                 ));
             }
             let peers = Peers::default();
-            return Ok(Self { servers, peers });
+            return Ok(Self {
+                servers,
+                peers,
+                has_roles: false,
+            });
         }
         let own = arguments.id.unwrap_or_default();
         let mut addresses = vec![None; count];
@@ -269,11 +297,35 @@ impl Place {
             ));
         }
         let peers = Peers { own, addresses };
-        Ok(Self { servers, peers })
+        Ok(Self {
+            servers,
+            peers,
+            has_roles: false,
+        })
     }
 }
 
 impl Arguments {
+    /// The service, which of its servers this is, and where it listens unless told otherwise.
+    fn server(&self) -> anyhow::Result<(Arc<dyn Application>, Place, &'static str)> {
+        let service = &self.service;
+        if let Some(cast) = self.role.cast(service, &self.peers, &self.set)? {
+            if self.id.is_some() || !self.facility.is_empty() {
+                let message = format!("{service} has no --id and --facility: see --role");
+                return Err(UsageError(message).into());
+            }
+            let place = Place {
+                servers: cast.application.servers(),
+                peers: cast.peers,
+                has_roles: true,
+            };
+            return Ok((cast.application, place, cast.listen));
+        }
+        let application = configure(real::application(service)?, self)?;
+        let place = Place::of(self, &*application)?;
+        Ok((application, place, "127.0.0.1:3000"))
+    }
+
     /// What the reply cache is to survive.
     fn reply_cache(&self) -> Result<CacheKind, UsageError> {
         let otherwise = if self.data.is_some() {
@@ -375,55 +427,6 @@ fn parse_delay(text: &str) -> Result<Delay, String> {
     delay.ok_or_else(|| {
         format!("write milliseconds up to {DELAY_MS_MAX}, as in 50, or two of them, as in 20..80")
     })
-}
-
-/// SIGTERM and SIGINT.
-#[cfg(unix)]
-pub(crate) struct Signals([tokio::signal::unix::Signal; 2]);
-
-/// SIGXFSZ, of Linux on usual machines, of macOS and of the BSDs: a file was to become larger than
-/// `ulimit -f` permits. A process that listens to it is not ended by it, and its write fails.
-#[cfg(unix)]
-const FILE_TOO_LARGE: std::ffi::c_int = 25;
-
-#[cfg(unix)]
-impl Signals {
-    pub(crate) fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        // Once listened to, a signal never again does what it does to others.
-        let _heard_by_the_store = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
-        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
-        Ok(Self([signal(terminate)?, signal(interrupt)?]))
-    }
-
-    /// Ready if one of them has come.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let has_come = self
-            .0
-            .iter_mut()
-            .any(|signal| signal.poll_recv(context).is_ready());
-        if has_come {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-/// Ctrl-C.
-#[cfg(not(unix))]
-pub(crate) struct Signals(std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>>);
-
-#[cfg(not(unix))]
-impl Signals {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(Box::pin(tokio::signal::ctrl_c())))
-    }
-
-    /// Ready if it has come.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(context).map(|_| ())
-    }
 }
 
 #[cfg(test)]

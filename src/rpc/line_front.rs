@@ -90,6 +90,12 @@ impl LineFront {
         }
     }
 
+    /// The address that clients connect to.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.listener.local_address()
+    }
+
     /// When a connection is to be closed unless something happens on it.
     #[must_use]
     pub fn next_deadline(&self) -> Time {
@@ -233,3 +239,7 @@ impl LineFront {
 
 /// What is said of a request that nobody is believed to wait for.
 const SUPERSEDED: &str = "error: a later request of this client has come";
+
+#[cfg(test)]
+#[path = "line_front_tests.rs"]
+mod tests;

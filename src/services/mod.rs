@@ -100,6 +100,11 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// A client of it.
     fn client(&self, rpc: RpcClient) -> Box<dyn Client>;
 
+    /// What stands before a line that somebody types.
+    fn prompt(&self) -> &'static str {
+        "> "
+    }
+
     /// The same application, its clients of this name. Unless a service says otherwise, its clients have
     /// none.
     ///

@@ -31,6 +31,8 @@ Examples:
   wavetank client booking --server 127.0.0.1:3000 monitor 'Meeting Room A' --for 20m
   wavetank client causal --name alice --server 127.0.0.1:3000 lost
   wavetank client lock --server 127.0.0.1:3000                                  acquire, append, release at a prompt
+  wavetank client meeting --server 127.0.0.1:24849                              names in, times out
+  wavetank client meeting --server 127.0.0.1:24849 lilith jameson
   printf 'acquire file_0\nappend file_0 A\nrelease file_0\n' | wavetank client lock --server 127.0.0.1:3000
 
 A client of the lock service holds its locks as long as it runs, and renews them while it waits for a line. Once it has
@@ -185,6 +187,16 @@ impl Arguments {
     }
 
     fn options(&self, application: &dyn Application) -> anyhow::Result<CallOptions> {
+        if let Some(bind) = self.bind.filter(|bind| bind.port() > 0)
+            && application.lines().is_some()
+        {
+            return Err(UsageError(format!(
+                "--bind {bind}: clients of {} connect from any port; write {}:0",
+                application.name(),
+                bind.ip()
+            ))
+            .into());
+        }
         let mut policy = application.policy();
         if let Some(timeout_ms) = self.timeout_ms {
             policy.timeout = Duration::from_millis(timeout_ms);
@@ -202,7 +214,8 @@ impl Arguments {
             semantics: self.semantics,
             policy,
             wire,
-            sessions: false,
+            // Over a connection it costs nothing to ask first, and then a request that comes too late is refused.
+            sessions: application.lines().is_some() && self.semantics.filters_duplicates(),
         })
     }
 

@@ -17,8 +17,6 @@ use crate::cli::client::session::{Session, unless_interrupted};
 use crate::cli::exit::Exit;
 use crate::cli::out::note;
 
-const PROMPT: &str = "> ";
-
 /// Obeys line after line until the input ends.
 pub(super) async fn run(session: &mut Session) -> anyhow::Result<Exit> {
     if io::stdin().is_terminal() {
@@ -40,9 +38,10 @@ async fn interactive(session: &mut Session) -> anyhow::Result<Exit> {
         }
     });
     note!("`help` shows the commands, `quit` or Ctrl-D ends");
+    let prompt = session.application.prompt();
     let mut lines = Lines::read_by(move || {
         loop {
-            return match editor.readline(PROMPT) {
+            return match editor.readline(prompt) {
                 Ok(text) => {
                     if !text.trim().is_empty() {
                         editor.add_history_entry(&text)?;

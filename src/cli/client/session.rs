@@ -20,8 +20,10 @@ use crate::clock::show_span;
 use crate::history::OutcomeKind;
 use crate::host::Host;
 use crate::id::{HostId, OperationId};
+use crate::net::Datagrams;
 use crate::net::real::RealWorld;
 use crate::rpc::client::{CallOptions, RpcClient};
+use crate::rpc::line_socket::LineSocket;
 use crate::services::{Application, Client, Command};
 
 /// The command during which updates are shown.
@@ -61,9 +63,13 @@ impl Session {
         let world = RealWorld::new(&["client", "server"], None, None, Some(listener));
         world.name_address(server, SERVER);
         let host = world.host(CLIENT, bind.ip());
-        let socket = host
-            .bind(bind.port())
-            .with_context(|| format!("cannot send from {bind}"))?;
+        let socket: Box<dyn Datagrams> = match application.lines() {
+            Some(lines) => Box::new(LineSocket::new(host.clone(), lines.format)),
+            None => {
+                let bound = host.bind(bind.port());
+                bound.with_context(|| format!("cannot send from {bind}"))?
+            }
+        };
         let rpc = RpcClient::new(host.clone(), socket, server, options).with_servers(servers);
         Ok(Self {
             client: application.client(rpc),

@@ -14,7 +14,7 @@ use anyhow::Context;
 use crate::cli::exit::Exit;
 use crate::cli::out;
 use crate::cli::real::block_on;
-use crate::cli::serve::Signals;
+use crate::cli::signals::Signals;
 use crate::cli::table::counted;
 
 /// How often progress is shown.

@@ -57,8 +57,9 @@ use crate::rpc::service::Service;
 use crate::seed::Stream;
 use crate::services::meeting::data_server::DataServer;
 use crate::services::meeting::main_server::{MAIN, MainServer};
-use crate::services::meeting::settings::{Front, Settings};
+use crate::services::meeting::settings::{Front, People, Settings};
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
+use crate::trace::{Event, Line, Word};
 
 /// The meeting scheduler.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -72,6 +73,29 @@ impl MeetingScheduler {
     pub const fn new(settings: Settings) -> Self {
         Self { settings }
     }
+
+    /// The same scheduler with these settings.
+    ///
+    /// # Errors
+    ///
+    /// Says which setting is wrong and what was expected.
+    pub fn configured(mut self, settings: &toml::Table) -> Result<Self, SettingError> {
+        self.settings.set_all(settings)?;
+        Ok(self)
+    }
+
+    /// The same scheduler, with these people at the data server at this place, from 1.
+    #[must_use]
+    pub fn with_people(mut self, place: u16, people: People) -> Self {
+        let all = &mut self.settings.people;
+        if all.len() < usize::from(place) {
+            all.resize(place.into(), Arc::default());
+        }
+        if let Some(of) = usize::from(place).checked_sub(1) {
+            all[of] = Arc::new(people);
+        }
+        self
+    }
 }
 
 impl Application for MeetingScheduler {
@@ -80,9 +104,7 @@ impl Application for MeetingScheduler {
     }
 
     fn configure(&self, settings: &toml::Table) -> Result<Arc<dyn Application>, SettingError> {
-        let mut configured = self.clone();
-        configured.settings.set_all(settings)?;
-        Ok(Arc::new(configured))
+        Ok(Arc::new(self.clone().configured(settings)?))
     }
 
     fn settings(&self) -> Vec<Setting> {
@@ -139,12 +161,28 @@ impl Application for MeetingScheduler {
         Box::new(client::MeetingClient::new(rpc, &self.settings))
     }
 
+    /// That a data server stops, as its people are known of another one.
+    fn arrival(&self, line: &Line) -> Option<String> {
+        match &line.event {
+            Event::Service {
+                word: Word::Halt,
+                text,
+                ..
+            } => Some(format!("halt: {text}")),
+            _ => None,
+        }
+    }
+
     fn lines(&self) -> Option<Lines> {
         (self.settings.front == Front::Tcp).then_some(Lines {
             port: lines::PORT,
             format: &lines::Words,
             idle: self.settings.idle,
         })
+    }
+
+    fn prompt(&self) -> &'static str {
+        "Enter names: "
     }
 
     fn parse(&self, line: &str) -> Result<Vec<Command>, CommandError> {

@@ -1,0 +1,267 @@
+//! What a front does with many connections, and with clients that leave something undone.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::*;
+use crate::id::HostId;
+use crate::net::real::RealWorld;
+use crate::net::{Broken, Kind, Piece};
+use crate::rpc::line::LineFormat;
+
+/// The requests are texts, and so are the replies.
+struct Echo;
+
+impl LineFormat for Echo {
+    fn read_request(&self, line: &str) -> Result<Vec<u8>, String> {
+        Ok(line.into())
+    }
+
+    fn write_request(&self, body: &[u8]) -> String {
+        String::from_utf8_lossy(body).into_owned()
+    }
+
+    fn write_reply(&self, body: &[u8]) -> String {
+        self.write_request(body)
+    }
+
+    fn read_reply(&self, _request: &[u8], text: &str) -> Option<Vec<u8>> {
+        Some(text.into())
+    }
+
+    fn forms(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+}
+
+/// The client's end of a connection.
+#[derive(Default)]
+struct Client {
+    said: VecDeque<u8>,
+    told: Vec<u8>,
+    /// How many bytes it still takes in.
+    room: usize,
+    is_closed: bool,
+}
+
+type Shared = Rc<RefCell<Client>>;
+
+struct End(Shared);
+
+impl Connection for End {
+    fn poll_open(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, Broken>> {
+        let mut client = self.0.borrow_mut();
+        let said: Vec<u8> = client.said.drain(..).collect();
+        if said.is_empty() {
+            return Poll::Pending;
+        }
+        let body = said.into();
+        Poll::Ready(Ok(Some(Piece { body, label: None })))
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+        _: Option<Label>,
+    ) -> Poll<Result<usize, Broken>> {
+        let mut client = self.0.borrow_mut();
+        let count = bytes.len().min(client.room);
+        if count == 0 {
+            return Poll::Pending;
+        }
+        client.room -= count;
+        client.told.extend(&bytes[..count]);
+        Poll::Ready(Ok(count))
+    }
+
+    fn finish(&mut self) {}
+
+    fn peer_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 1).into()
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.borrow_mut().is_closed = true;
+    }
+}
+
+#[derive(Clone, Default)]
+struct Door(Rc<RefCell<VecDeque<Shared>>>);
+
+impl Door {
+    /// A client that says this, and takes in so many bytes.
+    fn client(&self, said: &str, room: usize) -> Shared {
+        let client = Shared::default();
+        client.borrow_mut().said.extend(said.bytes());
+        client.borrow_mut().room = room;
+        self.0.borrow_mut().push_back(client.clone());
+        client
+    }
+}
+
+impl Listener for Door {
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<Box<dyn Connection>> {
+        match self.0.borrow_mut().pop_front() {
+            Some(client) => Poll::Ready(Box::new(End(client))),
+            None => Poll::Pending,
+        }
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 2).into()
+    }
+}
+
+const ROOM: usize = 1_000;
+
+/// A front, and the door to it.
+fn front() -> (LineFront, Door) {
+    let world = RealWorld::new(&["main"], None, None, None);
+    let host = world.host(HostId(0), Ipv4Addr::LOCALHOST.into());
+    let lines = Lines {
+        port: 2,
+        format: &Echo,
+        idle: Duration::from_secs(300),
+    };
+    let door = Door::default();
+    (LineFront::new(host, Box::new(door.clone()), lines), door)
+}
+
+fn next(front: &mut LineFront) -> Option<Said> {
+    let mut context = Context::from_waker(Waker::noop());
+    match front.poll_next(&mut context) {
+        Poll::Ready(said) => Some(said),
+        Poll::Pending => None,
+    }
+}
+
+fn text(said: &Said) -> String {
+    match &said.ask {
+        Ask::Hello => "hello".to_owned(),
+        Ask::Once(body) | Ask::Under(_, body) => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+fn reply(front: &mut LineFront, said: &Said, body: &str) {
+    let reply = Message::Reply {
+        client: said.client,
+        sequence: said.sequence,
+        body: body.as_bytes(),
+    };
+    front.answer(&reply.encode(), None);
+    assert!(next(front).is_none());
+}
+
+fn told(client: &Shared) -> String {
+    String::from_utf8(client.borrow().told.clone()).unwrap()
+}
+
+#[test]
+fn a_connection_too_many_is_told_so_and_closed() {
+    let (mut front, door) = front();
+    let clients: Vec<Shared> = (0..=CONNECTIONS_MAX)
+        .map(|_| door.client("", ROOM))
+        .collect();
+    assert!(next(&mut front).is_none());
+    let (last, others) = clients.split_last().unwrap();
+    assert!(others.iter().all(|client| !client.borrow().is_closed));
+    assert!(last.borrow().is_closed);
+    assert_eq!(told(last), "error: too many connections\n");
+}
+
+#[test]
+fn lines_of_a_connection_take_their_turn_with_others() {
+    let (mut front, door) = front();
+    let (much, little) = (door.client("a\nb\n", ROOM), door.client("c\n", ROOM));
+    let first = next(&mut front).unwrap();
+    let second = next(&mut front).unwrap();
+    assert_eq!((text(&first).as_str(), text(&second).as_str()), ("a", "c"));
+    assert!(next(&mut front).is_none(), "b waits until a is answered");
+    front.answer(
+        &Message::Reply {
+            client: first.client,
+            sequence: first.sequence,
+            body: b"A",
+        }
+        .encode(),
+        Some(Label::new(
+            Kind::Reply,
+            crate::id::OperationId {
+                client: HostId(0),
+                number: 1,
+            },
+        )),
+    );
+    let third = next(&mut front).unwrap();
+    assert_eq!(text(&third), "b");
+    reply(&mut front, &second, "C");
+    reply(&mut front, &third, "B");
+    assert_eq!(
+        (told(&much).as_str(), told(&little).as_str()),
+        ("A\nB\n", "C\n")
+    );
+}
+
+#[test]
+fn a_reply_finds_every_connection_on_which_its_request_is_under_way() {
+    let (mut front, door) = front();
+    let (one, two) = (
+        door.client("#1/1 a\n", ROOM),
+        door.client("#01/1 a\n", ROOM),
+    );
+    let said = next(&mut front).unwrap();
+    assert!(next(&mut front).is_some());
+    let in_progress = Message::InProgress {
+        client: said.client,
+        sequence: 1,
+    };
+    front.answer(&in_progress.encode(), None);
+    reply(&mut front, &said, "A\r\nB");
+    assert_eq!(told(&one), "#1/1 in progress\n#1/1 A  B\n");
+    assert_eq!(told(&two), "#01/1 in progress\n#01/1 A  B\n");
+}
+
+#[test]
+fn whoever_asks_for_something_else_waits_for_nothing_earlier() {
+    let (mut front, door) = front();
+    let (one, other) = (door.client("#1/1 a\n", ROOM), door.client("#2/1 a\n", ROOM));
+    assert!(next(&mut front).is_some() && next(&mut front).is_some());
+    let later = door.client("#1/2 b\n", ROOM);
+    let said = next(&mut front).unwrap();
+    reply(&mut front, &said, "B");
+    assert_eq!(told(&one), format!("#1/1 {SUPERSEDED}\n"));
+    assert_eq!(
+        (told(&other).as_str(), told(&later).as_str()),
+        ("", "#1/2 B\n")
+    );
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_asked_for_nothing_and_closed_in_the_end() {
+    let (mut front, door) = front();
+    let slow = door.client("a\nb\n", 1);
+    let said = next(&mut front).unwrap();
+    assert_eq!(
+        front.next_deadline(),
+        Time::NEVER,
+        "it waits for the server"
+    );
+    reply(&mut front, &said, "AAA");
+    assert_eq!(told(&slow), "A");
+    let deadline = front.next_deadline();
+    assert!(deadline < Time::NEVER);
+    front.expire(deadline);
+    assert!(next(&mut front).is_none());
+    assert!(slow.borrow().is_closed);
+}
