@@ -330,3 +330,91 @@ fn a_registration_is_the_same_after_the_main_server_was_killed() {
         "Available time slots: [2,3], [6,7]"
     );
 }
+
+#[test]
+fn the_demo_shows_the_session_and_a_data_server_that_is_killed() {
+    let ended = Ended::new(wavetank("demo meeting").output().unwrap());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let conclusions = ended.out.lines().filter(|line| line.starts_with("=> "));
+    let expected = [
+        "=> the session of the seed document",
+        "=> an answer without it says so, and gives what is known of the others",
+        "=> it has made itself known, and the answer is whole again",
+    ];
+    assert_eq!(conclusions.collect::<Vec<_>>(), expected, "{}", ended.out);
+}
+
+#[test]
+fn a_client_goes_on_with_a_main_server_that_was_killed() {
+    let mut cluster = Cluster::start("meeting-client", "");
+    let mut child = wavetank(&format!(
+        "client meeting --server {} --timeout-ms 300",
+        cluster.clients
+    ))
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut ask = |line: &str| {
+        writeln!(input, "{line}").unwrap();
+        let mut told = String::new();
+        output.read_line(&mut told).unwrap();
+        told
+    };
+    assert_eq!(ask("lilith zein"), "Available time slots: [1,3], [6,9]\n");
+    cluster.main.take().unwrap().kill();
+    cluster.start_main("");
+    cluster.wait_for_all();
+    assert_eq!(
+        ask("register 6 9 lilith zein"),
+        "Registered [6,9] for lilith, zein\n"
+    );
+    assert_eq!(ask("lilith zein"), "Available time slots: [1,3]\n");
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_mistake_in_the_options_is_named() {
+    let missing = "--role data --name a --file no-such-file.txt";
+    for (options, expected, code) in [
+        ("", "--role main, or --role data", 2),
+        ("--role main --name a", "are for data servers", 2),
+        ("--role main --main 1", "--main is for data servers", 2),
+        ("--role main --peer a=:1 --peer c=:3", "data server b", 2),
+        (
+            "--role main --peer a=:1 --peer a=:2",
+            "each data server once",
+            2,
+        ),
+        ("--role main --id 1", "no --id", 2),
+        ("--role data --name a", "needs --name and --file", 2),
+        ("--role data --name 1 --file a.txt", "a letter", 2),
+        ("--role data --tcp 1", "--tcp is for the main server", 2),
+        (
+            "--role data --peer a=:1",
+            "--peer is for the main server",
+            2,
+        ),
+        (missing, "cannot read no-such-file.txt", 4),
+    ] {
+        let command = format!("serve meeting {options}");
+        let ended = Ended::new(wavetank(command.trim_end()).output().unwrap());
+        assert_eq!(ended.code, Some(code), "{options}: {ended:?}");
+        assert!(ended.err.contains(expected), "{options}: {}", ended.err);
+    }
+    let directory = Directory::new("meeting-file");
+    let people = file(directory.path(), "a");
+    fs::write(&people, "lilith;[[1,3],[4,9]]\nzein;[[1,4],[4,10]]\n").unwrap();
+    let mut command = wavetank("serve meeting --role data --name a --file");
+    let ended = Ended::new(command.arg(&people).output().unwrap());
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.err.contains("a.txt:2:13: "), "{}", ended.err);
+    let ended = Ended::new(wavetank("serve lock --role main").output().unwrap());
+    assert!(ended.err.contains("for meeting only"), "{ended:?}");
+    let bound = wavetank("client meeting --server 1 --bind 3001 lilith").output();
+    let ended = Ended::new(bound.unwrap());
+    assert!(ended.err.contains("connect from any port"), "{ended:?}");
+}

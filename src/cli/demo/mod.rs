@@ -5,6 +5,7 @@
 
 mod lock;
 mod loss;
+mod meeting;
 mod monitor;
 mod ring;
 mod semantics;
@@ -24,7 +25,7 @@ use stage::{Setting, Stage, heading};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The service: booking, causal or lock.
+    /// The service: booking, causal, lock or meeting.
     service: String,
     /// The experiment; all of the service's, one after another, unless one is named.
     #[arg(value_enum)]
@@ -51,6 +52,8 @@ enum Experiment {
     FiveClients,
     /// lock: a client pauses past its lease and comes back, with fencing and without.
     Paused,
+    /// meeting: the session of the seed document; then a data server is killed, and comes back.
+    Session,
 }
 
 impl Experiment {
@@ -59,6 +62,7 @@ impl Experiment {
         match service.as_bytes() {
             b"causal" => &[Self::Ring],
             b"lock" => &[Self::FiveClients, Self::Paused],
+            b"meeting" => &[Self::Session],
             _ => &[Self::Semantics, Self::Monitor, Self::Loss],
         }
     }
@@ -166,6 +170,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             Experiment::Ring => ring::run(&setting)?,
             Experiment::FiveClients => lock::five_clients(&setting)?,
             Experiment::Paused => lock::paused(&setting)?,
+            Experiment::Session => meeting::session(&setting)?,
         };
         worst = worst.max(promise.exit());
     }

@@ -9,18 +9,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::check::{Verdict, commits, effects, executions};
 use crate::cli::out::say;
 use crate::history::{Outcome, OutcomeKind};
+use crate::host::Host;
 use crate::id::{HostId, OperationId};
-use crate::net::Attempt;
 use crate::net::conditions::Conditions;
 use crate::net::real::RealWorld;
+use crate::net::{Attempt, Datagrams};
 use crate::rpc::client::{CallOptions, RpcClient, Wire};
+use crate::rpc::line_front::LineFront;
+use crate::rpc::line_socket::LineSocket;
 use crate::rpc::retransmit::Policy;
-use crate::rpc::serve::serve;
+use crate::rpc::serve::{serve, serve_with_front};
 use crate::rpc::server::RpcServer;
 use crate::rpc::{Peers, Semantics};
 use crate::seed::Seed;
@@ -76,8 +79,10 @@ pub(super) struct Run<'a> {
 pub(super) struct Stage {
     pub(super) application: Arc<dyn Application>,
     world: RealWorld,
-    /// The servers, the first of all hosts: their names and addresses.
+    /// The servers, the first of all hosts: their names, and where clients call them.
     servers: Vec<(String, SocketAddr)>,
+    /// Where they send each other datagrams, and the tasks that serve there.
+    serving: RefCell<Vec<(SocketAddr, JoinHandle<()>)>>,
     options: CallOptions,
     names: Vec<String>,
     story: Rc<Story>,
@@ -92,7 +97,7 @@ struct Story {
 
 /// A client, and how many operations it has begun.
 pub(super) struct Actor {
-    host: crate::host::Host,
+    host: Host,
     client: Box<dyn Client>,
     application: Arc<dyn Application>,
     operations: u32,
@@ -127,11 +132,12 @@ impl Stage {
             Some(format) if setting.speaks_v1 => Wire::V1(format),
             _ => Wire::V2,
         };
-        let servers = start(&world, &*application, run.semantics)?;
+        let (servers, serving) = start(&world, &*application, run.semantics)?;
         Ok(Self {
             application,
             world,
             servers,
+            serving: RefCell::new(serving),
             options: CallOptions {
                 semantics: run.semantics,
                 policy: run.policy,
@@ -152,7 +158,10 @@ impl Stage {
     /// clients have names.
     pub(super) fn client_at(&self, place: u16, server: usize) -> anyhow::Result<Actor> {
         let host = self.world.host(HostId(place), LOOPBACK);
-        let socket = host.bind(0).context("cannot send on loopback")?;
+        let socket: Box<dyn Datagrams> = match self.application.lines() {
+            Some(lines) => Box::new(LineSocket::new(host.clone(), lines.format)),
+            None => host.bind(0).context("cannot send on loopback")?,
+        };
         let rpc = RpcClient::new(host.clone(), socket, self.servers[server].1, self.options);
         let rpc = rpc.with_servers(self.servers.clone());
         let plain = self.application.clone();
@@ -175,6 +184,32 @@ impl Stage {
             apart: Some(LocalSet::new()),
             ..actor
         })
+    }
+
+    /// Ends the life of the server in this place. What it had in memory is gone.
+    pub(super) fn kill(&self, place: usize) {
+        self.serving.borrow()[place].1.abort();
+    }
+
+    /// Begins another life of the server in this place, when the life before has ended. Clients do not call it.
+    pub(super) async fn restart(&self, place: u16) -> anyhow::Result<()> {
+        let index = usize::from(place);
+        let (address, mut serving) = self.serving.borrow_mut().remove(index);
+        let _aborted = (&mut serving).await;
+        let host = self.world.host(HostId(place), LOOPBACK);
+        let socket = host.bind(address.port()).context("cannot listen again")?;
+        let addresses = self.serving.borrow().iter().map(|it| Some(it.0)).collect();
+        let mut peers = Peers {
+            own: place,
+            addresses,
+        };
+        peers.addresses.insert(index, None);
+        let semantics = self.options.semantics;
+        let server = server(&host, &*self.application, peers, semantics);
+        let server = server.begin_again(host.now());
+        let serving = spawn_local(serve(host, socket, server));
+        self.serving.borrow_mut().insert(index, (address, serving));
+        Ok(())
     }
 
     /// Waits until one of the events is such a one. One task at a time may wait.
@@ -264,32 +299,57 @@ impl Stage {
     }
 }
 
+/// Servers by name, with their addresses for clients; and those for datagrams, with the tasks that serve there.
+type Started = (Vec<(String, SocketAddr)>, Vec<(SocketAddr, JoinHandle<()>)>);
+
 /// Starts the servers of a service: all have their addresses before the first one runs.
 fn start(
     world: &RealWorld,
     application: &dyn Application,
     semantics: Semantics,
-) -> anyhow::Result<Vec<(String, SocketAddr)>> {
+) -> anyhow::Result<Started> {
     let mut hosts = Vec::new();
-    let mut servers = Vec::new();
+    let (mut servers, mut datagrams) = (Vec::new(), Vec::new());
     for (own, name) in (0..).zip(application.servers()) {
         let host = world.host(HostId(own), LOOPBACK);
         let socket = host.bind(0).context("cannot listen on loopback")?;
-        servers.push((name, socket.local_address()));
-        hosts.push((own, host, socket));
-    }
-    for (own, host, socket) in hosts {
-        let service = match servers.len() {
-            1 => application.service(),
-            _ => application.replica(own, host.stream("replica")),
+        let address = socket.local_address();
+        let is_entrance = servers.len() < application.entrances();
+        let front = match application.lines().filter(|_| is_entrance) {
+            Some(lines) => {
+                let listener = host.listen(0).context("cannot listen on loopback")?;
+                Some(LineFront::new(host.clone(), listener, lines))
+            }
+            None => None,
         };
-        let mut addresses: Vec<_> = servers.iter().map(|(_, address)| Some(*address)).collect();
-        addresses[usize::from(own)] = None;
-        let server = RpcServer::new(service, application.format_v1(), semantics);
-        let server = server.with_peers(Peers { own, addresses });
-        host.spawn(serve(host.clone(), socket, server));
+        let called = front.as_ref().map_or(address, LineFront::local_address);
+        servers.push((name, called));
+        datagrams.push(address);
+        hosts.push((own, host, socket, front));
     }
-    Ok(servers)
+    let mut serving = Vec::new();
+    for ((own, host, socket, front), &address) in hosts.into_iter().zip(&datagrams) {
+        let mut addresses: Vec<_> = datagrams.iter().copied().map(Some).collect();
+        addresses[usize::from(own)] = None;
+        let server = server(&host, application, Peers { own, addresses }, semantics);
+        let task = spawn_local(serve_with_front(host, socket, front, server));
+        serving.push((address, task));
+    }
+    Ok((servers, serving))
+}
+
+/// One of the servers of a service.
+fn server(
+    host: &Host,
+    application: &dyn Application,
+    peers: Peers,
+    semantics: Semantics,
+) -> RpcServer {
+    let service = match peers.addresses.len() {
+        1 => application.service(),
+        _ => application.replica(peers.own, host.stream("replica")),
+    };
+    RpcServer::new(service, application.format_v1(), semantics).with_peers(peers)
 }
 
 /// What the checkers say of a run.

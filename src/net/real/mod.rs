@@ -239,6 +239,9 @@ impl RealWorld {
     /// The connection that comes from an address, and whether a host of this process has opened it.
     fn connection_from(&self, address: SocketAddr) -> (ConnectionId, bool) {
         let known = self.0.opened.borrow().find(address);
+        if let Some(id) = known {
+            self.name_address(address, id.opener);
+        }
         let id = known.unwrap_or_else(|| {
             let opener = self.host_of(address);
             self.0.opened.borrow_mut().next(opener)
