@@ -1,8 +1,10 @@
 //! What a front does with many connections, and with clients that leave something undone.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -10,8 +12,12 @@ use std::time::Duration;
 use super::*;
 use crate::id::HostId;
 use crate::net::real::RealWorld;
-use crate::net::{Broken, Kind, Piece};
+use crate::net::{Arrival, Broken, Datagrams, Kind, Piece};
+use crate::rpc::Semantics;
 use crate::rpc::line::LineFormat;
+use crate::rpc::serve::answer;
+use crate::rpc::server::RpcServer;
+use crate::rpc::service::{Effects, Input, Service};
 
 /// The requests are texts, and so are the replies.
 struct Echo;
@@ -264,4 +270,65 @@ fn a_client_that_reads_nothing_is_asked_for_nothing_and_closed_in_the_end() {
     front.expire(deadline);
     assert!(next(&mut front).is_none());
     assert!(slow.borrow().is_closed);
+}
+
+/// A socket that has had many datagrams come in.
+struct Flooded(u32);
+
+impl Datagrams for Flooded {
+    fn send(&mut self, _: SocketAddr, _: SharedBytes, _: Option<Label>) {}
+
+    fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Arrival> {
+        if self.0 == 0 {
+            return Poll::Pending;
+        }
+        self.0 -= 1;
+        let client = ClientId(1);
+        let datagram = Message::OneWay { client, body: b"" }.encode();
+        Poll::Ready(Arrival {
+            body: datagram.into(),
+            from: self.local_address(),
+            label: None,
+        })
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 3).into()
+    }
+}
+
+/// Counts the messages that come before the first request.
+#[derive(Default)]
+struct Counting {
+    messages: u32,
+    before: Rc<Cell<Option<u32>>>,
+}
+
+impl Service for Counting {
+    fn step(&mut self, _: Time, input: Input<'_>, _: &mut Effects) {
+        match input {
+            Input::Request { .. } => self.before.set(Some(self.messages)),
+            _ => self.messages += 1,
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_datagrams_shuts_no_line_out() {
+    let (front, door) = front();
+    let _client = door.client("a\n", ROOM);
+    let service = Counting::default();
+    let before = service.before.clone();
+    let mut server = RpcServer::new(Box::new(service), None, Semantics::Maybe);
+    let host = front.host.clone();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut socket = Flooded(10_000);
+        let mut answering = answer(&host, &mut socket, &mut server).with_front(Some(front));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut answering).poll(&mut context).is_pending());
+    });
+    let before = before.get().expect("the line is heard");
+    assert!(before < 100, "after {before} datagrams");
 }

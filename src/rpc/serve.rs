@@ -1,4 +1,5 @@
-//! The thin loop around a server: receive, and hand to the server. Datagrams come first, then lines, then timers.
+//! The thin loop around a server: receive, and hand to the server. Datagrams come first, then lines, then timers;
+//! but no flood of datagrams shuts lines out.
 
 use std::fmt;
 use std::future::Future;
@@ -54,6 +55,7 @@ pub fn answer<'a>(
         host,
         socket,
         front: None,
+        in_a_row: 0,
         timer,
         server,
     }
@@ -65,9 +67,15 @@ pub struct Answering<'a> {
     host: &'a Host,
     socket: &'a mut dyn Datagrams,
     front: Option<LineFront>,
+    /// Datagrams since the front was asked for a line.
+    in_a_row: u32,
     timer: Box<dyn Timer>,
     server: &'a mut RpcServer,
 }
+
+/// Datagrams that are taken in one after the other while lines wait: less than what a task may take in before
+/// tokio lets it find nothing more, so that a flood of datagrams does not shut out connections.
+const DATAGRAMS_IN_A_ROW_MAX: u32 = 32;
 
 /// What a server is to take in next.
 enum Next {
@@ -86,9 +94,19 @@ impl Answering<'_> {
 
     /// What comes next: a datagram, a line, or a timer that has run out.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+        if self.in_a_row >= DATAGRAMS_IN_A_ROW_MAX {
+            self.in_a_row = 0;
+            if let Some(front) = &mut self.front
+                && let Poll::Ready(said) = front.poll_next(context)
+            {
+                return Poll::Ready(Next::Line(said));
+            }
+        }
         if let Poll::Ready(arrival) = self.socket.poll_recv(context) {
+            self.in_a_row += 1;
             return Poll::Ready(Next::Datagram(arrival));
         }
+        self.in_a_row = 0;
         let mut deadline = self.server.next_timer();
         if let Some(front) = &mut self.front {
             if let Poll::Ready(said) = front.poll_next(context) {
