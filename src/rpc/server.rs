@@ -177,6 +177,8 @@ impl RpcServer {
         datagram: &SharedBytes,
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
+        // What is due comes first, as a step of its own: what it stores is nothing of a request that waits.
+        self.fire_timers(now, out)?;
         if !is_v2(datagram) {
             return self.receive_v1(now, origin, datagram, out);
         }
@@ -224,6 +226,9 @@ impl RpcServer {
                 self.request(now, &pending, (session, awaited), &body, out)
             }
             Message::OneWay { client, body } => {
+                if let Some(cache) = &mut self.dispatch.cache {
+                    cache.hear(now, client);
+                }
                 let caller = &origin.caller(ClientKey::Id(client), 0);
                 tell(out, || origin.received(caller.operation));
                 self.step(now, Input::OneWay { caller, body }, out)
