@@ -177,8 +177,6 @@ impl RpcServer {
         datagram: &SharedBytes,
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
-        // What is due comes first, as a step of its own: what it stores is nothing of a request that waits.
-        self.fire_timers(now, out)?;
         if !is_v2(datagram) {
             return self.receive_v1(now, origin, datagram, out);
         }

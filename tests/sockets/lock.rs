@@ -224,13 +224,14 @@ fn what_is_refused_is_an_error_with_a_code() {
         assert_eq!(full.code(), Some(ResultCode::Full));
         assert_eq!(full.to_string(), "the file is full");
         c1.release(guard).await.unwrap();
-        // With another guard's token under a lock that is free.
+        // Who acquires what it holds begins anew: the guard that it had is good for nothing.
         let early = c1.acquire("file_0").await.unwrap();
         let again = c1.acquire("file_0").await.unwrap();
-        assert_eq!(early.token(), again.token());
-        c1.release(again).await.unwrap();
+        assert!(early.token() < again.token());
         let late = c1.append(&early, "late").await.unwrap_err();
-        assert_eq!(late.code(), Some(ResultCode::NotTheHolder));
+        assert_eq!(late.code(), Some(ResultCode::LeaseLost));
+        assert_eq!(early.standing(), Standing::Lost);
+        c1.release(again).await.unwrap();
     });
 }
 
