@@ -235,6 +235,30 @@ fn what_is_refused_is_an_error_with_a_code() {
     });
 }
 
+/// How many files, sockets among them, this process has open.
+#[cfg(target_os = "linux")]
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_guard_that_is_given_back_leaves_no_socket_behind() {
+    let server = serve("--set lease_ms=60000");
+    block_on(async {
+        let clients = Clients::new(&["c1"]);
+        let mut c1 = clients.connect(0, server.address).await;
+        let before = open_files();
+        for _ in 0..300 {
+            let guard = c1.acquire("file_0").await.unwrap();
+            c1.release(guard).await.unwrap();
+        }
+        // Other tests of this process open files too, but not as many.
+        let more = open_files().saturating_sub(before);
+        assert!(more < 200, "{more} more than before");
+    });
+}
+
 #[test]
 fn a_client_that_stands_still_loses_its_lease_and_its_guard_says_so() {
     let server = serve("--set lease_ms=150");

@@ -298,3 +298,22 @@ async fn wait(shared: &Shared, aside: &mut Aside, until: Time) -> Option<Option<
 fn span(lease: Lease) -> Duration {
     Duration::from_millis(lease.lease_ms.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_from_when_its_own_heartbeat_was_sent() {
+        let mut sent = Sent::default();
+        assert_eq!(sent.at(1), None);
+        for (number, ms) in (1..).zip([200, 400, 600, 800, 1_000]) {
+            assert_eq!(sent.next(Time::from_ms(ms)), number);
+        }
+        let at = |number| sent.at(number).map(Time::as_ms);
+        assert_eq!([at(5), at(4), at(3)], [Some(1_000), Some(800), Some(600)]);
+        for unknown in [0, 1, 2, 6, u32::MAX] {
+            assert_eq!(at(unknown), None, "{unknown}: too old, or never sent");
+        }
+    }
+}
