@@ -249,7 +249,7 @@ impl LockServer {
 impl Service for LockServer {
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
         self.tell_found(now, effects);
-        self.catch_up(now, effects);
+        let has_stood_still = self.catch_up(now);
         match input {
             Input::Again(ticket) => self.hear_again(now, ticket),
             Input::Abandoned(ticket) => self.forget_waiter(ticket),
@@ -270,6 +270,9 @@ impl Service for LockServer {
             Input::OneWay { caller, body } => self.heartbeat(now, caller, body, effects),
             Input::Peer { .. } => {} // it has none
             Input::Timer(_) => self.timer = None,
+        }
+        if has_stood_still {
+            self.tell_living(now, effects); // after what the step is about, which may have ended one
         }
         self.attend(now, effects);
     }

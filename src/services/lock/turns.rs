@@ -122,19 +122,24 @@ impl LockServer {
 
     /// If this step comes much later than the timer was set to, the server has stood still, and what clients have sent
     /// meanwhile has not been read: each living grant has a new full lease, as after a restart, and whoever
-    /// waits has just been heard of.
-    pub(super) fn catch_up(&mut self, now: Time, effects: &mut Effects) {
-        if self.timer.is_none_or(|due| now < due + STOOD_STILL) {
-            return;
-        }
-        for id in self.state.ids() {
+    /// waits has just been heard of. Says whether it is so.
+    pub(super) fn catch_up(&mut self, now: Time) -> bool {
+        let has_stood_still = self.timer.is_some_and(|due| due + STOOD_STILL <= now);
+        if has_stood_still {
             let until = now + self.settings.lease;
-            let lock = self.state.lock(id);
-            lock.queue.iter_mut().for_each(|waiter| waiter.heard = now);
-            if let Some(grant) = &mut lock.grant {
-                grant.until = until;
-                let token = grant.token;
-                self.tell(now, id, token, self.renewed(), effects);
+            for lock in &mut self.state.locks {
+                lock.queue.iter_mut().for_each(|waiter| waiter.heard = now);
+                lock.grant.iter_mut().for_each(|grant| grant.until = until);
+            }
+        }
+        has_stood_still
+    }
+
+    /// Tells of each living grant that its lease runs anew.
+    pub(super) fn tell_living(&self, now: Time, effects: &mut Effects) {
+        for id in self.state.ids() {
+            if let Some(grant) = &self.state.locks[id.index()].grant {
+                self.tell(now, id, grant.token, self.renewed(), effects);
             }
         }
     }
