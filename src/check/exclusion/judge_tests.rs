@@ -289,7 +289,7 @@ fn a_holder_that_acquires_anew_lets_its_grant_be_withdrawn_and_queues_like_other
         judged_as_numbered(&steps)
     };
     let (other, anew) = ((9, 2, waits()), (10, 1, waits()));
-    assert_eq!(judged(&[anew.clone()], 1), Verdict::Valid);
+    assert_eq!(judged(std::slice::from_ref(&anew), 1), Verdict::Valid);
     assert_eq!(judged(&[other.clone(), anew.clone()], 2), Verdict::Valid);
     assert_eq!(
         judged(&[other.clone(), anew], 1).evidence(),
@@ -310,7 +310,7 @@ fn the_order_of_those_who_wait_begins_anew_with_a_crash_and_whoever_is_told_has_
     let granted = |number, client| (number, (3_000, client, grant(2)));
     let first = (1, (0, 1, grant(1)));
     let judged = |more: &[(u32, Made)]| {
-        let name = judged_as_numbered(&[&[first.clone()], more].concat()).name();
+        let name = judged_as_numbered(&[std::slice::from_ref(&first), more].concat()).name();
         name == "valid"
     };
     let pause = (0, (1, 0, What::Pause));
