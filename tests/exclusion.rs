@@ -31,7 +31,7 @@ use made_up::{MadeUp, NAMES};
 use small::{Flaw, Locks};
 
 /// The rules.
-const RULES: [&str; 6] = ["t1", "t2", "t3", "t4", "t5", "l1"];
+const RULES: [&str; 7] = ["t1", "t2", "t3", "t4", "t5", "l1", "l2"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -271,6 +271,31 @@ fn a_run_of_a_lock_service_is_judged() {
         let told = judged(Flaw::Forgetful, more);
         assert!(told.starts_with("violated  T5: in the end "), "{told}");
     }
+}
+
+/// A third client closes with a text staged, and acquires again; a fourth one comes after the second.
+const MORE: &str = r#"
+c3 = ["acquire 1", "append 1 D", "close", "append 1 E", "release 1", "acquire 1", "append 1 F", "release 1"]
+c4 = ["wait 300ms", "acquire 0", "release 0"]
+"#;
+
+#[test]
+fn a_lock_service_that_serves_out_of_order_or_goes_on_after_a_close_is_caught() {
+    assert_eq!(judged(Flaw::None, MORE), "valid");
+    let told = judged(Flaw::Unfair, MORE);
+    let expected = "violated  L2: lock 0 was granted to c4#1 with token 2";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(
+        told.contains(", before c2#1, which had waited for longer (line "),
+        "{told}"
+    );
+    let told = judged(Flaw::Open, MORE);
+    let expected = "violated  T3: c3#4 staged 'E' in file_1 with token 1 (line ";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(
+        told.contains(", which its client had closed (line "),
+        "{told}"
+    );
 }
 
 #[test]

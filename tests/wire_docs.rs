@@ -303,12 +303,19 @@ fn of_locks() -> Vec<(&'static str, Vec<u8>)> {
     };
     let requests = [
         ("lock-hello", lock::Request::Hello),
-        ("lock-acquire", lock::Request::Acquire { file: file() }),
+        (
+            "lock-acquire",
+            lock::Request::Acquire {
+                file: file(),
+                token: 0,
+            },
+        ),
         (
             "lock-renew",
             lock::Request::Renew {
                 file: file(),
                 token,
+                number: 1,
             },
         ),
         (
@@ -336,7 +343,10 @@ fn of_locks() -> Vec<(&'static str, Vec<u8>)> {
         ),
     ];
     let updates = [
-        ("lock-update-renewed", lock::Update::Renewed(lease)),
+        (
+            "lock-update-renewed",
+            lock::Update::Renewed { lease, number: 1 },
+        ),
         ("lock-update-lost", lock::Update::Lost { token }),
     ];
     let requests = requests.map(|(name, request)| (name, request.encode()));

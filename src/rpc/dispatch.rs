@@ -105,11 +105,11 @@ impl Dispatch {
                 operation,
                 request: body.clone(),
                 reply: None,
-                stored: effects.stores(),
+                stored: effects.has_begun(ticket),
                 recovered: false,
             });
             self.waiting.insert(ticket, *pending);
-            if let Some(cache) = self.cache.as_mut().filter(|_| effects.stores()) {
+            if let Some(cache) = self.cache.as_mut().filter(|_| effects.has_begun(ticket)) {
                 cache.wait(pending.id());
             }
             return self.carry_out(now, effects, out);

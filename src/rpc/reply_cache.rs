@@ -239,6 +239,16 @@ impl ReplyCache {
         }
     }
 
+    /// A client has sent something else than a request: a heartbeat. It is there, and keeps its session.
+    pub(super) fn hear(&mut self, now: Time, client: ClientId) {
+        let age = self.limits.age;
+        if let Some(record) = self.clients.by_id.get_mut(&client)
+            && !record.is_silent(now, age)
+        {
+            record.last_heard = now;
+        }
+    }
+
     /// A request that was admitted waits, and its step has stored something: a later life is to know.
     pub(super) fn wait(&mut self, request: RequestId) {
         let (true, ClientKey::Id(client)) = (self.keeps_records, request.client) else {

@@ -255,6 +255,9 @@ impl RpcServer {
                 self.request(now, &pending, (session, awaited), &body, out)
             }
             Message::OneWay { client, body } => {
+                if let Some(cache) = &mut self.dispatch.cache {
+                    cache.hear(now, client);
+                }
                 let caller = &origin.caller(ClientKey::Id(client), 0);
                 tell(out, || origin.received(caller.operation));
                 self.step(now, Input::OneWay { caller, body }, out)

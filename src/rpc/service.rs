@@ -194,6 +194,8 @@ pub struct Effects {
     /// Replies and updates, one behind the other: the room is used again by the next step.
     bytes: Vec<u8>,
     keeps_records: bool,
+    /// Requests that wait, and of which nothing is stored.
+    unstored: Vec<Ticket>,
 }
 
 #[derive(Debug)]
@@ -242,6 +244,18 @@ impl Effects {
     /// Says what has become of a lock.
     pub fn lock(&mut self, step: LockStep) {
         self.kept.push(Kept::Lock(Box::new(step)));
+    }
+
+    /// Says that a request waits and that nothing of it is stored, whatever else the step stores: if the server crashes,
+    /// its duplicate is a new request. Unless this is said, a request that waits and whose step stores
+    /// something has begun, and is not executed again.
+    pub fn waits_unstored(&mut self, ticket: Ticket) {
+        self.unstored.push(ticket);
+    }
+
+    /// Whether a request that waits has left something on the disk.
+    pub(crate) fn has_begun(&self, ticket: Ticket) -> bool {
+        self.stores() && !self.unstored.contains(&ticket)
     }
 
     /// Sets a timer, or sets it anew.
@@ -335,6 +349,7 @@ impl Effects {
     pub fn clear(&mut self) {
         self.kept.clear();
         self.bytes.clear();
+        self.unstored.clear();
     }
 
     /// The reply that completes this request, if one does.

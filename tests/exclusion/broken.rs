@@ -16,7 +16,7 @@ pub(crate) type Break = (
 );
 
 /// Every way.
-pub(crate) const ALL: [Break; 16] = [
+pub(crate) const ALL: [Break; 19] = [
     ("a token comes a second time", "T1", token_again),
     (
         "a lock moves on before the lease has run out",
@@ -65,6 +65,13 @@ pub(crate) const ALL: [Break; 16] = [
     ),
     ("the lock moves on late", "L1", moves_on_late),
     ("the lock does not move on", "L1", never_moves_on),
+    ("a waiter is passed over", "L2", passes_over),
+    ("a grant is renewed as another's", "T2", renews_as_another),
+    (
+        "a text is staged after its client has closed",
+        "T3",
+        stages_after_the_close,
+    ),
 ];
 
 fn place(steps: &[Step], is_it: impl Fn(&Step) -> bool) -> Option<usize> {
@@ -279,5 +286,61 @@ fn never_moves_on(mut steps: Vec<Step>) -> Option<Vec<Step>> {
         operation: None,
         what,
     });
+    Some(steps)
+}
+
+fn passes_over(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let waits = |it: &Step| match it.what {
+        What::Accepted(LockAccess::Waits { lock }) => it.operation.map(|it| (lock, it)),
+        _ => None,
+    };
+    for at in 0..steps.len() {
+        let (What::Grant { lock, .. }, Some(granted)) = (&steps[at].what, steps[at].operation)
+        else {
+            continue;
+        };
+        let began = place(&steps[..at], |it| waits(it) == Some((*lock, granted)));
+        let Some(began) = began else { continue };
+        let later = steps[began + 1..at].iter().filter_map(waits);
+        let mut later = later.filter(|(of, _)| of == lock).map(|(_, it)| it);
+        let is_gone = |it: &Step| matches!(it.what, What::Gone | What::Crash);
+        if let Some(other) = later.next()
+            && place(&steps[began..at], is_gone).is_none()
+        {
+            steps.truncate(at + 1);
+            steps[at].operation = Some(other);
+            return Some(steps);
+        }
+    }
+    None
+}
+
+fn renews_as_another(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let at = place(&steps, |it| matches!(it.what, What::Renew { .. }))?;
+    steps[at].operation = steps[at].operation.map(|it| other(it, 0));
+    Some(steps)
+}
+
+fn stages_after_the_close(mut steps: Vec<Step>) -> Option<Vec<Step>> {
+    let is_closed = |it: &Step| matches!(it.what, What::Accepted(LockAccess::Closed));
+    let ends = |pair: &[Step]| is_closed(&pair[0]) && is_withdraw(&pair[1]);
+    let at = steps.windows(2).position(ends)?;
+    let What::Withdraw { lock, token } = steps[at + 1].what else {
+        return None;
+    };
+    let staged = LockAccess::Staged {
+        lock,
+        token,
+        file: lock,
+        text: "late".into(),
+    };
+    let what = What::Accepted(staged);
+    let operation = steps[at].operation.map(|it| other(it, 0));
+    let late = Step {
+        operation,
+        what,
+        ..steps[at].clone()
+    };
+    steps.insert(at + 1, late);
     Some(steps)
 }

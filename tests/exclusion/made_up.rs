@@ -93,6 +93,7 @@ impl MadeUp {
             (4..7, Some(_)) => self.release(number, client),
             (7..15, Some(_)) => self.stage(number, client),
             (15, Some(held)) => self.grant_again(number, held, client),
+            (16, Some(_)) => self.begin_anew(number, client),
             (3..8, None) => self.acquire(number, client),
             (8, None) => self.give_up(number),
             (9, None) => {
@@ -180,6 +181,15 @@ impl MadeUp {
                 token,
             },
         );
+    }
+
+    /// The holder acquires anew, which ends its grant; others may have waited for longer.
+    fn begin_anew(&mut self, number: u16, client: usize) {
+        let operation = self.operation(client);
+        self.accept(operation, LockAccess::Waits { lock: number });
+        self.lock(number).waiting.push(operation);
+        self.withdraw(number);
+        self.grant_next(number);
     }
 
     fn renew(&mut self, number: u16, held: Held) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wavetank::check::exclusion::LockAccess;
 use wavetank::clock::Time;
 use wavetank::history::{Outcome, Told};
-use wavetank::id::OperationId;
+use wavetank::id::{HostId, OperationId};
 use wavetank::rpc::called::Called;
 use wavetank::rpc::client::RpcClient;
 use wavetank::rpc::service::{Effects, Input, Service, Ticket, TimerKey};
@@ -37,6 +37,10 @@ pub(crate) enum Flaw {
     Forgetful,
     /// A lock is granted once.
     Deaf,
+    /// Whoever came last is served first.
+    Unfair,
+    /// A close ends nothing.
+    Open,
 }
 
 /// The service as a whole.
@@ -49,11 +53,12 @@ impl Locks {
     }
 }
 
-const USAGE: [Usage; 4] = [
+const USAGE: [Usage; 5] = [
     Usage::new("acquire LOCK", "Waits for a lock."),
     Usage::new("append LOCK TEXT", "Stages a text."),
     Usage::new("release LOCK", "Lets go."),
     Usage::new("read LOCK", "Reads a file."),
+    Usage::new("close", "Lets go of all, and what was staged vanishes."),
 ];
 
 impl Application for Locks {
@@ -93,6 +98,9 @@ impl Application for Locks {
 
     fn lock_access(&self, request: &[u8], reply: Option<&[u8]>) -> Option<LockAccess> {
         let request = words(request);
+        if request[0] == "close" {
+            return reply.map(|_| LockAccess::Closed);
+        }
         let lock = request[1].parse().ok()?;
         let Some(reply) = reply.map(words) else {
             return (request[0] == "acquire").then_some(LockAccess::Waits { lock });
@@ -136,7 +144,8 @@ impl Client for Holder {
     /// Puts the token behind the lock, unless it is there.
     fn prepare<'a>(&mut self, _operation: OperationId, command: &'a Command) -> Cow<'a, Command> {
         let typed = words(&command.body);
-        if command.verb == "acquire" || command.verb == "read" && typed.len() == 3 {
+        let is_done = command.verb == "read" && typed.len() == 3;
+        if is_done || ["acquire", "close"].contains(&command.verb) {
             return Cow::Borrowed(command);
         }
         let lock: usize = typed[1].parse().expect("a lock");
@@ -188,6 +197,10 @@ impl Service for Server {
                 body,
             } => {
                 let words = words(body);
+                if words[0] == "close" {
+                    self.close(caller.operation.client, now, effects);
+                    return effects.complete(ticket, b"closed");
+                }
                 let number: u16 = words[1].parse().expect("a lock");
                 if words[0] == "acquire" {
                     let lock = &mut self.locks[usize::from(number)];
@@ -232,20 +245,33 @@ impl Server {
         }
     }
 
+    /// Ends the grants of a client.
+    fn close(&mut self, client: HostId, now: Time, effects: &mut Effects) {
+        if self.flaw == Flaw::Open {
+            return;
+        }
+        for number in 0..LOCKS {
+            let lock = &mut self.locks[usize::from(number)];
+            let its = lock.held.filter(|(holder, _)| holder.client == client);
+            if let Some((holder, _)) = its {
+                effects.lock(step(number, now, holder, (lock.token, Decision::Withdraw)));
+                lock.staged.clear();
+                lock.held = None;
+                self.hand_on(number, now, effects);
+            }
+        }
+    }
+
     /// Grants the lock to whoever waits, if it is free or its lease has run out.
     fn hand_on(&mut self, number: u16, now: Time, effects: &mut Effects) {
         let flaw = self.flaw;
         let lock = &mut self.locks[usize::from(number)];
-        let Some(&(ticket, operation)) = lock.waiting.front() else {
-            return;
+        let next = match flaw {
+            Flaw::Unfair => lock.waiting.back(),
+            _ => lock.waiting.front(),
         };
-        let step = |operation, token, decision| LockStep {
-            operation,
-            lock: number,
-            token,
-            clock: now,
-            decision,
-            text: format!("lock {number} with token {token}").into(),
+        let Some(&(ticket, operation)) = next else {
+            return;
         };
         match lock.held {
             _ if flaw == Flaw::Deaf && lock.token > 0 => return,
@@ -254,16 +280,29 @@ impl Server {
                 return effects.set_timer(TimerKey(number.into()), end);
             }
             Some((holder, _)) => {
-                effects.lock(step(holder, lock.token, Decision::Withdraw));
+                effects.lock(step(number, now, holder, (lock.token, Decision::Withdraw)));
                 lock.staged.clear();
             }
             None => {}
         }
-        lock.waiting.pop_front();
+        lock.waiting.retain(|(of, _)| *of != ticket);
         lock.token += 1;
         lock.held = Some((operation, now + LEASE));
-        effects.lock(step(operation, lock.token, Decision::Grant(LEASE)));
+        let grant = Decision::Grant(LEASE);
+        effects.lock(step(number, now, operation, (lock.token, grant)));
         effects.complete(ticket, format!("granted {}", lock.token).as_bytes());
         self.hand_on(number, now, effects);
+    }
+}
+
+fn step(lock: u16, clock: Time, operation: OperationId, what: (u64, Decision)) -> LockStep {
+    let (token, decision) = what;
+    LockStep {
+        operation,
+        lock,
+        token,
+        clock,
+        decision,
+        text: format!("lock {lock} with token {token}").into(),
     }
 }

@@ -78,7 +78,7 @@ impl Service for Lock {
 }
 
 /// Counts in one byte that it stores. `wait` waits until `wake` comes, and so does `queue`, which counts
-/// nothing; a one-way message counts too, and is
+/// nothing, and `wait afresh`, which counts and leaves nothing of its own; a one-way message counts too, and is
 /// answered with the count; a second after it, a timer counts once more and tells so.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -106,6 +106,10 @@ impl Service for Ledger {
         match input {
             Input::Request { ticket, body, .. } => match body {
                 b"wait" | b"queue" => self.waiting.push(ticket),
+                b"wait afresh" => {
+                    effects.waits_unstored(ticket);
+                    self.waiting.push(ticket);
+                }
                 _ => {
                     effects.complete(ticket, &[self.count]);
                     if body == b"wake" {

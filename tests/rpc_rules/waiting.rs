@@ -261,6 +261,18 @@ fn a_request_outside_its_session_abandons_nothing() {
 }
 
 #[test]
+fn what_waits_and_has_stored_nothing_of_its_own_is_new_in_the_next_life() {
+    for (body, again) in [(&b"wait afresh"[..], "execute"), (b"wait", "filter")] {
+        let mut lives = Lives::new(CacheKind::Durable, Limits::default());
+        let session = lives.hello(ALICE);
+        let waits = in_session(ALICE, session, 1, body);
+        assert_eq!(lives.receive(&waits).words, ["execute"]);
+        lives.restart(CacheKind::Durable, DiskFate::Keep);
+        assert_eq!(lives.receive(&waits).words[0], again);
+    }
+}
+
+#[test]
 fn what_waited_and_stored_runs_in_no_life_again_wherever_the_disk_fails_as_it_is_abandoned() {
     let mut failed = 0;
     for fate in [DiskFate::Keep, DiskFate::Lose, DiskFate::Tear] {

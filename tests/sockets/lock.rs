@@ -224,13 +224,38 @@ fn what_is_refused_is_an_error_with_a_code() {
         assert_eq!(full.code(), Some(ResultCode::Full));
         assert_eq!(full.to_string(), "the file is full");
         c1.release(guard).await.unwrap();
-        // With another guard's token under a lock that is free.
+        // Who acquires what it holds begins anew: the guard that it had is good for nothing.
         let early = c1.acquire("file_0").await.unwrap();
         let again = c1.acquire("file_0").await.unwrap();
-        assert_eq!(early.token(), again.token());
-        c1.release(again).await.unwrap();
+        assert!(early.token() < again.token());
         let late = c1.append(&early, "late").await.unwrap_err();
-        assert_eq!(late.code(), Some(ResultCode::NotTheHolder));
+        assert_eq!(late.code(), Some(ResultCode::LeaseLost));
+        assert_eq!(early.standing(), Standing::Lost);
+        c1.release(again).await.unwrap();
+    });
+}
+
+/// How many files, sockets among them, this process has open.
+#[cfg(target_os = "linux")]
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_guard_that_is_given_back_leaves_no_socket_behind() {
+    let server = serve("--set lease_ms=60000");
+    block_on(async {
+        let clients = Clients::new(&["c1"]);
+        let mut c1 = clients.connect(0, server.address).await;
+        let before = open_files();
+        for _ in 0..300 {
+            let guard = c1.acquire("file_0").await.unwrap();
+            c1.release(guard).await.unwrap();
+        }
+        // Other tests of this process open files too, but not as many.
+        let more = open_files().saturating_sub(before);
+        assert!(more < 200, "{more} more than before");
     });
 }
 

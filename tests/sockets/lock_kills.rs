@@ -185,14 +185,6 @@ fn what_was_acknowledged_over_many_kills_is_there_once_and_in_whole_sections() {
             assert_eq!(found, of(&[Section::Released]), "file_{file}");
             assert_eq!(of(&[Section::Unknown]), [""; 0], "file_{file}");
         }
-        eprintln!(
-            "XX {} refused {:?}",
-            sections.len(),
-            sections
-                .iter()
-                .filter(|(_, _, b)| *b == Section::Refused)
-                .count()
-        );
         let count = |wanted: Section| {
             let became = sections.iter().filter(|(_, _, became)| *became == wanted);
             became.count()

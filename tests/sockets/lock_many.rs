@@ -42,6 +42,7 @@ fn reply(datagram: &[u8]) -> (u64, u32, Vec<u8>) {
 
 fn acquire() -> Request<'static> {
     Request::Acquire {
+        token: 0,
         file: "file_0".into(),
     }
 }

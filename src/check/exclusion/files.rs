@@ -1,6 +1,6 @@
 //! What files hold as far as releases tell, and what a reader has seen of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::check::cite;
@@ -20,8 +20,10 @@ const COMMON_SHOWN_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     released: BTreeMap<u16, File>,
-    /// What was staged, by file and token.
-    staged: BTreeMap<(u16, u64), Staged>,
+    /// What was staged, by file, token and lock.
+    staged: BTreeMap<(u16, u64, u16), String>,
+    /// The files for which something was staged, by lock and token.
+    awaiting: BTreeMap<(u16, u64), BTreeSet<u16>>,
 }
 
 /// What was released of a file.
@@ -40,12 +42,6 @@ struct Section {
     line: u32,
 }
 
-#[derive(Debug)]
-struct Staged {
-    lock: u16,
-    text: String,
-}
-
 /// What somebody has read of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -58,44 +54,46 @@ pub(super) struct Seen {
 
 impl Files {
     pub(super) fn stage(&mut self, lock: u16, token: u64, file: u16, text: &str) {
-        let staged = self.staged.entry((file, token)).or_insert_with(|| Staged {
-            lock,
-            text: String::new(),
-        });
-        staged.text.push_str(text);
+        let staged = self.staged.entry((file, token, lock)).or_default();
+        staged.push_str(text);
+        self.awaiting.entry((lock, token)).or_default().insert(file);
     }
 
     /// What was staged under a grant appears.
     pub(super) fn release(&mut self, lock: u16, token: u64, line: u32) {
-        let released = &mut self.released;
-        self.staged.retain(|(file, of), staged| {
-            let appears = staged.lock == lock && *of == token;
-            if appears {
-                let file = released.entry(*file).or_default();
-                let from = file.text.len();
-                file.text.push_str(&staged.text);
-                let to = file.text.len();
-                file.sections.push(Section { from, to, line });
-            }
-            !appears
-        });
+        for number in self.awaiting.remove(&(lock, token)).unwrap_or_default() {
+            let staged = self.staged.remove(&(number, token, lock));
+            let file = self.released.entry(number).or_default();
+            let from = file.text.len();
+            file.text.push_str(&staged.unwrap_or_default());
+            let to = file.text.len();
+            file.sections.push(Section { from, to, line });
+        }
     }
 
-    /// The lock under which something was staged for this file with this token.
-    pub(super) fn lock_of(&self, file: u16, token: u64) -> Option<u16> {
-        self.staged.get(&(file, token)).map(|staged| staged.lock)
+    /// The locks under which something was staged for this file with this token.
+    pub(super) fn locks_of(&self, file: u16, token: u64) -> impl Iterator<Item = u16> {
+        let staged = self
+            .staged
+            .range((file, token, 0)..=(file, token, u16::MAX));
+        staged.map(|(&(_, _, lock), _)| lock)
     }
 
     /// What is wrong with what was seen: the rule, and the words that follow `saw '..' in file_0 (line 9)`.
-    /// `own` is the token of the reader's own living grant.
-    pub(super) fn wrong(&self, seen: &Seen, own: Option<u64>) -> Option<(&'static str, String)> {
+    /// `own` is the lock and the token of the reader's own living grant.
+    pub(super) fn wrong(
+        &self,
+        seen: &Seen,
+        own: Option<(u16, u64)>,
+    ) -> Option<(&'static str, String)> {
         let none = File::default();
         let file = self.released.get(&seen.file).unwrap_or(&none);
-        let own = own.and_then(|token| self.staged.get(&(seen.file, token)));
-        let own = own.map_or("", |staged| &staged.text);
+        let own = own.and_then(|(lock, token)| self.staged.get(&(seen.file, token, lock)));
+        let own = own.map_or("", String::as_str);
         let expected = format!("{}{own}", file.text);
         let bytes = seen.text.as_bytes();
         let from = usize::try_from(seen.from).unwrap_or(usize::MAX);
+        let from = from.min(expected.len()); // beyond the end there is nothing to read
         let part = expected
             .as_bytes()
             .get(from..from.saturating_add(bytes.len()));
@@ -103,7 +101,7 @@ impl Files {
         if part == Some(bytes) && seen.total == total {
             return None;
         }
-        let is_whole = from == 0 && seen.total == bytes.len() as u64;
+        let is_whole = seen.from == 0 && seen.total == bytes.len() as u64;
         if is_whole && let Some(missing) = file.missing(&seen.text) {
             let text = &file.text[missing.from..missing.to];
             let lines = cite::lines(&[missing.line]);

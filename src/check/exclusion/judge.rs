@@ -9,7 +9,7 @@ use super::{LockAccess, Step, Told, What};
 use crate::check::Verdict;
 use crate::check::cite::{self, Violation, lines};
 use crate::clock::{Time, ms};
-use crate::id::{HostId, OperationId};
+use crate::id::OperationId;
 use crate::trace::Names;
 
 /// Judges a run by its steps, in order.
@@ -68,7 +68,7 @@ impl Judge<'_> {
             (&What::Grant { lock, token, lease }, Some(operation)) => {
                 self.grant(step, lock, operation, token, lease);
             }
-            (&What::Renew { lock, token, lease }, _) => self.renew(step, lock, token, lease),
+            (&What::Renew { lock, token, lease }, of) => self.renew(step, of, (lock, token), lease),
             (&What::Withdraw { lock, token }, _) => self.withdraw(step, lock, token),
             (What::Accepted(access), operation) => self.access(step, operation, access),
             (What::Gone, Some(operation)) => {
@@ -90,7 +90,8 @@ impl Judge<'_> {
         }
     }
 
-    /// T1, T2 and L1: a grant has the highest token, and begins when the last one has ended.
+    /// T1, T2, L1 and L2: a grant has the highest token, begins when the last one has ended, and is that of
+    /// whoever has waited longest.
     fn grant(
         &mut self,
         step: &Step,
@@ -124,21 +125,33 @@ impl Judge<'_> {
             }
             last.end_at(clock, line);
         }
-        lock.forget(operation);
+        if let Some(first) = lock.passed_over_by(operation) {
+            let (who, since) = (names.operation(first.operation), lines(&[first.line]));
+            wrong.push(format!(
+                "L2: {now}, before {who}, which had waited for longer{since}"
+            ));
+        }
         lock.begin(Grant {
             operation,
             token,
             line,
             lease,
             lease_end: clock + lease,
-            is_closing: false,
+            closed: None,
+            is_done_with: false,
             ended: None,
         });
         self.blame(wrong);
     }
 
-    /// T2 and L1: only the newest grant is renewed, while it lives.
-    fn renew(&mut self, step: &Step, number: u16, token: u64, lease: Duration) {
+    /// T2 and L1: only the newest grant is renewed, while it lives, and for its own operation.
+    fn renew(
+        &mut self,
+        step: &Step,
+        of: Option<OperationId>,
+        (number, token): (u16, u64),
+        lease: Duration,
+    ) {
         self.look_for_overdue_of(number, step.clock, Some(step.line));
         let lock = self.locks.entry(number).or_default();
         let now = format!("token {token} of lock {number}");
@@ -154,6 +167,14 @@ impl Judge<'_> {
                 "T2: {now} was renewed{at}, after it had ended{}",
                 lines(&[*end])
             )),
+            Some(grant) if of.is_some_and(|of| of != grant.operation) => {
+                let (holder, since) = (grant.operation, lines(&[grant.line]));
+                let [of, holder] =
+                    [of.unwrap_or(holder), holder].map(|it| self.names.operation(it));
+                Some(format!(
+                    "T2: {now} was renewed{at} as that of {of}, but it was granted to {holder}{since}"
+                ))
+            }
             Some(grant) => {
                 grant.renew(step.clock, lease);
                 None
@@ -162,7 +183,7 @@ impl Judge<'_> {
         self.blame(wrong);
     }
 
-    /// T2: a grant is withdrawn when its lease has run out, or its holder has closed.
+    /// T2: a grant is withdrawn when its lease has run out, or its holder has closed or acquired anew.
     fn withdraw(&mut self, step: &Step, number: u16, token: u64) {
         let lock = self.locks.entry(number).or_default();
         let now = format!("token {token} of lock {number}");
@@ -181,7 +202,7 @@ impl Judge<'_> {
             Some(grant) => {
                 grant.end_at(step.clock, step.line);
                 let left = ms(grant.lease_end - step.clock);
-                (left > 0 && !grant.is_closing).then(|| {
+                (left > 0 && !grant.is_given_up()).then(|| {
                     let holder = self.names.operation(grant.operation);
                     let since = lines(&[grant.line]);
                     format!(
@@ -196,13 +217,15 @@ impl Judge<'_> {
     fn access(&mut self, step: &Step, operation: Option<OperationId>, access: &LockAccess) {
         match (access, operation) {
             (&LockAccess::Waits { lock }, Some(operation)) => {
-                if !self.told.contains(&operation) {
-                    let lock = self.locks.entry(lock).or_default();
-                    lock.wait(operation, step.clock, step.line);
+                let is_owed = !self.told.contains(&operation);
+                let lock = self.locks.entry(lock).or_default();
+                lock.wait(operation, (step.clock, step.line), is_owed);
+                if let Some(grant) = lock.living_of(operation.client) {
+                    grant.acquired_anew(operation);
                 }
             }
             (&LockAccess::Granted { lock, token }, Some(operation)) => {
-                self.grant_again(step, lock, token, operation.client);
+                self.grant_again(step, lock, token, operation);
             }
             (
                 LockAccess::Staged {
@@ -247,11 +270,9 @@ impl Judge<'_> {
                 self.read(step, operation, &seen, *token);
             }
             (LockAccess::Closed, Some(operation)) => {
-                let is_its = |grant: &&mut Grant| grant.operation.client == operation.client;
-                for lock in self.locks.values_mut() {
-                    for grant in lock.all().filter(is_its) {
-                        grant.is_closing = true;
-                    }
+                let locks = self.locks.values_mut();
+                for grant in locks.filter_map(|lock| lock.living_of(operation.client)) {
+                    grant.closed.get_or_insert((operation, step.line));
                 }
             }
             // Nobody's request: those of the story all have an operation.
@@ -259,14 +280,16 @@ impl Judge<'_> {
         }
     }
 
-    /// The holder has acquired once more, and was told of the grant that it has: its lease runs anew.
-    fn grant_again(&mut self, step: &Step, lock: u16, token: u64, client: HostId) {
-        self.look_for_overdue_of(lock, step.clock, Some(step.line));
-        let newest = self.locks.entry(lock).or_default().newest();
-        let is_it =
-            |it: &&mut Grant| it.token == token && it.operation.client == client && it.is_alive();
-        if let Some(grant) = newest.filter(is_it) {
-            grant.renew(step.clock, grant.lease);
+    /// A client was told that it has a lock, and waits no longer. If it acquired once more, and was told of the
+    /// grant that it has, its lease runs anew; if of a grant to come, it is done with the one that it has.
+    fn grant_again(&mut self, step: &Step, number: u16, token: u64, operation: OperationId) {
+        self.look_for_overdue_of(number, step.clock, Some(step.line));
+        let lock = self.locks.entry(number).or_default();
+        lock.forget(operation);
+        match lock.living_of(operation.client) {
+            Some(grant) if grant.token == token => grant.renew(step.clock, grant.lease),
+            Some(grant) if grant.token < token => grant.acquired_anew(operation),
+            _ => {}
         }
     }
 
@@ -289,9 +312,7 @@ impl Judge<'_> {
                     lines(&[grant.line])
                 ))
             }
-            Some(grant) => grant
-                .ended
-                .map(|(_, end)| format!("which had ended{}", lines(&[end]))),
+            Some(grant) => grant.over_for(operation),
         };
         let who = names.operation(operation);
         let at = lines(&[step.line]);
@@ -319,13 +340,15 @@ impl Judge<'_> {
 
     /// T4 and T5: what is read is what was released and, by its holder, staged.
     fn read(&mut self, step: &Step, operation: Option<OperationId>, seen: &Seen, token: u64) {
-        let lock = self.files.lock_of(seen.file, token);
-        let grant = lock.and_then(|lock| self.locks.get_mut(&lock)?.with_token(token));
-        let is_own = grant.is_some_and(|grant| {
-            let holder = Some(grant.operation.client);
-            grant.is_alive() && holder == operation.map(|operation| operation.client)
+        let own = self.files.locks_of(seen.file, token).find(|lock| {
+            let lock = self.locks.get_mut(lock);
+            let grant = lock.and_then(|lock| lock.with_token(token));
+            let its = grant.zip(operation).filter(|(grant, reader)| {
+                grant.operation.client == reader.client && grant.over_for(*reader).is_none()
+            });
+            its.is_some()
         });
-        if let Some((rule, why)) = self.files.wrong(seen, is_own.then_some(token)) {
+        if let Some((rule, why)) = self.files.wrong(seen, own.map(|lock| (lock, token))) {
             let (file, shown) = (files::name(seen.file), self.files.shown(seen));
             let words = match operation {
                 Some(operation) => {
@@ -349,8 +372,8 @@ impl Judge<'_> {
                 None
             }
             Told::Done => {
-                let is_its = |((of, _), _): (&(OperationId, Done), &Place)| *of == operation;
-                let was_done = self.accepted.iter().any(is_its);
+                let all = (operation, Done::Staged(0))..=(operation, Done::Released(u16::MAX));
+                let was_done = self.accepted.range(all).next().is_some();
                 (!was_done)
                     .then(|| format!("T5: {who} was told that it was done{at}, but it never was"))
             }

@@ -5,15 +5,19 @@
 //!
 //! - **T1** The tokens of a lock strictly increase, over crashes too.
 //! - **T2** The lives of a lock's grants are disjoint. Only the newest grant, while it lives, is renewed; it
-//!   is withdrawn only when its lease has run out or its holder has closed; a crash ends none.
+//!   is withdrawn only when its lease has run out, or its holder has closed or acquired anew; a crash ends
+//!   none.
 //! - **T3** A text is staged, and a grant released, only with the newest token, by its client, while the
-//!   grant lives. Whoever is told of a grant has it.
+//!   grant lives and before its client closes. Whoever is told of a grant was given it.
 //! - **T4** What appears at a release is what was staged under that grant, in order and at once. A reader
 //!   sees what has been released and, if it holds the lock, what it has staged itself; nothing else.
 //! - **T5** An append or a release is accepted at most once; whoever is told that it was done, finds it done,
 //!   for ever; whoever is told that it was refused, finds it not done.
 //! - **L1** Whoever waits is granted the lock within one lease of its last grant or renewal, and
 //!   [`BOUND`]. What a server leaves undone while it is down or paused is not held against it.
+//! - **L2** Locks are granted in the order of arrival: whoever is granted one has waited for longer than any
+//!   other that still waits. Whoever was refused, has given up or was told how its request ended waits no
+//!   longer, and a crash ends all waits: then the order is that of the retransmissions.
 //!
 //! ```text
 //! c1      granted token 1 ... pauses ............... append with token 1: must be refused
@@ -26,8 +30,10 @@
 //! mechanism for distributed file cache consistency", SOSP 1989; Kleppmann, "How to do distributed
 //! locking", 2016, on fencing tokens).
 //!
-//! A grant is its host's: the client's next life may still be told what the last one was granted. A new
-//! life's close lets the grants of the last one be withdrawn, but does not end them.
+//! A grant is its host's: the client's next life may still be told what the last one was granted. A close
+//! lets the living grants of its client be withdrawn, and no later request of the client makes use of them.
+//! One that is older than the close may: if the close is that of a new life, it does not end the grants of
+//! the last one.
 
 mod files;
 mod grants;

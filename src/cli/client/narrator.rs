@@ -112,7 +112,7 @@ impl Locks {
     fn asked(&mut self, label: Label, datagram: &[u8]) {
         if label.kind == Kind::Request
             && let Ok(Message::Request { body, .. }) = Message::decode(datagram)
-            && let Ok(Request::Acquire { file }) = Request::decode(body)
+            && let Ok(Request::Acquire { file, .. }) = Request::decode(body)
             && let Some(file) = FileId::named(&file)
         {
             self.acquired.retain(|_, earlier| *earlier != file); // so many as there are files

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::history::{Outcome, OutcomeKind};
+use crate::clock::Time;
+use crate::history::Outcome;
 use crate::id::OperationId;
 use crate::rpc::called::Called;
 use crate::rpc::client::RpcClient;
@@ -20,8 +21,9 @@ use crate::services::{Client, Command, CommandError};
 #[derive(Debug)]
 pub struct LockClient {
     rpc: RpcClient,
-    /// The present operation.
+    /// The present operation, and when it began.
     operation: OperationId,
+    began: Time,
     guards: Vec<Guard>,
     load_files: u16,
     load: Option<Load>,
@@ -37,6 +39,7 @@ impl LockClient {
                 client: host,
                 number: 0,
             },
+            began: Time::ZERO,
             rpc,
             guards: Vec::new(),
             load_files,
@@ -51,17 +54,29 @@ impl LockClient {
         guard.map_or(0, Guard::token)
     }
 
+    /// Renews no more what a request of this kind was to give back.
+    fn let_go(&self, request: &Request<'_>) {
+        let is_over = |guard: &&Guard| match request {
+            Request::Close => true,
+            Request::Release { file, .. } => {
+                FileId::named(file).is_some_and(|file| guard.guards(file))
+            }
+            _ => false,
+        };
+        self.guards.iter().filter(is_over).for_each(Guard::let_go);
+    }
+
     fn forget(&mut self, file: FileId) {
         self.guards.retain(|guard| !guard.guards(file));
     }
 
     /// Takes in what a reply says of the grant of a file's lock.
-    fn learn(&mut self, request: &Request<'_>, reply: &Reply<'_>) -> Result<(), Outcome> {
+    fn learn(&mut self, request: &Request<'_>, reply: &Reply<'_>) {
         let named = |file: &str| FileId::named(file);
         match (request, reply) {
-            (Request::Acquire { file }, Reply::Granted(lease)) => {
+            (Request::Acquire { file, .. }, Reply::Granted(lease)) => {
                 if let Some(file) = named(file) {
-                    self.granted(file, *lease)?;
+                    self.granted(file, *lease);
                 }
             }
             (Request::Release { file, .. }, Reply::Released { .. }) => {
@@ -80,22 +95,24 @@ impl LockClient {
                 let guard = |guard: &&Guard| file.is_some_and(|file| guard.guards(file));
                 self.guards.iter().filter(guard).for_each(Guard::lose);
             }
+            (Request::Renew { file, .. }, Reply::Renewed(lease)) => {
+                let of_grant = |guard: &&Guard| guard.token() == lease.token;
+                let file = named(file);
+                let guard = self.guards.iter().filter(of_grant);
+                let guards = guard.filter(|guard| file.is_some_and(|file| guard.guards(file)));
+                guards.for_each(|guard| guard.renewed(self.began));
+            }
             _ => {}
         }
-        Ok(())
     }
 
-    fn granted(&mut self, file: FileId, lease: Lease) -> Result<(), Outcome> {
+    fn granted(&mut self, file: FileId, lease: Lease) {
         self.forget(file);
         if lease.is_global {
             self.guards.clear();
         }
-        let guard = Guard::keep(&self.rpc, self.operation, (file, lease)).map_err(|error| {
-            let message = format!("granted, but no socket to renew it from: {error}");
-            Outcome::text(OutcomeKind::Ok, message)
-        })?;
+        let guard = Guard::keep(&self.rpc, self.operation, (file, lease));
         self.guards.push(guard);
-        Ok(())
     }
 }
 
@@ -105,23 +122,25 @@ impl Client for LockClient {
     }
 
     fn prepare<'a>(&mut self, operation: OperationId, command: &'a Command) -> Cow<'a, Command> {
-        self.operation = operation;
+        (self.operation, self.began) = (operation, self.rpc.host().now());
         let Ok(mut request) = Request::decode(&command.body) else {
             return Cow::Borrowed(command);
         };
         let mine = match &request {
-            Request::Renew { file, .. }
+            Request::Acquire { file, .. }
+            | Request::Renew { file, .. }
             | Request::Release { file, .. }
             | Request::Append { file, .. }
             | Request::Read { file, .. } => self.token(file),
-            Request::Hello | Request::Acquire { .. } | Request::Close => 0,
+            Request::Hello | Request::Close => 0,
         };
         match &mut request {
-            Request::Renew { token, .. }
+            Request::Acquire { token, .. }
+            | Request::Renew { token, .. }
             | Request::Release { token, .. }
             | Request::Append { token, .. }
             | Request::Read { token, .. } => *token = mine,
-            Request::Hello | Request::Acquire { .. } | Request::Close => {}
+            Request::Hello | Request::Close => {}
         }
         Cow::Owned(Command {
             verb: command.verb,
@@ -138,21 +157,12 @@ impl Client for LockClient {
         if let Ok(request) = Request::decode(&command.body) {
             match &called {
                 Called::Reply { body, .. } => {
-                    if let Ok(reply) = Reply::decode(body)
-                        && let Err(outcome) = self.learn(&request, &reply)
-                    {
-                        return outcome;
+                    if let Ok(reply) = Reply::decode(body) {
+                        self.learn(&request, &reply);
                     }
                 }
-                // Whether it was released nobody knows; the client wants it no longer.
-                _ => {
-                    if let Request::Release { file, .. } = &request
-                        && let Some(file) = FileId::named(file)
-                    {
-                        let of_file = self.guards.iter().filter(|guard| guard.guards(file));
-                        of_file.for_each(Guard::let_go);
-                    }
-                }
+                // Whether it was done nobody knows; the client wants the lock no longer.
+                _ => self.let_go(&request),
             }
         }
         called.into_outcome(Reply::is_refusal)

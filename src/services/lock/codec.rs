@@ -35,11 +35,15 @@ impl<'a> Request<'a> {
         let mut writer = Writer::default();
         match self {
             Self::Hello => writer.u8(HELLO),
-            Self::Acquire { file } => {
-                writer.u8(ACQUIRE);
-                writer.str(file);
+            Self::Acquire { file, token } => write_held(&mut writer, ACQUIRE, file, *token),
+            Self::Renew {
+                file,
+                token,
+                number,
+            } => {
+                write_held(&mut writer, RENEW, file, *token);
+                writer.u32(*number);
             }
-            Self::Renew { file, token } => write_held(&mut writer, RENEW, file, *token),
             Self::Release { file, token } => write_held(&mut writer, RELEASE, file, *token),
             Self::Append { file, token, text } => {
                 write_held(&mut writer, APPEND, file, *token);
@@ -65,10 +69,12 @@ impl<'a> Request<'a> {
             HELLO => Self::Hello,
             ACQUIRE => Self::Acquire {
                 file: read_str(&mut reader, FILE)?,
+                token: read_token(&mut reader)?,
             },
             RENEW => Self::Renew {
                 file: read_str(&mut reader, FILE)?,
                 token: read_token(&mut reader)?,
+                number: reader.u32("number of a heartbeat")?,
             },
             RELEASE => Self::Release {
                 file: read_str(&mut reader, FILE)?,
@@ -168,9 +174,10 @@ impl Update {
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         match self {
-            Self::Renewed(lease) => {
+            Self::Renewed { lease, number } => {
                 writer.u8(RENEWED);
                 write_lease(&mut writer, lease);
+                writer.u32(*number);
             }
             Self::Lost { token } => {
                 writer.u8(LOST);
@@ -188,7 +195,10 @@ impl Update {
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
         let update = match reader.u8("kind of update")? {
-            RENEWED => Self::Renewed(read_lease(&mut reader)?),
+            RENEWED => Self::Renewed {
+                lease: read_lease(&mut reader)?,
+                number: reader.u32("number of a heartbeat")?,
+            },
             LOST => Self::Lost {
                 token: read_token(&mut reader)?,
             },

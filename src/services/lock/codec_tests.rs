@@ -18,8 +18,12 @@ pub(crate) fn request() -> impl Strategy<Value = Request<'static>> {
     let held = || (file(), any::<u64>());
     prop_oneof![
         Just(Request::Hello),
-        file().prop_map(|file| Request::Acquire { file }),
-        held().prop_map(|(file, token)| Request::Renew { file, token }),
+        held().prop_map(|(file, token)| Request::Acquire { file, token }),
+        (held(), any::<u32>()).prop_map(|((file, token), number)| Request::Renew {
+            file,
+            token,
+            number,
+        }),
         held().prop_map(|(file, token)| Request::Release { file, token }),
         (held(), text()).prop_map(|((file, token), text)| Request::Append { file, token, text }),
         (held(), any::<u64>()).prop_map(|((file, token), from)| Request::Read {
@@ -59,7 +63,7 @@ pub(crate) fn reply() -> impl Strategy<Value = Reply<'static>> {
 
 pub(crate) fn update() -> impl Strategy<Value = Update> {
     prop_oneof![
-        lease().prop_map(Update::Renewed),
+        (lease(), any::<u32>()).prop_map(|(lease, number)| Update::Renewed { lease, number }),
         any::<u64>().prop_map(|token| Update::Lost { token }),
     ]
 }

@@ -103,10 +103,12 @@ fn command_of(mut words: Words) -> Result<Vec<Command>, CommandError> {
         "hello" => Request::Hello,
         "acquire" => Request::Acquire {
             file: file(&mut words)?,
+            token,
         },
         "renew" => Request::Renew {
             file: file(&mut words)?,
             token,
+            number: 0,
         },
         "append" => Request::Append {
             file: file(&mut words)?,

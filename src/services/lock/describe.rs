@@ -38,7 +38,7 @@ pub(super) fn reply(body: &[u8]) -> String {
 pub(super) fn update(body: &[u8]) -> String {
     match Update::decode(body) {
         Err(error) => format!("no update: {error}"),
-        Ok(Update::Renewed(given)) => lease("renewed", given),
+        Ok(Update::Renewed { lease: given, .. }) => lease("renewed", given),
         Ok(Update::Lost { token }) => format!("lost, token {token}"),
     }
 }
@@ -47,8 +47,11 @@ pub(super) fn update(body: &[u8]) -> String {
 fn asked(request: &Request<'_>) -> String {
     match request {
         Request::Hello | Request::Close => String::new(),
-        Request::Acquire { file } => name(file),
-        Request::Renew { file, token } | Request::Release { file, token } => {
+        Request::Acquire { file, token } => match token {
+            0 => name(file),
+            token => format!("{} after token {token}", name(file)),
+        },
+        Request::Renew { file, token, .. } | Request::Release { file, token } => {
             format!("{}{}", name(file), with(*token))
         }
         Request::Append { file, token, text } => {
@@ -134,7 +137,14 @@ mod tests {
         let told = |request: Request<'_>| super::request(&request.encode());
         assert_eq!(told(Request::Hello), "hello");
         assert_eq!(told(Request::Close), "close");
-        assert_eq!(told(Request::Acquire { file: file() }), "acquire file_0");
+        let acquire = |token| {
+            told(Request::Acquire {
+                file: file(),
+                token,
+            })
+        };
+        assert_eq!(acquire(0), "acquire file_0");
+        assert_eq!(acquire(2), "acquire file_0 after token 2");
         let append = |token| Request::Append {
             file: file(),
             token,
@@ -146,7 +156,8 @@ mod tests {
         assert_eq!(
             told(Request::Renew {
                 file: file.clone(),
-                token
+                token,
+                number: 1,
             }),
             "renew file_0 with token 3"
         );
@@ -191,7 +202,13 @@ mod tests {
     #[test]
     fn updates_are_told_in_words() {
         let told = |update: Update| super::update(&update.encode());
-        assert_eq!(told(Update::Renewed(LEASE)), "renewed, token 3 for 2000 ms");
+        assert_eq!(
+            told(Update::Renewed {
+                lease: LEASE,
+                number: 1
+            }),
+            "renewed, token 3 for 2000 ms"
+        );
         assert_eq!(told(Update::Lost { token: 3 }), "lost, token 3");
         assert!(update(&[]).starts_with("no update: truncated"));
     }

@@ -8,8 +8,11 @@ pub const FILES: u16 = 100;
 /// How long a file is at most, in bytes: all together fit into 100 MB.
 pub const FILE_BYTES_MAX: usize = 1_000_000;
 
-/// How much text a grant may have staged at most, in bytes.
+/// How much text a grant may have staged at most, in bytes, with [`TEXT_BYTES`] for each append.
 pub const STAGED_BYTES_MAX: usize = 64 * 1_024;
+
+/// What a staged text takes besides its own bytes, so that empty ones are not without end.
+pub const TEXT_BYTES: usize = 64;
 
 /// What comes before a file's number in its name.
 const PREFIX: &str = "file_";

@@ -1,10 +1,11 @@
 //! Guards: what a client knows of the grants that it holds, and the heartbeats that keep them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
-use std::rc::Rc;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::clock::Time;
 use crate::host::Host;
 use crate::id::OperationId;
 use crate::rpc::aside::Aside;
-use crate::rpc::client::RpcClient;
+use crate::rpc::client::{Pushed, RpcClient};
 use crate::services::lock::files::FileId;
 use crate::services::lock::message::{Lease, Request, Update};
 use crate::trace::Ignored;
@@ -54,7 +55,15 @@ struct Shared {
     /// Whether nobody wants it kept any more.
     is_over: Cell<bool>,
     /// Who waits to hear that it is lost.
-    waiting: RefCell<Option<Waker>>,
+    loss: RefCell<Option<Waker>>,
+    /// The task that sends heartbeats.
+    task: RefCell<Option<Waker>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Guard {
@@ -68,17 +77,14 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// A guard of a grant that the client was just told of in answer to this operation.
-    ///
-    /// # Errors
-    ///
-    /// If there is no second socket to send heartbeats from.
+    /// A guard of a grant that the client was just told of in answer to this operation. Where there is no
+    /// second socket to send heartbeats from, a warning is logged, and the lease runs out by itself.
     pub(super) fn keep(
         client: &RpcClient,
         operation: OperationId,
         (file, lease): (FileId, Lease),
-    ) -> io::Result<Self> {
-        let (host, aside) = (client.host().clone(), client.aside()?);
+    ) -> Self {
+        let host = client.host().clone();
         let shared = Rc::new(Shared {
             until: Cell::new(host.now() + span(lease)),
             host,
@@ -87,10 +93,17 @@ impl Guard {
             lease,
             is_lost: Cell::default(),
             is_over: Cell::default(),
-            waiting: RefCell::default(),
+            loss: RefCell::default(),
+            task: RefCell::default(),
         });
-        client.host().spawn(keep_up(shared.clone(), aside));
-        Ok(Self { shared })
+        match client.aside() {
+            Ok(aside) => client.host().spawn(keep_up(shared.clone(), aside)),
+            Err(error) => {
+                let file = file.name();
+                tracing::warn!("no socket to renew the lease of {file} from: {error}");
+            }
+        }
+        Self { shared }
     }
 
     /// The file that was asked for.
@@ -121,7 +134,7 @@ impl Guard {
             if self.shared.is_lost.get() {
                 return Poll::Ready(());
             }
-            *self.shared.waiting.borrow_mut() = Some(context.waker().clone());
+            *self.shared.loss.borrow_mut() = Some(context.waker().clone());
             Poll::Pending
         })
     }
@@ -136,9 +149,37 @@ impl Guard {
         self.shared.lose();
     }
 
+    /// The server has renewed the lease in answer to a request that was sent at this time.
+    pub(super) fn renewed(&self, asked: Time) {
+        self.shared.renew(self.shared.lease, asked);
+    }
+
     /// Sends no more heartbeats.
     pub(super) fn let_go(&self) {
-        self.shared.is_over.set(true);
+        self.shared.let_go();
+    }
+
+    /// For whoever is to let it go if the guard still exists then.
+    pub(super) fn handle(&self) -> Handle {
+        Handle(Rc::downgrade(&self.shared))
+    }
+}
+
+/// A guard that may be gone.
+#[derive(Debug)]
+pub(super) struct Handle(Weak<Shared>);
+
+impl Handle {
+    /// Sends no more heartbeats for it.
+    pub(super) fn let_go(&self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.let_go();
+        }
+    }
+
+    /// Whether the guard exists.
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -151,18 +192,31 @@ impl Drop for Guard {
 impl Shared {
     fn lose(&self) {
         self.is_lost.set(true);
-        self.is_over.set(true);
-        if let Some(waiting) = self.waiting.take() {
+        self.let_go();
+        if let Some(waiting) = self.loss.take() {
             waiting.wake();
         }
     }
 
-    /// Takes in what the server says to the heartbeat that was sent at this time.
-    fn hear(&self, update: &[u8], asked: Time) -> Result<(), Ignored> {
+    fn let_go(&self) {
+        self.is_over.set(true);
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
+
+    fn renew(&self, lease: Lease, asked: Time) {
+        let until = asked + span(lease);
+        self.until.set(until.max(self.until.get()));
+    }
+
+    /// Takes in what the server says to one of the last heartbeats. What answers an older one says nothing of
+    /// the present.
+    fn hear(&self, update: &[u8], sent: &Sent) -> Result<(), Ignored> {
         match Update::decode(update) {
-            Ok(Update::Renewed(lease)) if lease.token == self.lease.token => {
-                let until = asked + span(lease);
-                self.until.set(until.max(self.until.get()));
+            Ok(Update::Renewed { lease, number }) if lease.token == self.lease.token => {
+                let asked = sent.at(number).ok_or(Ignored::KnownUpdate)?;
+                self.renew(lease, asked);
                 Ok(())
             }
             Ok(Update::Lost { token }) if token == self.lease.token => {
@@ -175,33 +229,91 @@ impl Shared {
     }
 }
 
+/// When the last heartbeats were sent: as many as there are in a lease.
+#[derive(Debug, Default)]
+struct Sent {
+    times: VecDeque<Time>,
+    count: u32,
+}
+
+impl Sent {
+    /// Gives the next heartbeat its number.
+    fn next(&mut self, now: Time) -> u32 {
+        self.times.push_back(now);
+        if self.times.len() > HEARTBEATS_PER_LEASE as usize {
+            self.times.pop_front();
+        }
+        self.count += 1;
+        self.count
+    }
+
+    /// When the heartbeat of this number was sent.
+    fn at(&self, number: u32) -> Option<Time> {
+        let back = self.count.checked_sub(number)? as usize;
+        let place = self.times.len().checked_sub(1 + back)?;
+        self.times.get(place).copied()
+    }
+}
+
 /// Sends heartbeats until the guard is dropped or the grant lost.
 async fn keep_up(shared: Rc<Shared>, mut aside: Aside) {
-    let heartbeat = Request::Renew {
-        file: shared.file.name().into(),
-        token: shared.lease.token,
-    };
-    let heartbeat = heartbeat.encode();
-    let step = (span(shared.lease) / HEARTBEATS_PER_LEASE).max(Duration::from_millis(1));
-    let mut asked = shared.host.now();
-    loop {
-        while let Some(pushed) = aside.next_update(asked + step).await {
-            match shared.hear(&pushed.body, asked) {
+    let step = span(shared.lease) / HEARTBEATS_PER_LEASE;
+    let mut sent = Sent::default();
+    let mut next = shared.host.now() + step;
+    while !shared.is_over.get() {
+        let Some(update) = wait(&shared, &mut aside, next).await else {
+            return;
+        };
+        if let Some(pushed) = update {
+            match shared.hear(&pushed.body, &sent) {
                 Ok(()) => aside.notified(&pushed, shared.operation),
                 Err(reason) => aside.ignore(&pushed, reason),
             }
-            if shared.is_over.get() {
-                return;
-            }
+        } else {
+            let now = shared.host.now();
+            let heartbeat = Request::Renew {
+                file: shared.file.name().into(),
+                token: shared.lease.token,
+                number: sent.next(now),
+            };
+            aside.tell(shared.operation, &heartbeat.encode());
+            next = now + step;
         }
-        if shared.is_over.get() {
-            return;
-        }
-        asked = shared.host.now();
-        aside.tell(shared.operation, &heartbeat);
     }
+}
+
+/// The next update, or `Some(None)` when it is time for the next heartbeat; `None` when no more are wanted.
+async fn wait(shared: &Shared, aside: &mut Aside, until: Time) -> Option<Option<Pushed>> {
+    let mut update = pin!(aside.next_update(until));
+    poll_fn(|context| {
+        if shared.is_over.get() {
+            return Poll::Ready(None);
+        }
+        *shared.task.borrow_mut() = Some(context.waker().clone());
+        update.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 fn span(lease: Lease) -> Duration {
     Duration::from_millis(lease.lease_ms.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_from_when_its_own_heartbeat_was_sent() {
+        let mut sent = Sent::default();
+        assert_eq!(sent.at(1), None);
+        for (number, ms) in (1..).zip([200, 400, 600, 800, 1_000]) {
+            assert_eq!(sent.next(Time::from_ms(ms)), number);
+        }
+        let at = |number| sent.at(number).map(Time::as_ms);
+        assert_eq!([at(5), at(4), at(3)], [Some(1_000), Some(800), Some(600)]);
+        for unknown in [0, 1, 2, 6, u32::MAX] {
+            assert_eq!(at(unknown), None, "{unknown}: too old, or never sent");
+        }
+    }
 }

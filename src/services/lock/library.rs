@@ -17,14 +17,14 @@
 //! `examples/shared_log.rs` is a whole program. A call waits until it is answered, or nobody has answered
 //! for five sends of two seconds; each error says whether the call may have been done.
 
-use std::io;
+use std::collections::BTreeMap;
 
 use crate::id::OperationId;
 use crate::rpc::called::Called;
 use crate::rpc::client::RpcClient;
 use crate::rpc::message::Refused;
 use crate::services::lock::files::FileId;
-use crate::services::lock::guard::Guard;
+use crate::services::lock::guard::{Guard, Handle};
 use crate::services::lock::message::{Refusal, Reply, Request, ResultCode};
 
 pub use crate::services::lock::guard::Standing;
@@ -34,6 +34,10 @@ pub use crate::services::lock::guard::Standing;
 pub struct Connection {
     rpc: RpcClient,
     operations: u32,
+    /// The guards that it has given away.
+    guards: Vec<Handle>,
+    /// The token of the last grant of each lock; that of a lock of all files has no file.
+    tokens: BTreeMap<Option<FileId>, u64>,
 }
 
 /// A call was not done, or nobody knows.
@@ -51,10 +55,6 @@ pub enum LockError {
     /// Nobody knows whether it was done.
     #[error("nobody knows whether it was done: {0}")]
     Unknown(String),
-    /// The lock is granted, but there is no socket from which the lease could be renewed: it runs out by
-    /// itself.
-    #[error("granted, but no socket to renew it from: {0}")]
-    NoHeartbeat(#[from] io::Error),
 }
 
 impl LockError {
@@ -64,7 +64,7 @@ impl LockError {
         match self {
             Self::Refused(refusal) => Some(refusal.code()),
             Self::SessionExpired => Some(ResultCode::SessionExpired),
-            Self::NotDone(_) | Self::Unknown(_) | Self::NoHeartbeat(_) => None,
+            Self::NotDone(_) | Self::Unknown(_) => None,
         }
     }
 }
@@ -76,13 +76,19 @@ impl Connection {
     ///
     /// If the server does not answer.
     pub async fn connect(rpc: RpcClient) -> Result<Self, LockError> {
-        let mut connection = Self { rpc, operations: 0 };
+        let mut connection = Self {
+            rpc,
+            operations: 0,
+            guards: Vec::new(),
+            tokens: BTreeMap::new(),
+        };
         connection.call(&Request::Hello).await?;
         Ok(connection)
     }
 
     /// Acquires the lock of a file, and waits as long as others hold it. Dropping the guard, unlike
-    /// [`Self::release`], leaves it to the lease to end the grant, and what was appended vanishes.
+    /// [`Self::release`], leaves it to the lease to end the grant, and what was appended vanishes: then, or when
+    /// this client acquires the lock again, which begins anew.
     ///
     /// Clients that hold one lock and wait for another can wait for each other for ever, as the locks that
     /// they hold are renewed: acquire locks in one order.
@@ -92,12 +98,21 @@ impl Connection {
     /// If there is no such file, the server has not heard of this client for so long that it was skipped,
     /// or nobody answers.
     pub async fn acquire(&mut self, file: &str) -> Result<Guard, LockError> {
-        let request = Request::Acquire { file: file.into() };
+        let done_with = self.done_with(file);
+        let request = Request::Acquire {
+            file: file.into(),
+            token: done_with,
+        };
         let reply = self.call(&request).await?;
         match (Reply::decode(&reply), FileId::named(file)) {
             (Ok(Reply::Granted(lease)), Some(file)) => {
                 let operation = self.operation();
-                Ok(Guard::keep(&self.rpc, operation, (file, lease))?)
+                let guard = Guard::keep(&self.rpc, operation, (file, lease));
+                self.guards.retain(Handle::is_alive);
+                self.guards.push(guard.handle());
+                let known = if lease.is_global { None } else { Some(file) };
+                self.tokens.insert(known, lease.token);
+                Ok(guard)
             }
             _ => Err(unintelligible()),
         }
@@ -175,7 +190,17 @@ impl Connection {
     ///
     /// If nobody answers.
     pub async fn close(mut self) -> Result<(), LockError> {
-        self.call(&Request::Close).await.map(|_| ())
+        let closed = self.call(&Request::Close).await.map(|_| ());
+        // Whether it was done or not: the client wants no lock any more.
+        self.guards.iter().for_each(Handle::let_go);
+        closed
+    }
+
+    /// The token of the last grant of a file's lock, which whoever acquires it anew is done with.
+    fn done_with(&self, file: &str) -> u64 {
+        let of = |known| self.tokens.get(&known).copied();
+        let own = FileId::named(file).and_then(|file| of(Some(file)));
+        own.or(of(None)).unwrap_or_default()
     }
 
     async fn call_for(&mut self, guard: &Guard, request: &Request<'_>) -> Result<(), LockError> {

@@ -12,6 +12,10 @@ use crate::services::{Command, CommandError};
 /// refused.
 const STRAY_ONE_IN: u32 = 8;
 
+/// One in so many reads is not from the beginning, but from a byte below [`FROM_MAX`].
+const FROM_ONE_IN: u32 = 4;
+const FROM_MAX: u32 = 100;
+
 /// The files whose locks a client holds, as far as it knows: all of them, where one lock guards all.
 pub(super) type Held = BTreeSet<FileId>;
 
@@ -66,7 +70,11 @@ impl Load {
             },
             "read" => {
                 let files: Vec<FileId> = self.files().collect();
-                read(one_of(&files, chance))
+                let from = match chance.below(FROM_ONE_IN) {
+                    0 => chance.below(FROM_MAX).into(),
+                    _ => 0,
+                };
+                read(one_of(&files, chance), from)
             }
             "close" => Request::Close,
             other => {
@@ -87,6 +95,7 @@ impl Load {
         let file = one_of(&above, chance);
         Request::Acquire {
             file: file.name().into(),
+            token: 0,
         }
     }
 
@@ -119,7 +128,11 @@ impl Load {
 
 fn renew(file: FileId) -> Request<'static> {
     let file = file.name().into();
-    Request::Renew { file, token: 0 }
+    Request::Renew {
+        file,
+        token: 0,
+        number: 0,
+    }
 }
 
 fn release(file: FileId) -> Request<'static> {
@@ -127,11 +140,11 @@ fn release(file: FileId) -> Request<'static> {
     Request::Release { file, token: 0 }
 }
 
-fn read(file: FileId) -> Request<'static> {
+fn read(file: FileId, from: u64) -> Request<'static> {
     Request::Read {
         file: file.name().into(),
         token: 0,
-        from: 0,
+        from,
     }
 }
 

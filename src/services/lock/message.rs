@@ -24,6 +24,9 @@ pub enum Request<'a> {
     Acquire {
         /// The file.
         file: Cow<'a, str>,
+        /// The token of the last grant of the lock that the client is done with, or 0: so that a holder that
+        /// begins anew is told from one whose request comes again.
+        token: u64,
     },
     /// Asks that the lease runs anew. It is also the body of a heartbeat, which asks for no reply.
     Renew {
@@ -31,6 +34,8 @@ pub enum Request<'a> {
         file: Cow<'a, str>,
         /// The grant's token.
         token: u64,
+        /// Which heartbeat of the grant it is, from 1; 0 of a request.
+        number: u32,
     },
     /// Gives the lock back; what was staged appears.
     Release {
@@ -113,7 +118,12 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Update {
     /// The lease runs anew.
-    Renewed(Lease),
+    Renewed {
+        /// The lease.
+        lease: Lease,
+        /// The number of the heartbeat that this answers.
+        number: u32,
+    },
     /// The grant with this token has ended.
     Lost {
         /// The token.

@@ -150,14 +150,16 @@ impl Application for LockService {
         };
         let named = |file: &str| FileId::named(file);
         match (request, reply) {
-            (Request::Acquire { file }, None) => {
+            (Request::Acquire { file, .. }, None) => {
                 let lock = self.lock_of(named(&file)?);
                 Some(LockAccess::Waits { lock })
             }
-            (Request::Acquire { file }, Some(Reply::Granted(lease))) => Some(LockAccess::Granted {
-                lock: self.lock_of(named(&file)?),
-                token: lease.token,
-            }),
+            (Request::Acquire { file, .. }, Some(Reply::Granted(lease))) => {
+                Some(LockAccess::Granted {
+                    lock: self.lock_of(named(&file)?),
+                    token: lease.token,
+                })
+            }
             (Request::Append { file, text, .. }, Some(Reply::Staged { token })) => {
                 let file = named(&file)?;
                 Some(LockAccess::Staged {

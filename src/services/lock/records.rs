@@ -247,6 +247,7 @@ fn read_lock_value(value: &mut Reader<'_>) -> Result<Lock, WireError> {
             },
             until: Time::ZERO,
             staged: Vec::new(),
+            staged_bytes: 0,
         });
     }
     Ok(lock)

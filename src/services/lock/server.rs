@@ -26,6 +26,8 @@ pub struct LockServer {
     pub(super) found: Vec<LockId>,
     /// The time that the timer is set to.
     pub(super) timer: Option<Time>,
+    /// When all queues are next looked through for silent clients.
+    pub(super) next_sweep: Time,
 }
 
 impl LockServer {
@@ -38,6 +40,7 @@ impl LockServer {
             state,
             found: Vec::new(),
             timer: None,
+            next_sweep: Time::ZERO,
         }
     }
 
@@ -49,9 +52,9 @@ impl LockServer {
         effects: &mut Effects,
     ) {
         let replied = match Request::decode(body) {
-            Ok(Request::Acquire { file }) => match FileId::named(&file) {
+            Ok(Request::Acquire { file, token }) => match FileId::named(&file) {
                 Some(file) => {
-                    self.acquire(now, (ticket, caller, client), file, effects);
+                    self.acquire(now, (ticket, caller, client), (file, token), effects);
                     return;
                 }
                 None => Err(Refusal::FileNotFound),
@@ -73,7 +76,7 @@ impl LockServer {
         let named = |file: &str| FileId::named(file).ok_or(Refusal::FileNotFound);
         match request {
             Request::Hello => Ok(Reply::Connected),
-            Request::Renew { file, token } => {
+            Request::Renew { file, token, .. } => {
                 let file = named(file)?;
                 let lease = self.renew(now, (file, *token), client, effects)?;
                 Ok(Reply::Renewed(lease))
@@ -98,26 +101,36 @@ impl LockServer {
         }
     }
 
-    /// Grants a lock, again if the client has it, or lets the request wait.
+    /// Lets a request wait for its turn, which may be now. Whoever has the lock has the same grant again, as
+    /// its request has come again; unless it is done with that grant, and begins anew.
     fn acquire(
         &mut self,
         now: Time,
         (ticket, caller, client): (Ticket, &Caller, ClientId),
-        file: FileId,
+        (file, done_with): (FileId, u64),
         effects: &mut Effects,
     ) {
         let id = self.state.guarding(file);
         let until = now + self.settings.lease;
-        let lock = self.state.lock(id);
-        if let Some(grant) = lock.grant.as_mut().filter(|grant| grant.holder == client) {
-            grant.until = until;
-            let token = grant.token;
-            self.tell(now, id, token, self.renewed(), effects);
-            let lease = self.lease(token);
-            effects.complete(ticket, &Reply::Granted(lease).encode());
-            return;
+        let grant = self.state.lock(id).grant.as_mut();
+        match grant.filter(|grant| grant.holder == client) {
+            Some(grant) if grant.token > done_with => {
+                grant.until = until;
+                let token = grant.token;
+                self.tell(now, id, token, self.renewed(), effects);
+                let lease = self.lease(token);
+                effects.complete(ticket, &Reply::Granted(lease).encode());
+                return;
+            }
+            Some(_) => self.withdraw(now, id, Ending::BegunAnew, effects),
+            None => {}
         }
-        lock.queue.push_back(Waiter {
+        let queue = &mut self.state.lock(id).queue;
+        for waiter in queue.iter_mut().filter(|waiter| waiter.client == client) {
+            waiter.heard = now;
+        }
+        effects.waits_unstored(ticket);
+        queue.push_back(Waiter {
             ticket,
             client,
             operation: caller.operation,
@@ -236,13 +249,10 @@ impl LockServer {
 impl Service for LockServer {
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
         self.tell_found(now, effects);
+        let has_stood_still = self.catch_up(now);
         match input {
             Input::Again(ticket) => self.hear_again(now, ticket),
             Input::Abandoned(ticket) => self.forget_waiter(ticket),
-            _ => {}
-        }
-        self.attend(now, effects);
-        match input {
             Input::Request {
                 ticket,
                 caller,
@@ -258,9 +268,11 @@ impl Service for LockServer {
                 }
             },
             Input::OneWay { caller, body } => self.heartbeat(now, caller, body, effects),
-            Input::Again(_) | Input::Abandoned(_) => {}
             Input::Peer { .. } => {} // it has none
             Input::Timer(_) => self.timer = None,
+        }
+        if has_stood_still {
+            self.tell_living(now, effects); // after what the step is about, which may have ended one
         }
         self.attend(now, effects);
     }
@@ -301,14 +313,19 @@ impl LockServer {
         let ClientKey::Id(client) = caller.client else {
             return;
         };
-        let Ok(Request::Renew { file, token }) = Request::decode(body) else {
+        let Ok(Request::Renew {
+            file,
+            token,
+            number,
+        }) = Request::decode(body)
+        else {
             return;
         };
         let Some(file) = FileId::named(&file) else {
             return;
         };
         let update = match self.renew(now, (file, token), client, effects) {
-            Ok(lease) => Update::Renewed(lease),
+            Ok(lease) => Update::Renewed { lease, number },
             Err(_) => Update::Lost { token },
         };
         effects.push(*caller, &update.encode());

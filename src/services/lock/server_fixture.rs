@@ -146,7 +146,8 @@ impl Fixture {
     }
 
     pub(super) fn acquire(&mut self, ms: u64, client: u16, file: &str) -> Vec<String> {
-        self.ask(ms, client, &Request::Acquire { file: file.into() })
+        let (file, token) = (file.into(), 0);
+        self.ask(ms, client, &Request::Acquire { file, token })
     }
 
     pub(super) fn append(&mut self, ms: u64, client: u16, token: u64, text: &str) -> Vec<String> {
@@ -182,6 +183,7 @@ impl Fixture {
         let body = &Request::Renew {
             file: "file_0".into(),
             token,
+            number: 1,
         }
         .encode();
         let caller = &caller(client);

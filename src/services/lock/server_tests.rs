@@ -2,9 +2,13 @@
 
 use super::fixture::{Fixture, caller};
 use super::*;
-use crate::services::lock::files::{FILE_BYTES_MAX, STAGED_BYTES_MAX};
+use crate::services::lock::files::{FILE_BYTES_MAX, STAGED_BYTES_MAX, TEXT_BYTES};
 use crate::services::lock::message::APPEND_BYTES_MAX;
 use crate::services::lock::settings::{Expire, Locks};
+use crate::services::lock::turns::DUE;
+
+/// So many appends of the longest text fit into what a grant may stage.
+const IN_A_GRANT: usize = STAGED_BYTES_MAX / (APPEND_BYTES_MAX + TEXT_BYTES);
 
 #[test]
 fn a_lock_goes_round_in_order_of_arrival() {
@@ -130,32 +134,87 @@ fn a_waiter_that_is_silent_closed_or_gone_is_skipped() {
     let closed = tank.ask(2, 3, &Request::Close);
     assert_eq!(closed, ["3: not the holder", "7: Disconnected!"]);
     assert!(tank.step(3, Input::Abandoned(Ticket(4))).is_empty());
-    for ms in [1_900, 3_800, 5_700, 7_600, 9_500, 11_000] {
+    let skipped = |ticket| {
+        [
+            "expire turn for file_0: silent for 12000 ms".to_owned(),
+            format!("{ticket}: skipped: silent for too long"),
+        ]
+    };
+    for ms in [1_900, 3_800, 5_700, 7_600, 9_500, 11_000, 12_900] {
         let told = tank.step(ms, Input::Again(Ticket(5)));
         tank.beat(ms, 1, 1);
-        let skipped = &[
-            "expire turn for file_0: silent for 10000 ms",
-            "2: skipped: silent for too long",
-        ][..];
-        assert_eq!(told, if ms < 10_001 { &[] } else { skipped });
+        let expected = if ms < 12_001 { &[] } else { &skipped(2)[..] };
+        assert_eq!(told, expected);
     }
     assert_eq!(
-        tank.release(11_001, 1, 1),
+        tank.release(12_901, 1, 1),
         [
             "8: released 1",
             "grant 5: file_0 token 2 for 2000 ms",
             "5: granted 2"
         ]
     );
-    let told = tank.release(11_002, 5, 2);
+    let told = tank.release(12_902, 5, 2);
+    assert_eq!(told[0], "9: released 2");
+    assert_eq!(told[1..], skipped(6));
+}
+
+#[test]
+fn silent_clients_behind_a_living_one_are_skipped_now_and_then() {
+    let mut tank = Fixture::new();
+    for client in 1..=200 {
+        tank.acquire(0, client, "file_0");
+    }
+    let mut skipped = 0;
+    for ms in (0..20_000).step_by(1_000) {
+        let mut told = tank.beat(ms, 1, 1);
+        told.extend(tank.step(ms, Input::Again(Ticket(2))));
+        skipped += told.iter().filter(|told| told.contains("skipped")).count();
+    }
+    assert_eq!(skipped, 198);
+    assert_eq!(tank.release(20_000, 1, 1)[2], "2: granted 2");
+}
+
+#[test]
+fn whoever_is_done_with_a_grant_begins_anew_behind_those_who_wait() {
+    let mut tank = Fixture::new();
+    tank.acquire(0, 1, "file_0");
+    tank.append(1, 1, 1, "half");
+    tank.acquire(2, 2, "file_0");
+    let file = || "file_0".into();
+    let again = |token| Request::Acquire {
+        file: file(),
+        token,
+    };
     assert_eq!(
-        told,
+        tank.ask(3, 1, &again(0)),
+        ["renew 1: file_0 token 1 for 2000 ms", "4: granted 1"],
+        "its first request has come again"
+    );
+    assert_eq!(
+        tank.ask(4, 1, &again(1)),
         [
-            "expire turn for file_0: silent for 10000 ms",
-            "6: skipped: silent for too long",
-            "9: released 2"
+            "withdraw 1: file_0 token 1: its holder acquires anew, 1 append vanishes",
+            "grant 2: file_0 token 2 for 2000 ms",
+            "3: granted 2"
         ]
     );
+    assert_eq!(tank.release(5, 2, 2)[2], "5: granted 3");
+    tank.append(6, 1, 3, "whole");
+    tank.release(7, 1, 3);
+    assert_eq!(tank.read(8, 1, 0, 0), "\"whole\" from 0 of 5, own 0");
+}
+
+#[test]
+fn a_server_that_has_stood_still_takes_no_lock_away_and_skips_nobody() {
+    let mut tank = Fixture::new();
+    tank.acquire(0, 1, "file_0");
+    tank.acquire(1, 2, "file_0");
+    // It was to wake at 2,000 ms.
+    let told = tank.step(30_000, Input::Timer(DUE));
+    assert_eq!(told, ["renew 1: file_0 token 1 for 2000 ms"]);
+    assert!(tank.let_timers_run(31_999).is_empty());
+    assert_eq!(tank.let_timers_run(32_000)[2], "2: granted 2");
 }
 
 #[test]
@@ -207,21 +266,22 @@ fn what_has_no_room_is_refused_and_what_is_no_file_not_found() {
     let mut tank = Fixture::new();
     tank.acquire(0, 1, "file_0");
     let text = "x".repeat(APPEND_BYTES_MAX);
-    for _ in 0..STAGED_BYTES_MAX / APPEND_BYTES_MAX {
+    for _ in 0..IN_A_GRANT {
         let told = tank.append(0, 1, 1, &text);
         assert!(told[0].ends_with("staged 1"), "{told:?}");
     }
-    assert!(tank.append(0, 1, 1, "x")[0].ends_with("the file is full"));
+    assert!(tank.append(0, 1, 1, &text)[0].ends_with("the file is full"));
     tank.release(0, 1, 1);
     assert_eq!(
         tank.read(0, 1, 0, 60_000),
-        "\"xxxxxxxxxx\" from 60000 of 65536, own 0"
+        "\"xxxxxxxxxx\" from 60000 of 61440, own 0"
     );
     let mut token = 1;
-    while tank.server.state.text(FileId(0)).len() + STAGED_BYTES_MAX <= FILE_BYTES_MAX {
+    while tank.server.state.text(FileId(0)).len() + IN_A_GRANT * APPEND_BYTES_MAX <= FILE_BYTES_MAX
+    {
         token += 1;
         tank.acquire(0, 1, "file_0");
-        for _ in 0..STAGED_BYTES_MAX / APPEND_BYTES_MAX {
+        for _ in 0..IN_A_GRANT {
             tank.append(0, 1, token, &text);
         }
         tank.release(0, 1, token);
@@ -233,7 +293,7 @@ fn what_has_no_room_is_refused_and_what_is_no_file_not_found() {
     }
     assert_eq!(
         staged,
-        (FILE_BYTES_MAX % STAGED_BYTES_MAX) / APPEND_BYTES_MAX
+        FILE_BYTES_MAX % (IN_A_GRANT * APPEND_BYTES_MAX) / APPEND_BYTES_MAX
     );
     tank.restart(1);
     assert!(tank.acquire(2, 1, "file_100")[0].ends_with("file not found"));

@@ -11,6 +11,9 @@ use crate::services::{Setting, SettingError};
 /// The longest span that a setting can say, in ms: an hour.
 const SPAN_MS_MAX: u64 = 3_600_000;
 
+/// A lease is renewed in thirds, of some ms each.
+const LEASE_MS_MIN: u64 = 30;
+
 /// What a lock server is like.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -20,7 +23,8 @@ pub struct Settings {
     pub locks: Locks,
     /// When a lease that has run out ends its grant; [`Expire::Contended`] unless set.
     pub expire: Expire,
-    /// After which silence a client that waits is skipped; 10 s unless set: five sends of 2 s.
+    /// After which silence a client that waits is skipped; 12 s unless set: a client that has just been told that it waits gives up
+    /// after 11 s without another word.
     pub silence: Duration,
     /// The protections that are left out; none unless set.
     pub without: BTreeSet<Protection>,
@@ -96,7 +100,7 @@ impl Default for Settings {
             lease: Duration::from_secs(2),
             locks: Locks::PerFile,
             expire: Expire::Contended,
-            silence: Duration::from_secs(10),
+            silence: Duration::from_secs(12),
             without: BTreeSet::new(),
             load_files: 3,
         }
@@ -113,18 +117,21 @@ impl Settings {
     /// Each setting with a sentence and its schema.
     pub(super) fn described() -> Vec<Setting> {
         let setting = |name, schema| Setting { name, schema };
-        let span = |sentence: &str, default: u64| {
+        let span = |sentence: &str, least: u64, default: u64| {
             json!({
                 "description": sentence,
                 "type": "integer",
-                "minimum": 1,
+                "minimum": least,
                 "maximum": SPAN_MS_MAX,
                 "default": default,
             })
         };
         let names = Protection::ALL.map(Protection::name);
         vec![
-            setting("lease_ms", span("How long a lease is.", 2_000)),
+            setting(
+                "lease_ms",
+                span("How long a lease is.", LEASE_MS_MIN, 2_000),
+            ),
             setting(
                 "locks",
                 json!({
@@ -146,7 +153,8 @@ impl Settings {
                 "silence_ms",
                 span(
                     "After which silence a client that waits is skipped.",
-                    10_000,
+                    1,
+                    12_000,
                 ),
             ),
             setting(
@@ -184,8 +192,8 @@ impl Settings {
             message,
         };
         match name {
-            "lease_ms" => self.lease = span(value).map_err(wrong)?,
-            "silence_ms" => self.silence = span(value).map_err(wrong)?,
+            "lease_ms" => self.lease = span(value, LEASE_MS_MIN).map_err(wrong)?,
+            "silence_ms" => self.silence = span(value, 1).map_err(wrong)?,
             "locks" => {
                 let known = [("per-file", Locks::PerFile), ("global", Locks::Global)];
                 self.locks = one_of(value, &known).map_err(wrong)?;
@@ -196,7 +204,7 @@ impl Settings {
             }
             "without" => self.without = protections(value).map_err(wrong)?,
             "load_files" => {
-                let files = whole(value, u64::from(FILES)).map_err(wrong)?;
+                let files = whole(value, 1, u64::from(FILES)).map_err(wrong)?;
                 self.load_files = files as u16;
             }
             _ => {
@@ -209,16 +217,17 @@ impl Settings {
     }
 }
 
-fn span(value: &toml::Value) -> Result<Duration, String> {
-    whole(value, SPAN_MS_MAX).map(Duration::from_millis)
+fn span(value: &toml::Value, least: u64) -> Result<Duration, String> {
+    whole(value, least, SPAN_MS_MAX).map(Duration::from_millis)
 }
 
-/// A whole number from 1 on.
-fn whole(value: &toml::Value, most: u64) -> Result<u64, String> {
+fn whole(value: &toml::Value, least: u64, most: u64) -> Result<u64, String> {
     let number = value.as_integer().and_then(|it| u64::try_from(it).ok());
     number
-        .filter(|number| (1..=most).contains(number))
-        .ok_or_else(|| format!("{value} stands where a whole number from 1 to {most} was expected"))
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| {
+            format!("{value} stands where a whole number from {least} to {most} was expected")
+        })
 }
 
 fn one_of<T: Copy>(value: &toml::Value, known: &[(&str, T)]) -> Result<T, String> {
@@ -275,7 +284,7 @@ mod tests {
     #[test]
     fn a_wrong_setting_is_named_with_what_was_expected() {
         for (text, name, part) in [
-            ("lease_ms = 0", "lease_ms", "from 1 to 3600000"),
+            ("lease_ms = 29", "lease_ms", "from 30 to 3600000"),
             ("silence_ms = 'long'", "silence_ms", "from 1 to 3600000"),
             ("load_files = 101", "load_files", "from 1 to 100"),
             ("locks = 'one'", "locks", "\"per-file\" or \"global\""),

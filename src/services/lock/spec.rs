@@ -307,8 +307,8 @@ impl Guarded {
 fn about<'a>(request: &'a Request<'_>) -> Option<(&'a str, u64)> {
     match request {
         Request::Hello | Request::Close => None,
-        Request::Acquire { file } => Some((file, 0)),
-        Request::Renew { file, token }
+        Request::Acquire { file, .. } => Some((file, 0)),
+        Request::Renew { file, token, .. }
         | Request::Release { file, token }
         | Request::Append { file, token, .. }
         | Request::Read { file, token, .. } => Some((file, *token)),
@@ -318,7 +318,7 @@ fn about<'a>(request: &'a Request<'_>) -> Option<(&'a str, u64)> {
 fn name_of(request: &[u8]) -> Option<&str> {
     match Request::decode(request).ok()? {
         Request::Hello | Request::Close => None,
-        Request::Acquire { file }
+        Request::Acquire { file, .. }
         | Request::Renew { file, .. }
         | Request::Release { file, .. }
         | Request::Append { file, .. }

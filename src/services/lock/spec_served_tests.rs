@@ -240,9 +240,10 @@ fn with_token<'a>(request: Request<'a>, tokens: &BTreeMap<FileId, u64>) -> Reque
         tokens.get(&file).copied().unwrap_or_default()
     };
     match request {
-        Request::Renew { file, .. } => Request::Renew {
+        Request::Renew { file, number, .. } => Request::Renew {
             token: mine(&file),
             file,
+            number,
         },
         Request::Release { file, .. } => Request::Release {
             token: mine(&file),

@@ -16,7 +16,11 @@ type Told = (Vec<u8>, Option<Vec<u8>>);
 fn ask(line: &str, token: u64, reply: Option<&Reply<'_>>) -> Told {
     let command = command::parse(line).unwrap().remove(0);
     let request = match Request::decode(&command.body).unwrap() {
-        Request::Renew { file, .. } => Request::Renew { file, token },
+        Request::Renew { file, number, .. } => Request::Renew {
+            file,
+            token,
+            number,
+        },
         Request::Release { file, .. } => Request::Release { file, token },
         Request::Append { file, text, .. } => Request::Append { file, token, text },
         Request::Read { file, from, .. } => Request::Read { file, token, from },

@@ -18,7 +18,7 @@ use std::mem;
 use crate::clock::Time;
 use crate::id::{ClientId, OperationId};
 use crate::rpc::service::Ticket;
-use crate::services::lock::files::{FILE_BYTES_MAX, FILES, FileId, STAGED_BYTES_MAX};
+use crate::services::lock::files::{FILE_BYTES_MAX, FILES, FileId, STAGED_BYTES_MAX, TEXT_BYTES};
 use crate::services::lock::message::Refusal;
 use crate::services::lock::settings::Locks;
 
@@ -56,6 +56,8 @@ pub(super) struct Grant {
     pub(super) until: Time,
     /// What appears at its release, in order.
     pub(super) staged: Vec<(FileId, String)>,
+    /// What that takes, in bytes: [`TEXT_BYTES`] more for each text than its own.
+    pub(super) staged_bytes: usize,
 }
 
 /// A request that waits for a lock.
@@ -95,17 +97,13 @@ impl Lock {
             operation,
             until,
             staged: Vec::new(),
+            staged_bytes: 0,
         });
         self.newest
     }
 }
 
 impl Grant {
-    /// How much text it has staged, in bytes.
-    fn staged_bytes(&self) -> usize {
-        self.staged.iter().map(|(_, text)| text.len()).sum()
-    }
-
     /// Its staged text for a file.
     pub(super) fn staged_for(&self, file: FileId) -> impl Iterator<Item = &str> {
         let of_file = self.staged.iter().filter(move |(of, _)| *of == file);
@@ -194,11 +192,13 @@ impl LockState {
             return Err(Refusal::NotTheHolder);
         };
         let staged: usize = grant.staged_for(file).map(str::len).sum();
+        let takes = TEXT_BYTES + text.len();
         let fits = released + staged + text.len() <= FILE_BYTES_MAX
-            && grant.staged_bytes() + text.len() <= STAGED_BYTES_MAX;
+            && grant.staged_bytes + takes <= STAGED_BYTES_MAX;
         if !fits {
             return Err(Refusal::Full);
         }
+        grant.staged_bytes += takes;
         grant.staged.push((file, text.to_owned()));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Whose turn it is: grants, and what ends them without a release.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::clock::{Time, ms};
 use crate::rpc::service::{Effects, TimerKey};
@@ -15,11 +16,19 @@ use crate::trace::{Decision, LockStep, Word};
 /// The server's only timer: the next moment at which a lease that has run out ends a grant.
 pub(super) const DUE: TimerKey = TimerKey(0);
 
+/// A server whose timer runs out so much later than it was set to has stood still: paused, or stopped by
+/// its machine.
+const STOOD_STILL: Duration = Duration::from_millis(100);
+
+/// So often in the time of a tolerated silence, all who wait are looked through for silent ones.
+const SWEEPS_PER_SILENCE: u32 = 4;
+
 /// Why a grant ends without a release.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Ending {
     LeaseRanOut,
     Closed,
+    BegunAnew,
 }
 
 impl LockServer {
@@ -42,6 +51,7 @@ impl LockServer {
                 lock.given_back = grant.token;
                 "its holder has closed"
             }
+            Ending::BegunAnew => "its holder acquires anew",
         };
         let vanishes = match grant.staged.len() {
             0 => String::new(),
@@ -77,21 +87,60 @@ impl LockServer {
                 self.grant(now, id, next, effects);
             }
         }
+        if self.next_sweep <= now {
+            self.next_sweep = now + self.settings.silence / SWEEPS_PER_SILENCE;
+        }
         self.set_timer(now, effects);
     }
 
-    /// Drops those at the front of a queue whose clients have been silent for too long.
-    pub(super) fn skip_silent(&mut self, now: Time, id: LockId, effects: &mut Effects) {
-        let (silence, guarded) = (self.settings.silence, self.name(id));
-        let lock = self.state.lock(id);
-        while let Some(next) = lock.queue.front()
-            && next.heard + silence <= now
-        {
-            let skipped = Reply::Refused(Refusal::Skipped).encode();
-            let text = format!("turn for {guarded}: silent for {} ms", ms(silence));
-            effects.tell(Word::Expire, Some(next.operation), &text);
-            effects.complete(next.ticket, &skipped);
-            lock.queue.pop_front();
+    /// Drops those whose clients have been silent for too long: at the front of a queue always, behind it
+    /// now and then.
+    fn skip_silent(&mut self, now: Time, id: LockId, effects: &mut Effects) {
+        let (silence, sweeps) = (self.settings.silence, self.next_sweep <= now);
+        let is_silent = |waiter: &Waiter| waiter.heard + silence <= now;
+        let queue = &mut self.state.lock(id).queue;
+        if !(sweeps || queue.front().is_some_and(is_silent)) {
+            return;
+        }
+        let mut at_front = true;
+        let mut skipped = Vec::new();
+        queue.retain(|waiter| {
+            at_front &= is_silent(waiter);
+            let is_over = at_front || (sweeps && is_silent(waiter));
+            if is_over {
+                skipped.push(*waiter);
+            }
+            !is_over
+        });
+        let text = format!("turn for {}: silent for {} ms", self.name(id), ms(silence));
+        for waiter in skipped {
+            effects.tell(Word::Expire, Some(waiter.operation), &text);
+            let refused = Reply::Refused(Refusal::Skipped).encode();
+            effects.complete(waiter.ticket, &refused);
+        }
+    }
+
+    /// If this step comes much later than the timer was set to, the server has stood still, and what clients have sent
+    /// meanwhile has not been read: each living grant has a new full lease, as after a restart, and whoever
+    /// waits has just been heard of. Says whether it is so.
+    pub(super) fn catch_up(&mut self, now: Time) -> bool {
+        let has_stood_still = self.timer.is_some_and(|due| due + STOOD_STILL <= now);
+        if has_stood_still {
+            let until = now + self.settings.lease;
+            for lock in &mut self.state.locks {
+                lock.queue.iter_mut().for_each(|waiter| waiter.heard = now);
+                lock.grant.iter_mut().for_each(|grant| grant.until = until);
+            }
+        }
+        has_stood_still
+    }
+
+    /// Tells of each living grant that its lease runs anew.
+    pub(super) fn tell_living(&self, now: Time, effects: &mut Effects) {
+        for id in self.state.ids() {
+            if let Some(grant) = &self.state.locks[id.index()].grant {
+                self.tell(now, id, grant.token, self.renewed(), effects);
+            }
         }
     }
 
