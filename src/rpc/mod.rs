@@ -6,7 +6,7 @@
 //! ([`reply_cache`]). Filtering is a wrapper around any [`service::Service`], not part of one.
 //!
 //! Where a service has words for it, requests and replies also travel as lines of text over connections
-//! ([`line`]): [`line_socket`] at the client, [`line_front`] at the server. All else stays the same.
+//! ([`line`](mod@line)): [`line_socket`] at the client, [`line_front`] at the server. All else stays the same.
 
 pub mod aside;
 pub mod call;
