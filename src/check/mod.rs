@@ -52,6 +52,8 @@ pub enum Check {
     Linearizable,
     /// Whether the grants of each lock exclude each other, and critical sections appear whole.
     Exclusion,
+    /// Whether every transaction is taken by all of its participants, or by none.
+    Atomicity,
     /// Whether no replica, and no client, sees an effect before its cause, and all agree in the end on the
     /// order of the writes of a key.
     Causal,
@@ -73,11 +75,12 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order of reports.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Executions,
         Self::Effects,
         Self::Linearizable,
         Self::Exclusion,
+        Self::Atomicity,
         Self::Causal,
         Self::CausalMemory,
         Self::ReadYourWrites,
@@ -107,6 +110,7 @@ impl Check {
             Self::Effects => "effects",
             Self::Linearizable => "linearizable",
             Self::Exclusion => "exclusion",
+            Self::Atomicity => "atomicity",
             Self::Causal => "causal",
             Self::CausalMemory => "causal-memory",
             Self::ReadYourWrites => "read-your-writes",

@@ -191,6 +191,7 @@ impl Dispatch {
             Effect::Send { to, about, body } => self.send_to_peer(to, about, body, out),
             Effect::Commit(commit) => out.record(Event::Commit(commit.clone())),
             Effect::Lock(step) => out.record(Event::Lock(step.clone())),
+            Effect::Transaction(step) => out.record(Event::Transaction(step.clone())),
             Effect::SetTimer(key, at) => self.timers.set(key, at),
             Effect::Tell(word, operation, text) => {
                 out.record(Event::Service {

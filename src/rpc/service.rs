@@ -30,7 +30,7 @@ use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
-use crate::trace::{Commit, LockStep, Word};
+use crate::trace::{Commit, LockStep, TransactionStep, Word};
 
 /// A deterministic state machine behind a server.
 ///
@@ -173,6 +173,8 @@ pub enum Effect<'a> {
     Commit(&'a Commit),
     /// A lock server has decided about one of its locks.
     Lock(&'a LockStep),
+    /// A server has done its part in a transaction.
+    Transaction(&'a TransactionStep),
     /// The timer of this key runs out at this time; an earlier setting of it is replaced.
     SetTimer(TimerKey, Time),
     /// Something for the trace, about an operation or none.
@@ -205,6 +207,7 @@ enum Kept {
     Send(u16, Option<OperationId>, Range<usize>),
     Commit(Box<Commit>),
     Lock(Box<LockStep>),
+    Transaction(Box<TransactionStep>),
     SetTimer(TimerKey, Time),
     Tell(Word, Option<OperationId>, Rc<str>),
     Store(Range<usize>, Option<Range<usize>>),
@@ -244,6 +247,12 @@ impl Effects {
     /// Says what has become of a lock.
     pub fn lock(&mut self, step: LockStep) {
         self.kept.push(Kept::Lock(Box::new(step)));
+    }
+
+    /// Says what this server does in a transaction. A server that finds on its disk what it holds, has taken or has
+    /// decided says so again in the first step of its life, for what it does not find is lost.
+    pub fn transaction(&mut self, step: TransactionStep) {
+        self.kept.push(Kept::Transaction(Box::new(step)));
     }
 
     /// Says that a request waits and that nothing of it is stored, whatever else the step stores: if the server crashes,
@@ -317,6 +326,7 @@ impl Effects {
             },
             Kept::Commit(commit) => Effect::Commit(commit),
             Kept::Lock(step) => Effect::Lock(step),
+            Kept::Transaction(step) => Effect::Transaction(step),
             Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
             Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
             Kept::Store(key, value) => Effect::Store {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::check::atomicity;
 use crate::check::exclusion::LockAccess;
 use crate::check::sequential::Specification;
 use crate::history::Outcome;
@@ -220,6 +221,18 @@ pub trait Application: fmt::Debug + Send + Sync {
     /// Of a service of locks: what a request of it was about, given the reply unless there was none yet, for
     /// the check `exclusion`. Nothing of what was refused, or is about no lock.
     fn lock_access(&self, _request: &[u8], _reply: Option<&[u8]>) -> Option<LockAccess> {
+        None
+    }
+
+    /// Whether several of its servers take part in transactions, and say so step by step: then runs can be
+    /// judged by the check `atomicity`.
+    fn has_transactions(&self) -> bool {
+        false
+    }
+
+    /// Of a service with transactions: how the one that a request asked for has ended, as this reply tells its
+    /// client. Nothing of a request that asks for none.
+    fn transaction_told(&self, _request: &[u8], _reply: &[u8]) -> Option<atomicity::Decision> {
         None
     }
 

@@ -5,6 +5,7 @@
 //! [`explore`] says what each of them amounts to, and [`explored`] is the file of that; a [`shard`] is
 //! a part of a range of seeds; [`hold`] says in a test whether expectations hold over many seeds; [`twice`] says where two tellings of one run part.
 
+pub mod atomicity;
 pub mod causal;
 pub mod compare;
 mod course;

@@ -72,6 +72,7 @@ impl Replay {
                 | Effect::Send { .. }
                 | Effect::Commit(_)
                 | Effect::Lock(_)
+                | Effect::Transaction(_)
                 | Effect::Tell(..)
                 | Effect::Store { .. } => {}
             }

@@ -13,10 +13,10 @@ use crate::seed::Seed;
 use crate::services::Command;
 use crate::services::words::Words;
 use crate::sim::causal;
-use crate::sim::exclusion;
 use crate::sim::replay::Replay;
 use crate::sim::scenario::{Backend, Check, Expected, Scenario, Variant};
 use crate::sim::simulation::{self, Run, SetupError};
+use crate::sim::{atomicity, exclusion};
 use crate::trace::{Detail, Event, Final, Header, Names, TraceFile, VerdictRow};
 use crate::wire::SharedBytes;
 
@@ -46,8 +46,12 @@ pub fn run(
     backend: Backend,
     detail: Detail,
 ) -> Result<Report, SetupError> {
-    let needs_lines =
-        |check: &Check| matches!(check, Check::Effects | Check::Exclusion | Check::Causal);
+    let needs_lines = |check: &Check| {
+        matches!(
+            check,
+            Check::Effects | Check::Exclusion | Check::Atomicity | Check::Causal
+        )
+    };
     let needs_lines = variant.checks.iter().any(needs_lines) || variant.application.is_store();
     let detail = if detail == Detail::Checks && !needs_lines {
         Detail::Counts
@@ -161,6 +165,7 @@ fn judge(variant: &Variant, run: &Run, check: Check, detail: Detail) -> Verdict 
         }
         Check::Linearizable => linearizable(variant, run, detail),
         Check::Exclusion => exclusion::judge(variant, run, detail),
+        Check::Atomicity => atomicity::judge(variant, run, detail),
         Check::Causal
         | Check::CausalMemory
         | Check::ReadYourWrites

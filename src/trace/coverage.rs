@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::net::Broken;
 use crate::net::conditions::Fault;
-use crate::trace::{Decision, Event, Filtered, Ignored, Word};
+use crate::trace::{Decision, Event, Filtered, Ignored, Part, Word};
 
 /// How often each kind of fault has struck, and each rare case has occurred.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -46,10 +46,13 @@ enum Kind {
     Abandoned,
     Expired,
     Recovered,
+    Held,
+    Committed,
+    Aborted,
 }
 
 /// The names of the kinds, in their order.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 30] = [
     "datagram lost",
     "datagram duplicated",
     "scripted drop",
@@ -77,6 +80,9 @@ const KINDS: [&str; 27] = [
     "wait abandoned",
     "ended by its time",
     "found after a crash",
+    "part held",
+    "transaction committed",
+    "transaction aborted",
 ];
 
 impl Coverage {
@@ -98,7 +104,10 @@ impl Coverage {
     ///   that ended without a release;
     /// - `wait abandoned`: requests that waited until nobody waited for them any more;
     /// - `ended by its time`: registrations to monitor, and turns of waiters that were silent for too long;
-    /// - `found after a crash`: executions and completions that a crash had cut off, and that the disk showed;
+    /// - `found after a crash`: executions and completions that a crash had cut off, and that the disk showed, and parts
+    ///   in transactions that it showed;
+    /// - `part held`: participants of transactions that voted yes;
+    /// - `transaction committed`, `transaction aborted`: what their coordinators decided;
     /// - `filter: ` and `ignore: ` with the reason, in the words of a trace.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, u64)> {
@@ -170,6 +179,13 @@ impl Coverage {
                 },
                 1,
             ),
+            Event::Transaction(step) if step.found => self.add(Kind::Recovered, 1),
+            Event::Transaction(step) => match step.part {
+                Part::Decide { commit: true, .. } => self.add(Kind::Committed, 1),
+                Part::Decide { .. } => self.add(Kind::Aborted, 1),
+                Part::Hold => self.add(Kind::Held, 1),
+                Part::Take | Part::Release => {}
+            },
             Event::Abandon { .. } => self.add(Kind::Abandoned, 1),
             Event::Execute { recovered, .. } | Event::Complete { recovered, .. } => {
                 self.add(Kind::Recovered, (*recovered).into());
@@ -233,7 +249,7 @@ mod tests {
         coverage.add_traffic(3, 2);
         let counts = coverage.counts();
         let mut names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
-        let total = 27 + Filtered::ALL.len() + Ignored::ALL.len();
+        let total = 30 + Filtered::ALL.len() + Ignored::ALL.len();
         assert_eq!(names.len(), total);
         let found: Vec<String> = counts
             .iter()
@@ -263,7 +279,9 @@ mod tests {
                 "grant withdrawn 1",
                 "wait abandoned 1",
                 "ended by its time 2",
-                "found after a crash 1",
+                "found after a crash 2",
+                "part held 1",
+                "transaction committed 1",
                 "filter: duplicate: stored reply sent 1",
                 "ignore: not waiting for it 1",
                 "ignore: malformed 1",

@@ -1,4 +1,5 @@
-//! What servers have decided, as checkers need it: a write that became visible, a lock that was granted.
+//! What servers have decided, as checkers need it: a write that became visible, a lock that was granted, a
+//! transaction that was committed.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -51,4 +52,46 @@ pub enum Decision {
     Renew(Duration),
     /// The grant has ended without a release: its lease has run out, or its holder has closed.
     Withdraw,
+}
+
+/// What a server does in a transaction that several servers take part in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TransactionStep {
+    /// The operation that it is of, where that is known.
+    pub operation: Option<OperationId>,
+    /// Names the transaction, on all servers alike.
+    pub transaction: Rc<str>,
+    /// What the server does.
+    pub part: Part,
+    /// Whether an earlier life of the server did it, and this one has found that on its disk.
+    pub found: bool,
+    /// What it says of it.
+    pub text: Rc<str>,
+}
+
+impl TransactionStep {
+    /// The same step, of an earlier life of the server.
+    #[must_use]
+    pub fn found(mut self) -> Self {
+        self.found = true;
+        self
+    }
+}
+
+/// What a server does in a transaction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Part {
+    /// The coordinator decides.
+    Decide {
+        /// Whether all are to take their parts: if not, nobody is.
+        commit: bool,
+        /// The places of those who take part, among the servers.
+        participants: Rc<[u16]>,
+    },
+    /// A participant holds its part: it has voted yes, and waits for the decision.
+    Hold,
+    /// A participant takes its part.
+    Take,
+    /// A participant gives its part free.
+    Release,
 }

@@ -30,7 +30,7 @@ use crate::net::{Broken, Kind, Label};
 use crate::wire::SharedBytes;
 
 pub use coverage::Coverage;
-pub use decided::{Commit, Decision, LockStep};
+pub use decided::{Commit, Decision, LockStep, Part, TransactionStep};
 pub use names::Names;
 pub use reasons::{Filtered, Ignored};
 pub use recorder::{Detail, Live, Recorded, Recorder};
@@ -96,6 +96,8 @@ pub enum Event {
     Commit(Commit),
     /// A lock server has decided about one of its locks.
     Lock(LockStep),
+    /// A server has done its part in a transaction.
+    Transaction(TransactionStep),
     /// A server took a request in and did not execute it: a duplicate, or one that it may not take.
     Filter {
         /// Whose request.
@@ -242,7 +244,7 @@ pub enum Word {
 
 impl Event {
     /// Every word that [`Self::word`] gives, with its meaning: the whole vocabulary of a trace.
-    pub const WORDS: [(&'static str, &'static str); 40] = [
+    pub const WORDS: [(&'static str, &'static str); 44] = [
         ("send", "a client sent a request for the first time"),
         ("retransmit", "a client sent the same request again"),
         (
@@ -262,6 +264,19 @@ impl Event {
         ("grant", "a server granted a lock"),
         ("renew", "a server let the lease of a grant run anew"),
         ("withdraw", "a server ended a grant without a release"),
+        (
+            "decide",
+            "a coordinator decided what becomes of a transaction",
+        ),
+        (
+            "hold",
+            "a participant of a transaction holds its part, and has voted yes",
+        ),
+        ("take", "a participant of a transaction took its part"),
+        (
+            "release",
+            "a participant of a transaction gave its part free",
+        ),
         (
             "filter",
             "a server took a request in and did not execute it",
@@ -356,6 +371,12 @@ impl Event {
                 Decision::Renew(_) => "renew",
                 Decision::Withdraw => "withdraw",
             },
+            Self::Transaction(step) => match step.part {
+                Part::Decide { .. } => "decide",
+                Part::Hold => "hold",
+                Part::Take => "take",
+                Part::Release => "release",
+            },
             Self::Filter { .. } => "filter",
             Self::Abandon { .. } => "abandon",
             Self::Ignore { .. } => "ignore",
@@ -402,6 +423,7 @@ impl Event {
             Self::Commit(commit) => commit.operation,
             Self::Segment(segment) => segment.label.map(|label| label.operation),
             Self::Lock(step) => Some(step.operation),
+            Self::Transaction(step) => step.operation,
             Self::Service { operation, .. } => *operation,
             Self::Broken { .. }
             | Self::Partition { .. }
@@ -422,6 +444,7 @@ impl Event {
                 | Self::Complete { .. }
                 | Self::Commit(_)
                 | Self::Lock(_)
+                | Self::Transaction(_)
                 | Self::Abandon { .. }
                 | Self::Crash { .. }
                 | Self::Restart { .. }

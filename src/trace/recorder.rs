@@ -220,7 +220,7 @@ impl Recorder {
     fn record_setup(&mut self, host: HostId, event: Event) {
         let is_wanted = matches!(
             event,
-            Event::Execute { .. } | Event::Complete { .. } | Event::Lock(_)
+            Event::Execute { .. } | Event::Complete { .. } | Event::Lock(_) | Event::Transaction(_)
         );
         if is_wanted && !self.has_begun && self.detail != Detail::Counts {
             let at = Time::ZERO;

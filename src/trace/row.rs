@@ -109,7 +109,8 @@ pub struct Row {
     /// For an execution that waits: whether its step has stored anything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stored: bool,
-    /// For an execution or a completion: whether an earlier life did it, and its disk shows it.
+    /// For an execution, a completion or a part in a transaction: whether an earlier life did it, and its disk
+    /// shows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,
     /// For a commit: the version that was written.
@@ -130,6 +131,15 @@ pub struct Row {
     /// For a grant and a renewal: how long the lease is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<u64>,
+    /// For a part in a transaction: which transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// For a decision: whether all are to take their parts. If not, nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<bool>,
+    /// For a decision: who takes part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<String>,
     /// How an operation ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeRow>,

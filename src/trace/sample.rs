@@ -10,8 +10,8 @@ use crate::net::fate::{Cause, Fate};
 use crate::net::{Attempt, Broken, Kind, Label};
 use crate::seed::Seed;
 use crate::trace::{
-    Commit, Decision, Describe, Event, Filtered, Header, Ignored, Line, LockStep, SegmentEvent,
-    SegmentWord, VerdictRow, Word,
+    Commit, Decision, Describe, Event, Filtered, Header, Ignored, Line, LockStep, Part,
+    SegmentEvent, SegmentWord, TransactionStep, VerdictRow, Word,
 };
 use crate::wire::SharedBytes;
 
@@ -268,6 +268,13 @@ pub(crate) fn every_event() -> Vec<Event> {
             "A, token 7, for 2000 ms",
         ),
         lock(Decision::Withdraw, "A, token 7: its lease has run out"),
+        transaction(Part::Decide {
+            commit: true,
+            participants: [0, 1].into(),
+        }),
+        transaction(Part::Hold),
+        transaction(Part::Take),
+        transaction(Part::Release),
         Event::Filter {
             operation: alice(1),
             instead: Filtered::ReplyStored,
@@ -386,6 +393,16 @@ pub(crate) fn every_event() -> Vec<Event> {
             text: "waits for A (1,0)".into(),
         },
     ]
+}
+
+fn transaction(part: Part) -> Event {
+    Event::Transaction(TransactionStep {
+        operation: Some(alice(1)),
+        transaction: "1.2".into(),
+        found: part == Part::Take,
+        part,
+        text: "A".into(),
+    })
 }
 
 fn lock(decision: Decision, text: &str) -> Event {

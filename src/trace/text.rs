@@ -182,6 +182,10 @@ effects     violated  alice was told "already cancelled" (line 9) of her own fir
       0  alice   grant               alice#1 A, token 7, for 2000 ms
       0  alice   renew               alice#1 A, token 7, for 2000 ms
       0  alice   withdraw            alice#1 A, token 7: its lease has run out
+      0  alice   decide              alice#1 1.2 commit on alice, server: A
+      0  alice   hold                alice#1 1.2 A
+      0  alice   take                alice#1 1.2 A                     before the crash: found on the disk
+      0  alice   release             alice#1 1.2 A
       0  alice   filter              alice#1 duplicate: stored reply sent
       0  alice   abandon             alice#1 nobody waits for it any more
       0  alice   ignore      server  alice#1 reply: not waiting for it

@@ -8,7 +8,7 @@ use crate::net::fate::{Cause, Fate};
 use crate::net::{Broken, Kind, Label};
 use crate::trace::{
     AttemptRow, CauseRow, Decision, Describe, Event, Filtered, Ignored, Line, Names, OutcomeRow,
-    Row,
+    Part, Row, TransactionStep,
 };
 
 /// What stands for the operation of a datagram that has no label.
@@ -102,6 +102,13 @@ impl Row {
                     Decision::Grant(lease) | Decision::Renew(lease) => Some(ms(lease)),
                     Decision::Withdraw => None,
                 };
+            }
+            Event::Transaction(step) => {
+                if let Some(operation) = step.operation {
+                    self.name(operation, names);
+                    self.details.push(' ');
+                }
+                self.tell_transaction(step, names);
             }
             Event::Filter { operation, instead } => {
                 self.name(*operation, names);
@@ -246,6 +253,25 @@ impl Row {
             }
             Event::Service { text, .. } => self.say(text),
         }
+    }
+
+    fn tell_transaction(&mut self, step: &TransactionStep, names: Names<'_>) {
+        self.note_recovered(step.found);
+        self.say(&step.transaction);
+        if let Part::Decide {
+            commit,
+            participants,
+        } = &step.part
+        {
+            let places = participants.iter();
+            let servers = places.map(|&place| names.host(HostId(place)).into_owned());
+            self.participants = servers.collect();
+            self.commit = Some(*commit);
+            let decision = if *commit { "commit" } else { "abort" };
+            self.say(&format!(" {decision} on {}:", self.participants.join(", ")));
+        }
+        self.say(&format!(" {}", step.text));
+        self.transaction = Some(step.transaction.to_string());
     }
 
     fn say(&mut self, text: &str) {

@@ -79,6 +79,7 @@ fn words(effect: Effect) -> String {
         Effect::Send { to, .. } => format!("to server {to}"),
         Effect::Commit(commit) => format!("commit {}", commit.text),
         Effect::Lock(step) => format!("lock {}", step.text),
+        Effect::Transaction(step) => format!("part in {}", step.transaction),
         Effect::SetTimer(_, at) => format!("timer {at}"),
         Effect::Tell(word, _, text) => format!("{word:?} {text}"),
         Effect::Store { key, value } => format!("store {} {value:?}", key.escape_ascii()),

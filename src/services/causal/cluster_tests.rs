@@ -130,7 +130,9 @@ impl Cluster {
                 }
                 Effect::Complete { ticket, reply } => self.hear(place, ticket, reply),
                 Effect::Tell(..) => self.stalls += 1,
-                Effect::Push { .. } | Effect::Lock(_) => panic!("no client is told, no lock taken"),
+                Effect::Push { .. } | Effect::Lock(_) | Effect::Transaction(_) => {
+                    panic!("no client is told, no lock or part taken")
+                }
             }
         }
         for version in commits {

@@ -20,7 +20,9 @@ fn words(effects: &mut Effects) -> Vec<String> {
         Effect::Commit(commit) => Some(format!("commit {}", commit.text)),
         Effect::Tell(_, _, text) => Some(format!("stall {text}")),
         Effect::SetTimer(_, at) => Some(format!("timer {at}")),
-        Effect::Push { .. } | Effect::Store { .. } | Effect::Lock(_) => None,
+        Effect::Push { .. } | Effect::Store { .. } | Effect::Lock(_) | Effect::Transaction(_) => {
+            None
+        }
     });
     let words = words.collect();
     effects.clear();

@@ -7,6 +7,7 @@
 use crate::clock::Time;
 use crate::id::OperationId;
 use crate::rpc::service::{BadRecord, Effects, Input, Record, Service, TimerKey};
+use crate::services::meeting::describe::step;
 use crate::services::meeting::enrolment::Enrolment;
 use crate::services::meeting::holds::{Hold, Holds, Wish};
 use crate::services::meeting::main_server::MAIN;
@@ -15,7 +16,7 @@ use crate::services::meeting::message::{
 };
 use crate::services::meeting::records::{self, Stored};
 use crate::services::meeting::settings::{Protection, Settings};
-use crate::trace::Word;
+use crate::trace::{Part, TransactionStep, Word};
 
 /// The server's only timer: the next moment at which something is due.
 const DUE: TimerKey = TimerKey(0);
@@ -30,6 +31,8 @@ pub struct DataServer {
     later_life: u64,
     holds: Holds,
     enrolment: Enrolment,
+    /// What it has found on its disk, and not yet told.
+    found: Vec<TransactionStep>,
     /// The time that the timer is set to.
     timer: Option<Time>,
 }
@@ -45,6 +48,7 @@ impl DataServer {
             later_life: 2,
             enrolment: Enrolment::new(&people, settings.piece_bytes.into()),
             holds: Holds::new(people),
+            found: Vec::new(),
             timer: None,
             settings,
         }
@@ -141,6 +145,9 @@ impl DataServer {
                 if is_new && self.settings.has(Protection::DurableHolds) {
                     records::store_hold(task, &meeting, about, effects);
                 }
+                if is_new {
+                    effects.transaction(step((task, about), Part::Hold, &meeting));
+                }
                 Vec::new()
             }
             Wish::Refused(names) => names,
@@ -159,18 +166,23 @@ impl DataServer {
         effects: &mut Effects,
     ) {
         if !commit {
-            if self.holds.release(task) {
-                records::erase_hold(task, effects);
-            }
-            return;
+            return self.release((task, about), effects);
         }
         if self.holds.take(task)
             && let Some(meeting) = self.holds.taken_so_far().get(&task)
         {
             records::erase_hold(task, effects);
-            records::store_taken(task, meeting, effects);
+            records::store_taken(task, meeting, about, effects);
+            effects.transaction(step((task, about), Part::Take, meeting));
         }
         self.send(about, PeerBody::Done { task }, effects);
+    }
+
+    fn release(&mut self, (task, about): (TaskId, Option<OperationId>), effects: &mut Effects) {
+        if let Some(hold) = self.holds.release(task) {
+            records::erase_hold(task, effects);
+            effects.transaction(step((task, about), Part::Release, &hold.meeting));
+        }
     }
 
     fn send(&self, about: Option<OperationId>, body: PeerBody, effects: &mut Effects) {
@@ -180,13 +192,15 @@ impl DataServer {
 
     /// Does what is due, and sets the timer for what will be.
     fn attend(&mut self, now: Time, effects: &mut Effects) {
+        for step in self.found.drain(..) {
+            effects.transaction(step);
+        }
         let next = now + self.settings.decision_timeout;
         for (task, about) in self.holds.take_due(now, next) {
             if self.settings.has(Protection::LastingHolds) {
                 self.send(about, PeerBody::Inquire { task }, effects);
             } else {
-                self.holds.release(task);
-                records::erase_hold(task, effects);
+                self.release((task, about), effects);
             }
         }
         let timeout = self.settings.lookup_timeout;
@@ -247,11 +261,12 @@ impl Service for DataServer {
         records: &mut dyn Iterator<Item = Record>,
         effects: &mut Effects,
     ) -> Result<(), BadRecord> {
-        let holds = &mut self.holds;
+        let (holds, found) = (&mut self.holds, &mut self.found);
         self.life = records::restore(self.place, records, |stored| {
             match stored {
                 Stored::Hold(task, meeting, about) => {
                     let asks = now;
+                    found.push(step((task, about), Part::Hold, &meeting).found());
                     holds.hold(
                         task,
                         Hold {
@@ -261,7 +276,10 @@ impl Service for DataServer {
                         },
                     );
                 }
-                Stored::Taken(task, meeting) => holds.taken(task, meeting),
+                Stored::Taken(task, meeting, about) => {
+                    found.push(step((task, about), Part::Take, &meeting).found());
+                    holds.taken(task, meeting);
+                }
                 _ => return Err("it is of a main server, and this is none".to_owned()),
             }
             Ok(())

@@ -1,10 +1,12 @@
 //! Every message of the meeting scheduler in words.
 
+use crate::id::OperationId;
 use crate::services::meeting::command::verb;
 use crate::services::meeting::message::{
-    Entry, Meeting, PeerBody, PeerMessage, Piece, Reply, Request,
+    Entry, Meeting, PeerBody, PeerMessage, Piece, Reply, Request, TaskId,
 };
 use crate::services::meeting::times::Times;
+use crate::trace::{Part, TransactionStep};
 
 /// How many names are told of a piece; the others are counted.
 const NAMES_TOLD_MAX: usize = 5;
@@ -71,6 +73,21 @@ fn told(body: &PeerBody) -> String {
         } => format!("{task} abort"),
         PeerBody::Done { task } => format!("{task} done"),
         PeerBody::Inquire { task } => format!("{task} decided?"),
+    }
+}
+
+/// What a server does in a transaction.
+pub(super) fn step(
+    (task, about): (TaskId, Option<OperationId>),
+    part: Part,
+    meeting: &Meeting,
+) -> TransactionStep {
+    TransactionStep {
+        operation: about,
+        transaction: task.to_string().into(),
+        part,
+        found: false,
+        text: of_meeting(meeting).into(),
     }
 }
 

@@ -93,9 +93,9 @@ impl Holds {
         true
     }
 
-    /// Gives what is held for a transaction free. Whether there was a hold.
-    pub fn release(&mut self, task: TaskId) -> bool {
-        self.held.remove(&task).is_some()
+    /// Gives what is held for a transaction free: the hold, if there was one.
+    pub fn release(&mut self, task: TaskId) -> Option<Hold> {
+        self.held.remove(&task)
     }
 
     /// Takes up a hold that was stored.

@@ -14,14 +14,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::clock::Time;
 use crate::id::OperationId;
 use crate::rpc::service::{BadRecord, Effects, Input, Record, Service, Ticket, TimerKey};
+use crate::services::meeting::asked::Asked;
+use crate::services::meeting::describe::step;
 use crate::services::meeting::directory::Directory;
 use crate::services::meeting::message::{
-    Meeting, PeerBody, PeerMessage, REPLY_BYTES_MAX, Refusal, Reply, Request, TaskId,
+    Meeting, PeerBody, PeerMessage, Refusal, Reply, Request, TaskId,
 };
 use crate::services::meeting::queries::Query;
 use crate::services::meeting::records::{self, Stored};
 use crate::services::meeting::registrations::{Decision, Verdict, Voting};
 use crate::services::meeting::settings::{Protection, Settings};
+use crate::trace::{Part, TransactionStep};
 
 /// The place of the main server.
 pub const MAIN: u16 = 0;
@@ -47,19 +50,10 @@ pub struct MainServer {
     queries: BTreeMap<TaskId, Query>,
     votings: BTreeMap<TaskId, Voting>,
     decisions: BTreeMap<TaskId, Decision>,
+    /// What it has found on its disk, and not yet told.
+    found: Vec<TransactionStep>,
     /// The time that the timer is set to.
     timer: Option<Time>,
-}
-
-/// A request that is to be completed.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// None if nobody waits for it any more.
-    pub(super) ticket: Option<Ticket>,
-    pub(super) about: OperationId,
-    pub(super) since: Time,
-    /// No name stands there twice.
-    pub(super) request: Request,
 }
 
 impl MainServer {
@@ -75,6 +69,7 @@ impl MainServer {
             queries: BTreeMap::new(),
             votings: BTreeMap::new(),
             decisions: BTreeMap::new(),
+            found: Vec::new(),
             timer: None,
             settings,
         }
@@ -178,6 +173,11 @@ impl MainServer {
         };
         let about = voting.asked.about;
         let participants = voting.participants();
+        let decided = Part::Decide {
+            commit: verdict == Verdict::Commit,
+            participants: participants[..].into(),
+        };
+        effects.transaction(step((task, Some(about)), decided, &voting.meeting));
         let refusal = match verdict {
             Verdict::Commit => {
                 let meeting = voting.meeting;
@@ -232,6 +232,9 @@ impl MainServer {
 
     /// Does what is due, begins what need not wait any more, and sets the timer for what will be.
     fn attend(&mut self, now: Time, effects: &mut Effects) {
+        for step in self.found.drain(..) {
+            effects.transaction(step);
+        }
         for place in self.directory.take_due(now, self.settings.lookup_timeout) {
             self.send((place, None), PeerBody::Who, effects);
         }
@@ -418,20 +421,6 @@ impl MainServer {
     }
 }
 
-impl Asked {
-    /// Tells whoever waits for it.
-    fn complete(&self, reply: &Reply, effects: &mut Effects) {
-        let Some(ticket) = self.ticket else {
-            return;
-        };
-        let mut reply = reply.encode();
-        if reply.len() > REPLY_BYTES_MAX {
-            reply = Reply::Refused(Refusal::TooLong).encode();
-        }
-        effects.complete(ticket, &reply);
-    }
-}
-
 fn store(task: TaskId, decision: &Decision, effects: &mut Effects) {
     let of = (&decision.meeting, decision.about);
     let participants = decision.participants.iter().copied();
@@ -474,9 +463,14 @@ impl Service for MainServer {
         records: &mut dyn Iterator<Item = Record>,
         effects: &mut Effects,
     ) -> Result<(), BadRecord> {
-        let decisions = &mut self.decisions;
+        let (decisions, found) = (&mut self.decisions, &mut self.found);
         self.life = records::restore(MAIN, records, |stored| match stored {
             Stored::Decision(task, meeting, about, places) => {
+                let decided = Part::Decide {
+                    commit: true,
+                    participants: places[..].into(),
+                };
+                found.push(step((task, about), decided, &meeting).found());
                 decisions.insert(task, Decision::new(now, (meeting, about), places));
                 Ok(())
             }

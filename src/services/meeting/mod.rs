@@ -8,8 +8,8 @@
 //! - [`data_file`]: the people of a data server, as their file has them
 //! - [`message`], [`codec`]: what clients and servers say to each other, and as bytes
 //! - [`settings`]: what a scheduler is like, and which protections can be left out
-//! - [`main_server`]: the server that clients ask; `directory`: who is where; `queries`, `registrations`: what is
-//!   under way
+//! - [`main_server`]: the server that clients ask; `directory`: who is where; `asked`: what waits; `queries`,
+//!   `registrations`: what is under way
 //! - [`data_server`]: a server with people; [`holds`]: their times, and what is held and taken of them;
 //!   `enrolment`: how it makes them known
 //! - `sends`: when something is sent again; `records`: all that as servers with disks store it
@@ -31,6 +31,7 @@ pub mod settings;
 pub mod spec;
 pub mod times;
 
+mod asked;
 mod describe;
 mod directory;
 mod enrolment;
@@ -43,12 +44,15 @@ mod registrations;
 mod sends;
 
 #[cfg(test)]
+mod cluster_fixture;
+#[cfg(test)]
 mod cluster_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::check::atomicity::Decision;
 use crate::check::sequential::Specification;
 use crate::rpc::client::RpcClient;
 use crate::rpc::line::Lines;
@@ -57,6 +61,7 @@ use crate::rpc::service::Service;
 use crate::seed::Stream;
 use crate::services::meeting::data_server::DataServer;
 use crate::services::meeting::main_server::{MAIN, MainServer};
+use crate::services::meeting::message::{Reply, Request};
 use crate::services::meeting::settings::{Front, People, Settings};
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
 use crate::trace::{Event, Line, Word};
@@ -150,7 +155,7 @@ impl Application for MeetingScheduler {
     }
 
     fn checks(&self) -> Vec<Check> {
-        vec![Check::Executions, Check::Linearizable]
+        vec![Check::Executions, Check::Linearizable, Check::Atomicity]
     }
 
     fn stores_state(&self) -> bool {
@@ -191,6 +196,22 @@ impl Application for MeetingScheduler {
 
     fn spec(&self) -> Option<Box<dyn Specification>> {
         Some(Box::new(promise::Promise::new(&self.settings)))
+    }
+
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    /// A registration is one.
+    fn transaction_told(&self, request: &[u8], reply: &[u8]) -> Option<Decision> {
+        let Ok(Request::Register(_)) = Request::decode(request) else {
+            return None;
+        };
+        match Reply::decode(reply) {
+            Ok(Reply::Registered(_)) => Some(Decision::Commit),
+            Ok(Reply::Refused(_)) => Some(Decision::Abort),
+            Ok(Reply::Free(_)) | Err(_) => None,
+        }
     }
 
     fn describe_request(&self, body: &[u8]) -> String {

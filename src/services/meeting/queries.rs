@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::services::meeting::main_server::Asked;
+use crate::services::meeting::asked::Asked;
 use crate::services::meeting::message::{Answer, Entry, Meeting, PIECES_AT_ONCE, Piece};
 use crate::services::meeting::sends::{Attempts, Due};
 use crate::services::meeting::settings::Settings;

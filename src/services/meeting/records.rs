@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | the server | all | 1 | format `u16`, always 1; its place `u16`; its life `u64`, from 1 |
 //! | a hold | data servers | 2, transaction | meeting; operation |
-//! | a taken time | data servers | 3, transaction | meeting |
+//! | a taken time | data servers | 3, transaction | meeting; operation |
 //! | a decision that not all have acknowledged | main server | 4, transaction | meeting; operation; participants, a list of places `u16` |
 //!
 //! Integers are big-endian; a transaction is life `u64` and number `u64`, a meeting start `u64`, end `u64` and a
@@ -45,7 +45,7 @@ pub(super) enum Stored {
     /// A time that is held.
     Hold(TaskId, Meeting, Option<OperationId>),
     /// A time that has been taken.
-    Taken(TaskId, Meeting),
+    Taken(TaskId, Meeting, Option<OperationId>),
     /// A decision, and who takes part.
     Decision(TaskId, Meeting, Option<OperationId>, Vec<u16>),
 }
@@ -60,7 +60,11 @@ impl Stored {
                 let meeting = read_meeting(&mut value)?;
                 Self::Hold(task, meeting, read_operation(&mut value)?)
             }
-            TAKEN => Self::Taken(read_task(&mut key)?, read_meeting(&mut value)?),
+            TAKEN => {
+                let task = read_task(&mut key)?;
+                let meeting = read_meeting(&mut value)?;
+                Self::Taken(task, meeting, read_operation(&mut value)?)
+            }
             DECISION => {
                 let task = read_task(&mut key)?;
                 let meeting = read_meeting(&mut value)?;
@@ -133,8 +137,16 @@ pub(super) fn erase_hold(task: TaskId, effects: &mut Effects) {
 }
 
 /// Stores a taken time.
-pub(super) fn store_taken(task: TaskId, meeting: &Meeting, effects: &mut Effects) {
-    let value = written(|writer| write_meeting(writer, meeting));
+pub(super) fn store_taken(
+    task: TaskId,
+    meeting: &Meeting,
+    about: Option<OperationId>,
+    effects: &mut Effects,
+) {
+    let value = written(|writer| {
+        write_meeting(writer, meeting);
+        write_operation(writer, about);
+    });
     effects.store(&key(TAKEN, task), &value);
 }
 

@@ -48,12 +48,12 @@ fn what_was_stored_is_taken_up_in_the_next_life() {
     let stored = records(|effects| {
         store_server(1, 3, effects);
         store_hold(TASK, &meeting(), about(), effects);
-        store_taken(TASK, &meeting(), effects);
+        store_taken(TASK, &meeting(), about(), effects);
         store_decision(TASK, (&meeting(), None), [1, 2], effects);
     });
     let expected = vec![
         Stored::Hold(TASK, meeting(), about()),
-        Stored::Taken(TASK, meeting()),
+        Stored::Taken(TASK, meeting(), about()),
         Stored::Decision(TASK, meeting(), None, vec![1, 2]),
     ];
     assert_eq!(restored(1, stored), Ok((4, expected)));
@@ -69,7 +69,7 @@ fn records_of_another_server_are_refused() {
 
 #[test]
 fn what_is_no_record_is_refused() {
-    let mut stored = records(|effects| store_taken(TASK, &meeting(), effects));
+    let mut stored = records(|effects| store_taken(TASK, &meeting(), about(), effects));
     stored[0].1.push(0);
     let error = restored(1, stored).unwrap_err();
     assert!(error.reason.contains("trailing"), "{error}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Time;
 use crate::id::OperationId;
-use crate::services::meeting::main_server::Asked;
+use crate::services::meeting::asked::Asked;
 use crate::services::meeting::message::Meeting;
 use crate::services::meeting::sends::{Attempts, Due, Sends};
 use crate::services::meeting::settings::{Protection, Settings};

@@ -395,6 +395,8 @@ pub(super) struct Expect {
     pub(super) linearizable: Option<At<Word<Expected>>>,
     /// The verdict on exclusion.
     pub(super) exclusion: Option<At<Word<Expected>>>,
+    /// The verdict on atomicity.
+    pub(super) atomicity: Option<At<Word<Expected>>>,
     /// The verdict on causal.
     pub(super) causal: Option<At<Word<Expected>>>,
     /// The verdict on causal-memory.
@@ -432,6 +434,7 @@ impl Expect {
             Check::Effects => (check, &self.effects),
             Check::Linearizable => (check, &self.linearizable),
             Check::Exclusion => (check, &self.exclusion),
+            Check::Atomicity => (check, &self.atomicity),
             Check::Causal => (check, &self.causal),
             Check::CausalMemory => (check, &self.causal_memory),
             Check::ReadYourWrites => (check, &self.read_your_writes),
