@@ -1,8 +1,11 @@
 //! `wavetank check` from outside: twins in three formats, verdicts, exit codes and messages.
 //!
 //! The twins stand in `tests/histories/linearizable`, as `ok-MODEL-WHAT` and `bad-MODEL-WHAT`. The first
-//! line of each is no operation: it says why the history is valid, or what shows that it is not.
+//! line of each is no operation: it says why the history is valid, or what shows that it is not. Those of
+//! transactions stand in `tests/histories/atomicity`, as `ok-WHAT` and `bad-WHAT`.
 
+#[path = "check/atomicity.rs"]
+mod atomicity;
 #[path = "cli/program.rs"]
 #[expect(dead_code, reason = "other tests of the program need more of it")]
 mod program;
@@ -373,7 +376,9 @@ fn the_examples_of_the_document_are_judged_as_it_says() {
         assert_eq!(ended.code, i32::from(expected != "valid"), "{info}");
         match model {
             "causal" => {}
-            "exclusion" => assert_eq!(verdict_on(model, &ended).0, expected, "{info}"),
+            "exclusion" | "atomicity" => {
+                assert_eq!(verdict_on(model, &ended).0, expected, "{info}")
+            }
             _ => assert_eq!(verdict(&ended).0, expected, "{info}"),
         }
     }

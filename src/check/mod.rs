@@ -14,8 +14,8 @@
 //! A checker is a pure function from records to a [`Verdict`]. It does not know the services: what a
 //! service does with a request comes in as a [`effects::Spec`]. The definitions are those of the
 //! literature, cited in each file; `tests/histories/` holds twins, an `ok-` and a `bad-` history that
-//! differ in little, for [`executions`], [`effects`], [`linearizable`], [`exclusion`] and [`causal`]. The
-//! others have their tests in their files.
+//! differ in little, for [`executions`], [`effects`], [`linearizable`], [`exclusion`], [`atomicity`] and
+//! [`causal`]. The others have their tests in their files.
 
 pub mod atomicity;
 pub mod causal;
@@ -25,6 +25,7 @@ pub mod convergence;
 pub mod effects;
 pub mod exclusion;
 pub mod executions;
+mod json_lines;
 pub mod kv;
 pub mod linearizable;
 mod linearizable_part;

@@ -1,6 +1,6 @@
 //! `wavetank check`: whether a recorded history is what a service of some kind may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use anyhow::anyhow;
@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::check::exclusion::{self, written::Written};
-use crate::check::{Verdict, causal, kv, register};
+use crate::check::{Verdict, atomicity, causal, kv, register};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out;
 use crate::cli::run::Format;
@@ -26,6 +26,8 @@ Models:
             convergence (CCv), causal memory (CM: told, and nothing hangs on it), session guarantees
   exclusion the steps of a lock server, not a history of its clients: grants with leases and fencing
             tokens exclude each other, and what they guard appears whole
+  atomicity transactions as they stand in the end, not a history either: each is taken by all of its
+            participants or by none, as was decided once, and its client was told that
 
 Examples:
   wavetank check register history.edn            Jepsen's history of one register
@@ -34,7 +36,7 @@ Examples:
   wavetank check causal history.plume            lines such as w(1,1,0,0), Plume's text format
 
 A history is JSON lines, EDN maps or log lines of jepsen.util; for causal, Plume's lines as well; steps
-are JSON lines: docs/checking.md shows each.
+and transactions are JSON lines: docs/checking.md shows each.
 
 Exit codes: 0 valid, 1 violated, 2 usage or a history that cannot be understood, 4 I/O error,
 5 unknown.";
@@ -82,6 +84,8 @@ enum Model {
     Causal,
     /// Locks, and files that they guard.
     Exclusion,
+    /// Transactions, and those who take part in them.
+    Atomicity,
 }
 
 /// A verdict in JSON.
@@ -131,6 +135,18 @@ fn judge(model: Model, text: &str, budget: u64) -> Result<(String, Verdicts), Mi
         );
         let verdict = exclusion::judge(&steps, Names(&names));
         return Ok((judged, vec![("exclusion", verdict)]));
+    }
+    if model == Model::Atomicity {
+        let transactions = atomicity::written::read(text)?;
+        let participants = transactions.iter().flat_map(|it| &it.participants);
+        let names: BTreeSet<&str> = participants.map(|it| it.name.as_str()).collect();
+        let judged = format!(
+            "{} of {}",
+            counted(transactions.len() as u64, "transaction"),
+            counted(names.len() as u64, "participant")
+        );
+        let verdict = atomicity::judge(&transactions);
+        return Ok((judged, vec![("atomicity", verdict)]));
     }
     if model == Model::Causal {
         let history = sessions::read(text)?;

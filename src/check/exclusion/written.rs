@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{LockAccess, Step, Told, What};
+use crate::check::json_lines::{self, mistake};
 use crate::clock::Time;
 use crate::history::recorded::Mistake;
 use crate::id::OperationId;
@@ -52,13 +53,10 @@ impl Written {
             names: Vec::new(),
             steps: Vec::new(),
         };
-        for (number, line) in (1_u32..).zip(text.lines()) {
-            if !line.trim().is_empty() {
-                let fields =
-                    serde_json::from_str(line).map_err(|error| not_json(number, &error))?;
-                read.take(number, fields)
-                    .map_err(|message| mistake(number, message))?;
-            }
+        for fields in json_lines::read(text, "step") {
+            let (number, fields) = fields?;
+            read.take(number, fields)
+                .map_err(|message| mistake(number, message))?;
         }
         if read.steps.is_empty() {
             let message = "no step; expected JSON lines such as {\"step\":\"grant\",\"clock\":0,\
@@ -202,22 +200,4 @@ const fn has_owner(what: &What) -> bool {
 
 fn asked<T>(step: &str, field: &str, value: Option<T>) -> Result<T, String> {
     value.ok_or_else(|| format!("`{step}` needs `{field}`"))
-}
-
-/// What is wrong with a line that has not the form of a step.
-fn not_json(line: u32, error: &serde_json::Error) -> Mistake {
-    let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    Mistake {
-        column: error.column(),
-        ..mistake(line, format!("no step: {message}"))
-    }
-}
-
-fn mistake(line: u32, message: String) -> Mistake {
-    Mistake {
-        line: line as usize,
-        column: 1,
-        message,
-    }
 }

@@ -18,12 +18,17 @@
 //!
 //! The caller waits for quiet: a participant that is still prepared has been forgotten, or asks in vain.
 
+pub mod written;
+
 use std::fmt;
+
+use serde::Deserialize;
 
 use crate::check::{Verdict, cite};
 
 /// How a transaction ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// Everybody takes their part.
     Commit,
@@ -41,7 +46,8 @@ impl fmt::Display for Decision {
 }
 
 /// What a participant has of a transaction in the end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It has taken its part.
     Taken,
@@ -65,7 +71,7 @@ pub struct Participant {
 pub struct Transaction {
     /// How evidence names it.
     pub name: String,
-    /// The line of the trace in which it begins; 0 if the trace was not kept.
+    /// The line of the trace in which it begins, or its own in a file, to be cited; 0 if there is none.
     pub line: u32,
     /// What its coordinator decided, each time that it did, or said that it had; nothing if it never came to that.
     pub decided: Vec<Decision>,
