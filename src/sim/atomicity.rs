@@ -38,10 +38,17 @@ pub(super) fn judge(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
     }
 }
 
-/// How the transactions of each operation ended, as its client was told.
+/// How the transactions of each operation ended, as its client was told. Of a request that was executed more than
+/// once, a refusal says nothing: it may be of an execution that began no transaction.
 fn told(variant: &Variant, run: &Run) -> BTreeMap<OperationId, Decision> {
     let mut asked: BTreeMap<OperationId, SharedBytes> = BTreeMap::new();
     let mut told = BTreeMap::new();
+    let (mut run_once, mut run_twice) = (BTreeSet::new(), BTreeSet::new());
+    for &operation in &run.executed {
+        if !run_once.insert(operation) {
+            run_twice.insert(operation);
+        }
+    }
     for entry in run.history.entries() {
         match entry.event {
             HistoryEvent::Invoke(request) => {
@@ -51,6 +58,7 @@ fn told(variant: &Variant, run: &Run) -> BTreeMap<OperationId, Decision> {
                 let request = asked.get(&entry.operation);
                 if let (Some(request), Told::Reply(reply)) = (request, &outcome.told)
                     && let Some(decision) = variant.application.transaction_told(request, reply)
+                    && (decision == Decision::Commit || !run_twice.contains(&entry.operation))
                 {
                     told.insert(entry.operation, decision);
                 }
@@ -147,8 +155,8 @@ impl Seen {
         hidden
     }
 
-    /// All transactions. What a client was told is held against the only one of its operation. Of several, as
-    /// at-least-once makes them, one must have ended like that.
+    /// All transactions. What a client was told is held against those of its operation: one must have ended like
+    /// that.
     fn transactions(
         &self,
         names: Names<'_>,
