@@ -17,6 +17,7 @@ mod judged;
 mod logs;
 mod merge;
 mod out;
+mod peer;
 mod proportion;
 mod real;
 mod roles;

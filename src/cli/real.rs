@@ -9,7 +9,6 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 
 use crate::cli::exit::UsageError;
-use crate::cli::roles;
 use crate::rpc::Semantics;
 use crate::services::{Application, catalogue};
 
@@ -97,15 +96,6 @@ pub(crate) fn addresses(text: &str) -> anyhow::Result<Vec<SocketAddr>> {
     found.sort_by_key(SocketAddr::is_ipv6);
     anyhow::ensure!(!found.is_empty(), "the host `{host}` has no address");
     Ok(found)
-}
-
-/// Reads `N=ADDR`, the number of a server or its letter, and its address.
-pub(crate) fn parse_peer(text: &str) -> Result<(u16, String), String> {
-    let place = |word: &str| word.parse().or_else(|_| roles::parse_letter(word)).ok();
-    let parsed = text
-        .split_once('=')
-        .and_then(|(word, address)| Some((place(word)?, address.to_owned())));
-    parsed.ok_or_else(|| "write N=ADDR, as in 1=127.0.0.1:3001".to_owned())
 }
 
 /// The setting by which a service says how many servers it has: as many as are named, unless it is set.

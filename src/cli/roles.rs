@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::cli::exit::UsageError;
+use crate::cli::peer::{Peer, letter, parse_letter};
 use crate::cli::real;
 use crate::rpc::Peers;
 use crate::services::meeting::MeetingScheduler;
@@ -25,6 +26,17 @@ const MAIN_PORT: &str = "127.0.0.1:23849";
 
 /// Where the data servers a and b listen: the ports of the seed document. Others have none.
 const DATA_PORTS: [&str; 2] = ["127.0.0.1:21849", "127.0.0.1:22849"];
+
+/// Settings that a server has no use for, and what to do instead.
+const PEOPLE: (&str, &str) = (
+    "people",
+    "the people of a data server stand in a file, named with --file",
+);
+const IDLE: (&str, &str) = (
+    "idle_ms",
+    "it is for the main server, which clients connect to",
+);
+const FRONT: (&str, &str) = ("front", "it is for the main server, which clients call");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RoleArguments {
@@ -55,8 +67,8 @@ enum Role {
 pub(crate) struct Cast {
     pub(crate) application: Arc<dyn Application>,
     pub(crate) peers: Peers,
-    /// Where it listens for datagrams unless told otherwise.
-    pub(crate) listen: &'static str,
+    /// Where it listens for datagrams unless told otherwise; `None` if it must be told.
+    pub(crate) listen: Option<&'static str>,
 }
 
 impl RoleArguments {
@@ -64,7 +76,7 @@ impl RoleArguments {
     pub(crate) fn cast(
         &self,
         service: &str,
-        peers: &[(u16, String)],
+        peers: &[Peer],
         set: &[String],
     ) -> anyhow::Result<Option<Cast>> {
         let wrong = |message: &str| Err(UsageError(message.to_owned()).into());
@@ -83,7 +95,13 @@ impl RoleArguments {
             Some(Role::Main) if self.main.is_some() => {
                 wrong("--main is for data servers: the main server listens at --listen and --tcp")
             }
-            Some(Role::Main) => cast_main(peers, set).map(Some),
+            Some(Role::Main) => {
+                let cast = cast_main(peers, set)?;
+                if self.tcp.is_some() && cast.application.lines().is_none() {
+                    return wrong("--tcp: with front = \"udp\" nobody connects, so leave it out");
+                }
+                Ok(Some(cast))
+            }
             Some(Role::Data) if self.tcp.is_some() => {
                 wrong("--tcp is for the main server: clients do not call data servers")
             }
@@ -109,7 +127,7 @@ impl RoleArguments {
         let name = file.display().to_string();
         let bytes = fs::read(file).with_context(|| format!("cannot read {name}"))?;
         let people = DataFile::parse(&name, &bytes)?.into_people();
-        let scheduler = scheduler(place, set)?.with_people(place, people);
+        let scheduler = scheduler(place, set, &[PEOPLE, IDLE, FRONT])?.with_people(place, people);
         let main = self.main.as_deref().unwrap_or(MAIN_PORT);
         let mut addresses = vec![None; scheduler.servers().len()];
         addresses[0] = Some(real::addresses(main)?[0]);
@@ -117,24 +135,24 @@ impl RoleArguments {
         Ok(Cast {
             application: Arc::new(scheduler),
             peers: Peers { own, addresses },
-            listen: DATA_PORTS
-                .get(usize::from(place) - 1)
-                .unwrap_or(&"127.0.0.1:0"),
+            listen: DATA_PORTS.get(usize::from(place) - 1).copied(),
         })
     }
 }
 
 /// The main server, which is to know where all data servers are: by default there are two, at the usual ports.
-fn cast_main(peers: &[(u16, String)], set: &[String]) -> anyhow::Result<Cast> {
-    let usual = (1..).zip(DATA_PORTS.map(str::to_owned));
-    let peers: Vec<(u16, String)> = match peers {
-        [] => usual.collect(),
-        named => named.to_vec(),
-    };
-    let last = peers.iter().map(|(place, _)| *place).max();
-    let scheduler = scheduler(last.unwrap_or_default(), set)?;
+fn cast_main(peers: &[Peer], set: &[String]) -> anyhow::Result<Cast> {
+    let mut named = Vec::new();
+    for peer in peers {
+        named.push((peer.letter()?, peer.address.as_str()));
+    }
+    if named.is_empty() {
+        named.extend((1..).zip(DATA_PORTS));
+    }
+    let last = named.iter().map(|(place, _)| *place).max();
+    let scheduler = scheduler(last.unwrap_or_default(), set, &[PEOPLE])?;
     let mut addresses = vec![None; scheduler.servers().len()];
-    for (place, text) in &peers {
+    for (place, text) in &named {
         let name = letter(*place);
         match addresses.get_mut(usize::from(*place)) {
             Some(address) if *place > 0 && address.is_none() => {
@@ -156,13 +174,22 @@ fn cast_main(peers: &[(u16, String)], set: &[String]) -> anyhow::Result<Cast> {
     Ok(Cast {
         application: Arc::new(scheduler),
         peers: Peers { own: 0, addresses },
-        listen: MAIN_PORT,
+        listen: Some(MAIN_PORT),
     })
 }
 
 /// The scheduler with these settings, and at least so many data servers.
-fn scheduler(least: u16, set: &[String]) -> anyhow::Result<MeetingScheduler> {
+fn scheduler(
+    least: u16,
+    set: &[String],
+    useless: &[(&str, &str)],
+) -> anyhow::Result<MeetingScheduler> {
     let mut settings = real::settings(set)?;
+    for (name, instead) in useless {
+        if settings.contains_key(*name) {
+            return Err(UsageError(format!("the setting `{name}`: {instead}")).into());
+        }
+    }
     if !settings.contains_key(COUNT) {
         settings.insert(COUNT.to_owned(), i64::from(least).into());
     }
@@ -178,18 +205,4 @@ fn scheduler(least: u16, set: &[String]) -> anyhow::Result<MeetingScheduler> {
         return Err(UsageError(message).into());
     }
     Ok(scheduler)
-}
-
-/// The letter of the data server at this place, from 1.
-fn letter(place: u16) -> char {
-    let place = u8::try_from(place).unwrap_or(u8::MAX);
-    char::from(b'a'.saturating_add(place).saturating_sub(1))
-}
-
-/// The place of the data server with this letter, from 1.
-pub(crate) fn parse_letter(text: &str) -> Result<u16, String> {
-    match text.as_bytes() {
-        [letter @ b'a'..=b'z'] => Ok(u16::from(letter - b'a') + 1),
-        _ => Err("write a letter from a to z".to_owned()),
-    }
 }

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out::{note, say};
+use crate::cli::peer::Peer;
 use crate::cli::signals::Signals;
 use crate::cli::{real, roles};
 use crate::disk;
@@ -54,9 +55,9 @@ When a server has been started again, and gets a request of before once more, it
 A data centre of the causal store that is started again without --data has forgotten what it wrote. Start it with
 --rejoin then, or it gives versions that it has given before, and the others take new writes for old ones.
 
-The first line on stdout is `listening on ADDR`; the main server of meeting then says where clients are to connect; a data centre of the causal store then tells what arrives, a line for each
-write. Ctrl-C and SIGTERM end it with exit code 0. If it cannot listen, or --data names a directory that it cannot use, or
-its disk is full or fails, it says so and ends with 4.";
+The first line on stdout is `listening on ADDR`. The main server of meeting then says where clients are to connect; a data
+centre of the causal store then tells what arrives, a line for each write. Ctrl-C and SIGTERM end it with exit code 0. If it
+cannot listen, or --data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -66,10 +67,10 @@ pub(crate) struct Arguments {
     /// Which of the service's servers this is, from 0, where a service has several.
     #[arg(long, value_name = "N")]
     id: Option<u16>,
-    /// Another server of the service: its number and where it listens, as in 1=127.0.0.1:3001. Name all of
-    /// them; any may be started first.
-    #[arg(long = "peer", value_name = "N=ADDR", value_parser = real::parse_peer)]
-    peers: Vec<(u16, String)>,
+    /// Another server of the service: its number, or of meeting its letter, and where it listens, as in
+    /// 1=127.0.0.1:3001 and a=127.0.0.1:21849. Name all of them; any may be started first.
+    #[arg(long = "peer", value_name = "N=ADDR", value_parser = Peer::parse)]
+    peers: Vec<Peer>,
     /// Where to listen: HOST:PORT, or a port of the loopback network. Port 0 takes any free one.
     /// [default: 127.0.0.1:3000; of meeting 23849, and 21849 and 22849 of data servers a and b]
     #[arg(long, value_name = "ADDR")]
@@ -112,7 +113,7 @@ pub(crate) struct Arguments {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let (application, place, listen) = arguments.server()?;
+    let (application, place, usual) = arguments.server()?;
     let reply_cache = arguments.reply_cache()?;
     arguments.check_rejoin(&place, &*application)?;
     if arguments.data.is_some() && !application.stores_state() {
@@ -121,7 +122,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             format!("the service {name} keeps its state in memory only: leave --data out");
         return Err(UsageError(message).into());
     }
-    let listen = arguments.listen.as_deref().unwrap_or(listen);
+    let Some(listen) = arguments.listen.as_deref().or(usual) else {
+        let name = &place.servers[usize::from(place.peers.own)];
+        let message = format!(
+            "say where data server {name} listens, with --listen, and tell the main server: --peer {name}=ADDR"
+        );
+        return Err(UsageError(message).into());
+    };
     let address = real::addresses(listen)?[0];
     real::block_on(serve(arguments, application, &place, reply_cache, address))
 }
@@ -134,7 +141,7 @@ async fn serve(
     address: SocketAddr,
 ) -> anyhow::Result<Exit> {
     let seed = arguments.seed.map(Seed);
-    let is_watched = Words::are_logged() || place.servers.len() > 1;
+    let is_watched = Words::are_logged() || application.tells_arrivals();
     let listener = is_watched.then(|| listener(application.clone()));
     let names: Vec<&str> = place.servers.iter().map(String::as_str).collect();
     let world = RealWorld::new(&names, arguments.conditions(), seed, listener);
@@ -268,22 +275,19 @@ impl Place {
         }
         let own = arguments.id.unwrap_or_default();
         let mut addresses = vec![None; count];
-        for (number, address) in &arguments.peers {
-            match addresses.get_mut(usize::from(*number)) {
-                Some(place) if place.is_none() && *number != own => {
-                    *place = Some(real::addresses(address)?[0]);
+        for peer in &arguments.peers {
+            let number = peer.number()?;
+            match addresses.get_mut(usize::from(number)) {
+                Some(place) if place.is_none() && number != own => {
+                    *place = Some(real::addresses(&peer.address)?[0]);
                 }
-                Some(_) if *number == own => {
-                    return wrong(format!(
-                        "--peer {number}={address}: this server is number {own} itself"
-                    ));
+                Some(_) if number == own => {
+                    return wrong(format!("--peer {peer}: this server is number {own} itself"));
                 }
                 Some(_) => return wrong(format!("--peer {number} is there twice")),
                 None => {
                     let last = count - 1;
-                    return wrong(format!(
-                        "--peer {number}={address}: the servers are 0 to {last}"
-                    ));
+                    return wrong(format!("--peer {peer}: the servers are 0 to {last}"));
                 }
             }
         }
@@ -306,8 +310,9 @@ impl Place {
 }
 
 impl Arguments {
-    /// The service, which of its servers this is, and where it listens unless told otherwise.
-    fn server(&self) -> anyhow::Result<(Arc<dyn Application>, Place, &'static str)> {
+    /// The service, which of its servers this is, and where it listens unless told otherwise; `None` if it must be
+    /// told.
+    fn server(&self) -> anyhow::Result<(Arc<dyn Application>, Place, Option<&'static str>)> {
         let service = &self.service;
         if let Some(cast) = self.role.cast(service, &self.peers, &self.set)? {
             if self.id.is_some() || !self.facility.is_empty() {
@@ -323,7 +328,7 @@ impl Arguments {
         }
         let application = configure(real::application(service)?, self)?;
         let place = Place::of(self, &*application)?;
-        Ok((application, place, "127.0.0.1:3000"))
+        Ok((application, place, Some("127.0.0.1:3000")))
     }
 
     /// What the reply cache is to survive.
@@ -354,6 +359,10 @@ impl Arguments {
     fn check_rejoin(&self, place: &Place, application: &dyn Application) -> Result<(), UsageError> {
         if self.rejoin && self.data.is_some() {
             let message = "--rejoin is for a server that kept nothing: with --data, leave it out";
+            return Err(UsageError(message.to_owned()));
+        }
+        if self.rejoin && place.has_roles {
+            let message = "--rejoin: a server of meeting that is started again makes itself known, so leave it out";
             return Err(UsageError(message.to_owned()));
         }
         if self.rejoin && place.servers.len() == 1 {
@@ -393,7 +402,7 @@ fn configure(
         settings.insert("facilities".to_owned(), arguments.facility.clone().into());
     }
     if !arguments.peers.is_empty() {
-        let numbers = arguments.peers.iter().map(|(number, _)| *number);
+        let numbers = arguments.peers.iter().filter_map(|peer| peer.number().ok());
         real::count_servers(&*application, numbers.chain(arguments.id), &mut settings);
     }
     real::configure(application, &settings)

@@ -7,7 +7,9 @@
 //! A kept connection may have been closed by the server long ago. If that turns out before anything of a line was
 //! written to it, the line goes over a new one, and nothing is lost by it.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::host::Host;
@@ -29,6 +31,8 @@ pub struct LineSocket {
     asked: Option<Asked>,
     /// Whoever waits for something to arrive.
     waker: Option<Waker>,
+    /// For a user: what the server has said last that is about no request, such as that it has no room.
+    complaint: Rc<RefCell<Option<String>>>,
 }
 
 /// A connection.
@@ -59,14 +63,22 @@ struct Asked {
 impl LineSocket {
     /// A socket of this host, for one client of a service with these words.
     #[must_use]
-    pub const fn new(host: Host, format: &'static dyn LineFormat) -> Self {
+    pub fn new(host: Host, format: &'static dyn LineFormat) -> Self {
         Self {
             host,
             format,
             link: None,
             asked: None,
             waker: None,
+            complaint: Rc::default(),
         }
+    }
+
+    /// The same socket; what the server says that is about no request is kept there, the last of it.
+    #[must_use]
+    pub fn with_complaints(mut self, complaint: Rc<RefCell<Option<String>>>) -> Self {
+        self.complaint = complaint;
+        self
     }
 
     fn connect(&mut self, to: SocketAddr) {
@@ -97,7 +109,14 @@ impl LineSocket {
             }
             Some(SharedBytes::from(answer))
         };
-        read().unwrap_or_else(|| line.into())
+        let read = read();
+        if read.is_none()
+            && let Some(complaint) = line.strip_prefix(b"error: ")
+        {
+            let text = String::from_utf8_lossy(complaint);
+            *self.complaint.borrow_mut() = Some(text.trim_end().to_owned());
+        }
+        read.unwrap_or_else(|| line.into())
     }
 }
 

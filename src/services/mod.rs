@@ -242,6 +242,11 @@ pub trait Application: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether whoever watches a server is told of [arrivals](Self::arrival). Unless a service says otherwise, not.
+    fn tells_arrivals(&self) -> bool {
+        false
+    }
+
     /// How its clients reach its [entrances](Self::entrances) by lines of text over connections. Unless a service
     /// says otherwise, they do not: they send datagrams.
     fn lines(&self) -> Option<Lines> {

@@ -30,17 +30,21 @@ pub(super) fn outcome(
     application: &dyn Application,
     command: &Command,
     outcome: &Outcome,
-    server: SocketAddr,
+    (server, complaint): (SocketAddr, Option<String>),
 ) -> String {
+    let complaint = complaint.map_or(String::new(), |said| format!(" (it said: {said})"));
     let text = match &outcome.told {
         Told::Reply(reply) => application.describe_reply(reply),
         Told::Text(text) => text.clone().into_owned(),
     };
     match outcome.kind {
+        OutcomeKind::Failed if is_silence(&outcome.told) => {
+            format!("failed: {text}; the server at {server} may be unreachable{complaint}")
+        }
         OutcomeKind::Failed => format!("failed: {text}"),
-        OutcomeKind::Unknown if text.starts_with("no reply") => format!(
-            "unknown: {text}; the server at {server} may be unreachable, and the request may have \
-             been executed"
+        OutcomeKind::Unknown if is_silence(&outcome.told) => format!(
+            "unknown: {text}; the server at {server} may be unreachable{complaint}, and the request \
+             may have been executed"
         ),
         OutcomeKind::Unknown => format!("unknown: {text}; the request may have been executed"),
         OutcomeKind::Ok => match &outcome.told {
@@ -48,6 +52,12 @@ pub(super) fn outcome(
             Told::Text(_) => text,
         },
     }
+}
+
+/// Whether the client heard nothing of its request.
+fn is_silence(told: &Told) -> bool {
+    let Told::Text(text) = told else { return false };
+    text.starts_with("no reply") || text.starts_with("no session: no answer")
 }
 
 /// An update with its number, if it tells of a change.
@@ -198,7 +208,12 @@ mod tests {
             told: Told::Reply(reply.into()),
             reply_to: None,
         };
-        outcome(&booking, command, &ended, ([127, 0, 0, 1], 9).into())
+        outcome(
+            &booking,
+            command,
+            &ended,
+            (([127, 0, 0, 1], 9).into(), None),
+        )
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::out::note;
+use crate::cli::peer::Peer;
 use crate::cli::real;
 use crate::rpc::Semantics;
 use crate::rpc::client::{CallOptions, Wire};
@@ -33,7 +34,7 @@ Examples:
   wavetank client lock --server 127.0.0.1:3000                                  acquire, append, release at a prompt
   wavetank client meeting --server 127.0.0.1:24849                              names in, times out
   wavetank client meeting --server 127.0.0.1:24849 lilith jameson
-  printf 'acquire file_0\nappend file_0 A\nrelease file_0\n' | wavetank client lock --server 127.0.0.1:3000
+  printf 'acquire file_0\\nappend file_0 A\\nrelease file_0\\n' | wavetank client lock --server 127.0.0.1:3000
 
 A client of the lock service holds its locks as long as it runs, and renews them while it waits for a line. Once it has
 ended, its locks go to the next who waits, when their leases have run out; what it has not released vanishes then.
@@ -51,8 +52,8 @@ pub(crate) struct Arguments {
     server: String,
     /// A server that the session may move to, where a service has several: its number and where it listens,
     /// as in 1=127.0.0.1:3001. Name all of them, --server too.
-    #[arg(long = "peer", value_name = "N=ADDR", value_parser = real::parse_peer)]
-    peers: Vec<(u16, String)>,
+    #[arg(long = "peer", value_name = "N=ADDR", value_parser = Peer::parse)]
+    peers: Vec<Peer>,
     /// Who the client is, where a service asks for that: what it writes carries its name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -131,7 +132,7 @@ impl Arguments {
         application: Arc<dyn Application>,
     ) -> anyhow::Result<Arc<dyn Application>> {
         let mut settings = toml::Table::new();
-        let numbers = self.peers.iter().map(|(number, _)| *number);
+        let numbers = self.peers.iter().filter_map(|peer| peer.number().ok());
         real::count_servers(&*application, numbers, &mut settings);
         let application = if settings.is_empty() {
             application
@@ -157,20 +158,23 @@ impl Arguments {
             return Ok(Vec::new());
         }
         let wrong = |message: String| Err(UsageError(message).into());
-        let names = application.servers();
+        let (names, name) = (application.servers(), application.name());
+        if names.len() > 1 && application.entrances() == 1 {
+            return wrong(format!(
+                "--peer: clients of {name} call one server: name it with --server, and leave --peer out"
+            ));
+        }
         let mut addresses = vec![None; names.len()];
-        for (number, address) in &self.peers {
-            let place = addresses.get_mut(usize::from(*number));
+        for peer in &self.peers {
+            let number = peer.number()?;
+            let place = addresses.get_mut(usize::from(number));
             let Some(place) = place.filter(|_| names.len() > 1) else {
-                let name = application.name();
-                return wrong(format!(
-                    "--peer {number}={address}: {name} has no such server"
-                ));
+                return wrong(format!("--peer {peer}: {name} has no such server"));
             };
             if place.is_some() {
                 return wrong(format!("--peer {number} is there twice"));
             }
-            *place = Some(real::addresses(address)?[0]);
+            *place = Some(real::addresses(&peer.address)?[0]);
         }
         if let Some(missing) = addresses.iter().position(Option::is_none) {
             return wrong(format!(

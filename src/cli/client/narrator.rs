@@ -54,14 +54,14 @@ pub(super) fn listener(
         if let Some(locks) = &mut locks {
             locks.follow(&line.event, &voice);
         }
+        if let Some(Label { attempt, .. }) = sent(&line.event)
+            && attempt.number > 1
+        {
+            let (span, number, of) = (in_words(timeout), attempt.number, attempt.of);
+            note!("no reply after {span}, sending again (attempt {number} of {of})");
+        }
         match &line.event {
-            Event::Send {
-                label: Some(label), ..
-            } if label.attempt.number > 1 => {
-                let (span, attempt) = (in_words(timeout), label.attempt);
-                let (number, of) = (attempt.number, attempt.of);
-                note!("no reply after {span}, sending again (attempt {number} of {of})");
-            }
+            Event::Broken { why, .. } => note!("{why}"),
             Event::Patience { .. } => note!("the server is at work on it"),
             Event::Notified { update, .. } if locks.is_none() => {
                 let number = updates.get() + 1;
@@ -77,6 +77,15 @@ pub(super) fn listener(
             _ => {}
         }
     })
+}
+
+/// What a client sends with this event, if it sends something.
+fn sent(event: &Event) -> Option<Label> {
+    match event {
+        Event::Send { label, .. } => *label,
+        Event::Segment(segment) => segment.label,
+        _ => None,
+    }
 }
 
 /// Which locks the user has asked for, so that the loss of one can be told by its name.

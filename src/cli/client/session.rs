@@ -1,6 +1,6 @@
 //! One client life, and what it does at a user's word.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -44,6 +44,8 @@ pub(super) struct Session {
     client: Box<dyn Client>,
     server: SocketAddr,
     operations: u32,
+    /// What the server has said last about no request, where it talks in lines.
+    complaint: Rc<RefCell<Option<String>>>,
     /// How many updates the user has been shown.
     updates: Rc<Cell<u32>>,
     voice: Voice,
@@ -63,8 +65,12 @@ impl Session {
         let world = RealWorld::new(&["client", "server"], None, None, Some(listener));
         world.name_address(server, SERVER);
         let host = world.host(CLIENT, bind.ip());
+        let complaint = Rc::<RefCell<Option<String>>>::default();
         let socket: Box<dyn Datagrams> = match application.lines() {
-            Some(lines) => Box::new(LineSocket::new(host.clone(), lines.format)),
+            Some(lines) => {
+                let socket = LineSocket::new(host.clone(), lines.format);
+                Box::new(socket.with_complaints(complaint.clone()))
+            }
             None => {
                 let bound = host.bind(bind.port());
                 bound.with_context(|| format!("cannot send from {bind}"))?
@@ -77,6 +83,7 @@ impl Session {
             host,
             server,
             operations: 0,
+            complaint,
             updates,
             voice,
         })
@@ -138,7 +145,8 @@ impl Session {
             return self.interrupted(command, span);
         };
         self.host.record_outcome(operation, &outcome);
-        let text = layout::outcome(self.application.as_ref(), command, &outcome, self.server);
+        let server = (self.server, self.complaint.borrow_mut().take());
+        let text = layout::outcome(self.application.as_ref(), command, &outcome, server);
         if command.verb == MONITOR && outcome.kind == OutcomeKind::Ok {
             let comma = if text.contains(',') { "," } else { "" };
             let span = layout::monitored(&command.body).map_or(span, |asked| asked.min(span));

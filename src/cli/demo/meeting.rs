@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::demo::Promise;
 use crate::cli::demo::stage::{Actor, Run, Setting, Stage, heading};
+use crate::cli::exit::UsageError;
 use crate::cli::out::say;
 use crate::cli::real;
 use crate::history::Told;
@@ -93,6 +94,14 @@ pub(super) fn session(setting: &Setting) -> anyhow::Result<Promise> {
 
 /// The scheduler with the people of the examples.
 fn with_examples(setting: &Setting) -> anyhow::Result<Setting> {
+    for name in ["people", "data_servers"] {
+        if setting.settings.contains_key(name) {
+            let message = format!(
+                "the setting `{name}`: the session is that of a and b with the people of examples/meeting"
+            );
+            return Err(UsageError(message).into());
+        }
+    }
     let mut scheduler = MeetingScheduler::default().configured(&setting.settings)?;
     for (place, name, text) in FILES {
         let people = DataFile::parse(name, text.as_bytes())?.into_people();

@@ -197,6 +197,10 @@ impl Application for Causal {
         describe::peer(body)
     }
 
+    fn tells_arrivals(&self) -> bool {
+        true
+    }
+
     fn arrival(&self, line: &Line) -> Option<String> {
         arrival::arrival(line)
     }

@@ -166,6 +166,10 @@ impl Application for MeetingScheduler {
         Box::new(client::MeetingClient::new(rpc, &self.settings))
     }
 
+    fn tells_arrivals(&self) -> bool {
+        true
+    }
+
     /// That a data server stops, as its people are known of another one.
     fn arrival(&self, line: &Line) -> Option<String> {
         match &line.event {
