@@ -27,7 +27,8 @@ impl Row {
         };
         row.tell(line, names, describe);
         if row.details.contains('\n') {
-            row.details = row.details.trim_end().replace('\n', "; ");
+            let details = row.details.trim_end().replace(".\n", ". ");
+            row.details = details.replace('\n', "; ");
         }
         row
     }

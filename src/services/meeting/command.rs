@@ -116,14 +116,19 @@ fn people(words: &[Word<'_>], end: usize) -> Result<Vec<String>, CommandError> {
                 format!("the name is too long: {length} bytes, at most {}", NAME.max),
             ));
         }
-        if place == NAMES_MAX || bytes > NAMES_BYTES_MAX {
-            return Err(wrong(
-                word.at,
-                format!(
-                    "there are too many names, {}; expected {place} at most",
-                    words.len()
-                ),
-            ));
+        if place == NAMES_MAX {
+            let message = format!(
+                "there are too many names, {}; expected {NAMES_MAX} at most",
+                words.len()
+            );
+            return Err(wrong(word.at, message));
+        }
+        if bytes > NAMES_BYTES_MAX {
+            let message = format!(
+                "the names are too long for one request: those before this one take its {NAMES_BYTES_MAX} bytes, \
+                 4 more for each name included"
+            );
+            return Err(wrong(word.at, message));
         }
     }
     Ok(words.iter().map(|word| word.text.to_owned()).collect())
@@ -211,7 +216,10 @@ mod tests {
         let long = |count: usize| format!("{} ", "x".repeat(252)).repeat(count);
         assert!(Request::decode(&parse(&long(127)).unwrap()[0].body).is_ok());
         let error = parse(&long(128)).unwrap_err();
-        assert!(error.message.contains("expected 127 at most"), "{error}");
+        assert!(
+            error.message.contains("too long for one request"),
+            "{error}"
+        );
     }
 
     proptest! {
