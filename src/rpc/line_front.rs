@@ -21,7 +21,8 @@ use crate::rpc::message::Message;
 use crate::rpc::origin::Origin;
 use crate::wire::SharedBytes;
 
-/// Connections at once: more are told so, and closed. Each may keep a line and a reply, about 200 KiB at worst.
+/// Connections at once: more are told so, and closed. Each may keep a line and a reply as
+/// text: a few KiB mostly, and about 6 MiB at worst, which the service bounds by what it replies.
 pub const CONNECTIONS_MAX: usize = 1_000;
 
 /// Where all connections stand in for one address: no datagram can be sent to port 0.

@@ -14,12 +14,12 @@ use crate::host::Host;
 use crate::id::ClientId;
 use crate::net::{Arrival, Connection, Datagrams, Label};
 use crate::rpc::line::{LineFormat, LineId, read_answer, write};
-use crate::rpc::message::Message;
+use crate::rpc::message::{Message, REPLY_BODY};
 use crate::wire::SharedBytes;
 
-/// The longest line of a reply, in bytes: over connections a reply takes about three times what it takes in a
-/// datagram. A server that sends more is no server of these lines.
-const REPLY_BYTES_MAX: usize = 1_024 * 1_024;
+/// The longest line of a reply, in bytes: as text a reply takes about three times what its body does. A server
+/// that sends more is no server of these lines.
+const REPLY_BYTES_MAX: usize = 4 * REPLY_BODY.max;
 
 /// A socket whose datagrams travel as lines.
 pub struct LineSocket {
@@ -40,6 +40,8 @@ struct Link {
     is_used: bool,
     /// What has come, from the beginning of a line on.
     unread: Vec<u8>,
+    /// How much of it is known to have no line end.
+    looked_at: usize,
     label: Option<Label>,
 }
 
@@ -76,6 +78,7 @@ impl LineSocket {
             is_open: false,
             is_used: false,
             unread: Vec::new(),
+            looked_at: 0,
             label: None,
         });
     }
@@ -141,7 +144,12 @@ impl Link {
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let end = self.unread.iter().position(|&byte| byte == b'\n')?;
+        let fresh = &self.unread[self.looked_at..];
+        let Some(end) = fresh.iter().position(|&byte| byte == b'\n') else {
+            self.looked_at = self.unread.len();
+            return None;
+        };
+        let end = std::mem::take(&mut self.looked_at) + end;
         let rest = self.unread.split_off(end + 1);
         Some(std::mem::replace(&mut self.unread, rest))
     }
