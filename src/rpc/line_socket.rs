@@ -13,13 +13,9 @@ use std::task::{Context, Poll, Waker, ready};
 use crate::host::Host;
 use crate::id::ClientId;
 use crate::net::{Arrival, Connection, Datagrams, Label};
-use crate::rpc::line::{LineFormat, LineId, read_answer, write};
-use crate::rpc::message::{Message, REPLY_BODY};
+use crate::rpc::line::{LineFormat, LineId, REPLY_LINE_BYTES_MAX, read_answer, write};
+use crate::rpc::message::Message;
 use crate::wire::SharedBytes;
-
-/// The longest line of a reply, in bytes: as text a reply takes about three times what its body does. A server
-/// that sends more is no server of these lines.
-const REPLY_BYTES_MAX: usize = 4 * REPLY_BODY.max;
 
 /// A socket whose datagrams travel as lines.
 pub struct LineSocket {
@@ -122,7 +118,7 @@ impl Link {
                 return Poll::Ready(Some(line));
             }
             match self.connection.poll_read(context) {
-                Poll::Ready(Ok(Some(piece))) if self.unread.len() <= REPLY_BYTES_MAX => {
+                Poll::Ready(Ok(Some(piece))) if self.unread.len() <= REPLY_LINE_BYTES_MAX => {
                     self.unread.extend_from_slice(&piece.body);
                     self.label = piece.label;
                 }

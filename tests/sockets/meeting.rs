@@ -265,7 +265,7 @@ fn people_with_thousands_of_times_are_told_whole() {
         let times = times.join(",");
         format!("{name};[{times}]\n")
     });
-    let cluster = Cluster::start_with("meeting-long", "", [&people[0], &people[1]]);
+    let mut cluster = Cluster::start_with("meeting-long", "", [&people[0], &people[1]]);
     let mut line = cluster.netcat();
     while line.ask("many more").contains("incomplete") {}
     let slots = |times: &[String]| format!("Available time slots: {}", times.join(", "));
@@ -278,6 +278,9 @@ fn people_with_thousands_of_times_are_told_whole() {
     let expected = format!("{}\n{}\n", slots(&more), slots(&many));
     assert!(ended.out == expected, "{}", ended.err);
     assert_eq!(ended.code, Some(0));
+    cluster.main.take().unwrap().kill();
+    cluster.start_main("");
+    assert!(cluster.netcat().ask("#9f/1 more") == told);
 }
 
 #[test]
