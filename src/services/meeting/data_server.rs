@@ -204,14 +204,17 @@ impl DataServer {
         commit: bool,
         effects: &mut Effects,
     ) {
+        // Whoever is told may have asked for another operation's sake.
+        let held = self.holds.held().get(&task);
+        let of = held.map_or(about, |hold| hold.about);
         if !commit {
-            return self.release(now, (task, about), effects);
+            return self.release(now, (task, of), effects);
         }
         let is_news = self.holds.take(task);
         if is_news && let Some(meeting) = self.holds.taken_so_far().get(&task) {
             records::erase_hold(task, effects);
-            records::store_taken(task, meeting, about, effects);
-            effects.transaction(step((task, about), Part::Take, meeting));
+            records::store_taken(task, meeting, of, effects);
+            effects.transaction(step((task, of), Part::Take, meeting));
         }
         self.send(about, PeerBody::Done { task }, effects);
         if is_news {
