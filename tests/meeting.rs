@@ -174,6 +174,17 @@ fn people_with_thousands_of_times_are_told_whole_over_connections() {
 }
 
 #[test]
+fn a_long_answer_may_take_longer_than_its_client_waits_without_a_sign() {
+    let source = long_answers("tcp").replace("[clients]", "timeout_ms = 1000\n[clients]");
+    let source = format!("{source}\n[network]\ndelay_ms = {{ fixed = 100 }}\n");
+    let (_, trace) = run_on(Backend::Event, &source);
+    for number in 1..=3 {
+        let end = format!("ann#{number} ok: Available time slots: [0,1], ");
+        assert!(trace.contains(&end), "{number}");
+    }
+}
+
+#[test]
 fn the_examples_of_the_page_are_what_is_sent() {
     let stretch = Interval::new(5, 6).unwrap();
     let meeting = || Meeting {
