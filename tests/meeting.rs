@@ -35,11 +35,14 @@ bob = ["wait 6s", "lilith", "jameson"]
 "#;
 
 fn run(crash: &str) -> (Report, String) {
-    let source = format!("{REGISTRATION}\n{crash}");
-    let scenario = Scenario::parse("registration.toml", &source, &catalogue());
+    run_on(Backend::Event, &format!("{REGISTRATION}\n{crash}"))
+}
+
+fn run_on(backend: Backend, source: &str) -> (Report, String) {
+    let scenario = Scenario::parse("registration.toml", source, &catalogue());
     let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
     let variant = &scenario.variants[0];
-    let report = report::run(variant, Seed(1), Backend::Event, Detail::Trace);
+    let report = report::run(variant, Seed(1), backend, Detail::Trace);
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     let trace = text::write(&report.trace(&scenario, variant, Seed(1)));
     (report, trace)
@@ -111,6 +114,74 @@ fn examples() -> BTreeMap<String, Vec<u8>> {
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Two people with many times, and clients that ask for each of them.
+fn long_answers(front: &str) -> String {
+    let times = |count: u32| {
+        let times = (0..count).map(|it| format!("[{},{}]", 2 * it, 2 * it + 1));
+        times.collect::<Vec<_>>().join(",")
+    };
+    format!(
+        "story = \"Somebody has many times.\"
+service = \"meeting\"
+seed = 1
+semantics = \"at-most-once\"
+reply_cache = \"durable\"
+state = \"disk\"
+front = \"{front}\"
+people = {{ a = [\"many;[{}]\"], b = [\"more;[{}]\"] }}
+
+[clients]
+ann = [\"many\", \"more\", \"many more\"]
+",
+        times(4_000),
+        times(50_000)
+    )
+}
+
+#[test]
+fn people_with_thousands_of_times_are_told_whole_over_connections() {
+    for (front, refused) in [("tcp", 0), ("udp", 3)] {
+        let source = long_answers(front);
+        let (report, trace) = run_on(Backend::Event, &source);
+        for (check, verdict) in &report.verdicts {
+            assert_eq!(*verdict, Verdict::Valid, "{front}: {}", check.name());
+        }
+        let ended = |number: u32, how: &str| {
+            let end = format!("ann#{number} {how}");
+            let line = trace
+                .lines()
+                .find_map(|line| Some(line.split_once(&end)?.1));
+            line.map(str::to_owned)
+        };
+        let too_long = |number| {
+            let told = ended(number, "failed: ").unwrap_or_default();
+            told == "the answer has too many times: at most 3840 fit a datagram, and 131072 a line over TCP"
+        };
+        assert_eq!((1..=3).filter(|&number| too_long(number)).count(), refused);
+        if refused == 0 {
+            let told = (1..=3).map(|number| ended(number, "ok: ").unwrap_or_default());
+            let counts: Vec<usize> = told.map(|told| told.matches('[').count()).collect();
+            assert_eq!(counts, [4_000, 50_000, 4_000]);
+        }
+        let (_, other) = run_on(Backend::Turmoil, &source);
+        assert!(
+            trace == other,
+            "{front}: the simulators tell different stories"
+        );
+    }
+}
+
+#[test]
+fn a_long_answer_may_take_longer_than_its_client_waits_without_a_sign() {
+    let source = long_answers("tcp").replace("[clients]", "timeout_ms = 1000\n[clients]");
+    let source = format!("{source}\n[network]\ndelay_ms = {{ fixed = 100 }}\n");
+    let (_, trace) = run_on(Backend::Event, &source);
+    for number in 1..=3 {
+        let end = format!("ann#{number} ok: Available time slots: [0,1], ");
+        assert!(trace.contains(&end), "{number}");
+    }
 }
 
 #[test]

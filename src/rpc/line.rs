@@ -18,10 +18,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::id::ClientId;
-use crate::rpc::message::{Message, NO_SESSION, Refused};
+use crate::rpc::message::{Message, NO_SESSION, REPLY_BODY, Refused};
 
 /// The longest line of a request, in bytes: longer than any that a service of this crate understands.
 pub const LINE_BYTES_MAX: usize = 40 * 1_024;
+
+/// The longest line of a reply, in bytes: as text a reply takes about three times what its body does, and a server
+/// that sends more than this is no server of these lines.
+pub const REPLY_LINE_BYTES_MAX: usize = 4 * REPLY_BODY.max;
 
 /// The words of a service: what its requests and replies are called in lines.
 pub trait LineFormat: Sync {

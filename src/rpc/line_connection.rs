@@ -167,6 +167,11 @@ impl LineConnection {
         self.connection.peer_address()
     }
 
+    /// How much of what it is told is kept.
+    pub(super) fn unwritten_bytes(&self) -> usize {
+        self.unwritten.len()
+    }
+
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone)
     }

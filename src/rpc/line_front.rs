@@ -21,8 +21,12 @@ use crate::rpc::message::Message;
 use crate::rpc::origin::Origin;
 use crate::wire::SharedBytes;
 
-/// Connections at once: more are told so, and closed. Each may keep a line and a reply, about 200 KiB at worst.
+/// Connections at once: more are told so, and closed. Each may keep a line, about 40 KiB, and a reply.
 pub const CONNECTIONS_MAX: usize = 1_000;
+
+/// Bytes of replies that are not written yet, on all connections: more are not kept, and their clients are told to
+/// ask again. Room for ten of the longest; few are long, and most are written at once.
+const UNWRITTEN_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
 /// Where all connections stand in for one address: no datagram can be sent to port 0.
 const NO_PORT: u16 = 0;
@@ -179,12 +183,19 @@ impl LineFront {
         };
         let is_last = !matches!(message, Message::InProgress { .. });
         let now = self.host.now();
+        let mut unwritten = self.unwritten_bytes();
         let mut text = None;
         for connection in &mut self.connections {
             if connection.is_under_way((client, sequence)) {
                 let text = text.get_or_insert_with(|| write_answer(&message, self.lines.format));
                 let Some(text) = text else { return };
-                connection.answer(text, label, is_last);
+                unwritten += text.len();
+                if unwritten > UNWRITTEN_BYTES_MAX {
+                    unwritten -= text.len();
+                    connection.answer(NO_ROOM, None, true);
+                } else {
+                    connection.answer(text, label, is_last);
+                }
                 connection.touch(now, self.lines.idle);
             }
         }
@@ -209,6 +220,11 @@ impl LineFront {
                 connection.answer(SUPERSEDED, None, true);
             }
         }
+    }
+
+    fn unwritten_bytes(&self) -> usize {
+        let connections = self.connections.iter();
+        connections.map(LineConnection::unwritten_bytes).sum()
     }
 
     fn accept(
@@ -236,6 +252,9 @@ impl LineFront {
         }
     }
 }
+
+/// What is said where a reply would be, if too many replies are not read.
+const NO_ROOM: &str = "error: too many replies wait to be read; ask again later";
 
 /// What is said of a request that nobody is believed to wait for.
 const SUPERSEDED: &str = "error: a later request of this client has come";

@@ -272,6 +272,29 @@ fn a_client_that_reads_nothing_is_asked_for_nothing_and_closed_in_the_end() {
     assert!(slow.borrow().is_closed);
 }
 
+#[test]
+fn replies_that_nobody_reads_take_so_much_room_and_no_more() {
+    let (mut front, door) = front();
+    let long = "x".repeat(1_024 * 1_024 - 1);
+    let clients: Vec<Shared> = (0..65).map(|_| door.client("a\n", 0)).collect();
+    let said: Vec<Said> = std::iter::from_fn(|| next(&mut front)).collect();
+    for said in &said {
+        reply(&mut front, said, &long);
+    }
+    let read = |client: &Shared, front: &mut LineFront| {
+        client.borrow_mut().room = 2 * long.len();
+        assert!(next(front).is_none());
+        told(client)
+    };
+    let (last, others) = clients.split_last().unwrap();
+    assert_eq!(read(last, &mut front), format!("{NO_ROOM}\n"));
+    assert_eq!(read(&others[0], &mut front), format!("{long}\n"));
+    let later = door.client("a\n", 0);
+    let said = next(&mut front).unwrap();
+    reply(&mut front, &said, &long);
+    assert_eq!(read(&later, &mut front), format!("{long}\n"));
+}
+
 /// A socket that has had many datagrams come in.
 struct Flooded(u32);
 

@@ -4,6 +4,9 @@
 //! opened when there is something to send, and kept as long as everything is answered on it. What is sent again goes
 //! over a new one: either the old one is broken, or nobody has answered on it in time.
 //!
+//! While a long reply comes, the client is told with each part of it that its request is in progress: it would not
+//! help to ask for it again.
+//!
 //! A kept connection may have been closed by the server long ago. If that turns out before anything of a line was
 //! written to it, the line goes over a new one, and nothing is lost by it.
 
@@ -15,13 +18,12 @@ use std::task::{Context, Poll, Waker, ready};
 use crate::host::Host;
 use crate::id::ClientId;
 use crate::net::{Arrival, Connection, Datagrams, Label};
-use crate::rpc::line::{LineFormat, LineId, read_answer, write};
+use crate::rpc::line::{LineFormat, LineId, REPLY_LINE_BYTES_MAX, read_answer, write};
 use crate::rpc::message::Message;
 use crate::wire::SharedBytes;
 
-/// The longest line of a reply, in bytes: over connections a reply takes about three times what it takes in a
-/// datagram. A server that sends more is no server of these lines.
-const REPLY_BYTES_MAX: usize = 1_024 * 1_024;
+/// How much of a reply comes before the client is told so. If less comes until its timeout, it asks again.
+const PART_BYTES: usize = 64 * 1_024;
 
 /// A socket whose datagrams travel as lines.
 pub struct LineSocket {
@@ -44,7 +46,18 @@ struct Link {
     is_used: bool,
     /// What has come, from the beginning of a line on.
     unread: Vec<u8>,
+    /// How much of it is known to have no line end.
+    looked_at: usize,
+    /// How much of it the client was told of.
+    noticed: usize,
     label: Option<Label>,
+}
+
+/// What has come.
+enum Came {
+    Line(Vec<u8>),
+    /// A part of a long line.
+    Part,
 }
 
 /// What was sent last.
@@ -88,8 +101,20 @@ impl LineSocket {
             is_open: false,
             is_used: false,
             unread: Vec::new(),
+            looked_at: 0,
+            noticed: 0,
             label: None,
         });
+    }
+
+    /// That the request is in progress, as a datagram; `None` if nothing is asked.
+    fn notice(&self) -> Option<SharedBytes> {
+        let asked = self.asked.as_ref().filter(|asked| !asked.is_answered)?;
+        let notice = Message::InProgress {
+            client: asked.client,
+            sequence: asked.sequence,
+        };
+        Some(notice.encode().into())
     }
 
     /// What a line says, as a datagram; the line itself if it says nothing to this client.
@@ -121,12 +146,12 @@ impl LineSocket {
 }
 
 impl Link {
-    /// The next line, or `None` if none will come. What was asked is written as soon as there is room for it.
+    /// The next line or part of one, or `None` if none will come. What was asked is written as soon as there is room for it.
     fn poll_line(
         &mut self,
         context: &mut Context<'_>,
         asked: Option<&mut Asked>,
-    ) -> Poll<Option<Vec<u8>>> {
+    ) -> Poll<Option<Came>> {
         if !self.is_open {
             if ready!(self.connection.poll_open(context)).is_err() {
                 return Poll::Ready(None);
@@ -135,10 +160,14 @@ impl Link {
         }
         loop {
             if let Some(line) = self.take_line() {
-                return Poll::Ready(Some(line));
+                return Poll::Ready(Some(Came::Line(line)));
+            }
+            if self.unread.len() >= self.noticed + PART_BYTES {
+                self.noticed = self.unread.len();
+                return Poll::Ready(Some(Came::Part));
             }
             match self.connection.poll_read(context) {
-                Poll::Ready(Ok(Some(piece))) if self.unread.len() <= REPLY_BYTES_MAX => {
+                Poll::Ready(Ok(Some(piece))) if self.unread.len() <= REPLY_LINE_BYTES_MAX => {
                     self.unread.extend_from_slice(&piece.body);
                     self.label = piece.label;
                 }
@@ -160,7 +189,13 @@ impl Link {
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let end = self.unread.iter().position(|&byte| byte == b'\n')?;
+        let fresh = &self.unread[self.looked_at..];
+        let Some(end) = fresh.iter().position(|&byte| byte == b'\n') else {
+            self.looked_at = self.unread.len();
+            return None;
+        };
+        let end = std::mem::take(&mut self.looked_at) + end;
+        self.noticed = 0;
         let rest = self.unread.split_off(end + 1);
         Some(std::mem::replace(&mut self.unread, rest))
     }
@@ -209,9 +244,15 @@ impl Datagrams for LineSocket {
         while let Some(link) = &mut self.link {
             let (to, is_used) = (link.to, link.is_used);
             match link.poll_line(context, self.asked.as_mut()) {
-                Poll::Ready(Some(line)) => {
+                Poll::Ready(Some(came)) => {
                     let label = link.label;
-                    let body = self.hear(&line);
+                    let body = match came {
+                        Came::Line(line) => self.hear(&line),
+                        Came::Part => match self.notice() {
+                            Some(notice) => notice,
+                            None => continue,
+                        },
+                    };
                     return Poll::Ready(Arrival {
                         body,
                         from: to,

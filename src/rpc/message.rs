@@ -23,6 +23,10 @@ pub const VERSION: u8 = 2;
 /// The longest body: with the longest envelope, that of a request, it fills a datagram.
 pub const BODY: Limit = Limit::new("body", DATAGRAM_BYTES_MAX - REQUEST_BYTES);
 
+/// The longest reply. It fits no datagram: to a client of lines it goes over a connection, where it takes about
+/// three times that as text.
+pub const REPLY_BODY: Limit = Limit::new("body", 2 * 1_024 * 1_024);
+
 /// Magic, version, kind and client id: every message begins with them.
 const HEADER_BYTES: usize = 12;
 /// Header, session, sequence, awaited, body length.
@@ -286,7 +290,7 @@ impl<'a> Message<'a> {
             REPLY => Self::Reply {
                 client,
                 sequence: read_sequence(reader)?,
-                body: reader.bytes(BODY)?,
+                body: reader.bytes(REPLY_BODY)?,
             },
             IN_PROGRESS => Self::InProgress {
                 client,

@@ -10,7 +10,7 @@
 
 use crate::disk::{Batch, Record, Store, StoreError};
 use crate::id::ClientId;
-use crate::rpc::message::{BODY, NO_SESSION};
+use crate::rpc::message::{BODY, NO_SESSION, REPLY_BODY};
 use crate::rpc::service::BadRecord;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -102,7 +102,7 @@ pub(super) fn request<'a>(key: &[u8], value: &'a [u8]) -> Result<StoredRequest<'
             client: ClientId(key.u64("client id")?),
             sequence: key.u32("sequence")?,
             request: value.bytes(BODY)?,
-            reply: has_reply.then(|| value.bytes(BODY)).transpose()?,
+            reply: has_reply.then(|| value.bytes(REPLY_BODY)).transpose()?,
         };
         key.finish()?;
         value.finish()?;

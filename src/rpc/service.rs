@@ -30,6 +30,7 @@ use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
+use crate::rpc::line_front::LineFront;
 use crate::trace::{Commit, LockStep, TransactionStep, Word};
 
 /// A deterministic state machine behind a server.
@@ -137,10 +138,19 @@ pub struct TimerKey(pub u64);
 pub struct Caller {
     /// Which client; [`ClientKey::Address`] means that it speaks format v1.
     pub client: ClientKey,
-    /// Where it can be reached.
+    /// Where it can be reached; port 0 stands for its connection.
     pub address: SocketAddr,
     /// The operation behind the message: a name for traces, without meaning to a protocol.
     pub operation: OperationId,
+}
+
+impl Caller {
+    /// Whether it asks over a connection: then its reply need not fit a datagram, but only
+    /// [`REPLY_BODY`](super::message::REPLY_BODY).
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        LineFront::is_at(self.address)
+    }
 }
 
 /// One thing that a step brings about.

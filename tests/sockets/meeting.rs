@@ -30,10 +30,17 @@ struct Cluster {
 impl Cluster {
     /// Starts all of them, and waits until the main server knows everybody.
     fn start(test: &str, settings: &str) -> Self {
+        let cluster = Self::start_with(test, settings, [A, B]);
+        cluster.wait_for_all();
+        cluster
+    }
+
+    /// The same with other people, and without waiting.
+    fn start_with(test: &str, settings: &str, [a, b]: [&str; 2]) -> Self {
         let sockets = [0; 3].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
         let addresses = sockets.map(|socket| socket.local_addr().unwrap());
         let directory = Directory::new(test);
-        for (name, people) in [("a", A), ("b", B)] {
+        for (name, people) in [("a", a), ("b", b)] {
             fs::write(file(directory.path(), name), people).unwrap();
         }
         let mut cluster = Self {
@@ -47,7 +54,6 @@ impl Cluster {
         cluster.start_main(settings);
         cluster.a = Some(cluster.data_server("a"));
         cluster.b = Some(cluster.data_server("b"));
-        cluster.wait_for_all();
         cluster
     }
 
@@ -246,6 +252,35 @@ fn a_line_that_is_too_long_or_does_not_come_closes_its_connection_alone() {
     let mut fits = cluster.netcat();
     let line = format!("lilith{}", " ".repeat(40 * 1_024 - 6));
     assert_eq!(fits.ask(&line), "Available time slots: [1,3], [4,9]");
+}
+
+#[test]
+fn people_with_thousands_of_times_are_told_whole() {
+    let times = |count: u32| {
+        let times = (0..count).map(|it| format!("[{},{}]", 2 * it, 2 * it + 1));
+        times.collect::<Vec<_>>()
+    };
+    let (many, more) = (times(4_000), times(50_000));
+    let people = [("many", &many), ("more", &more)].map(|(name, times)| {
+        let times = times.join(",");
+        format!("{name};[{times}]\n")
+    });
+    let mut cluster = Cluster::start_with("meeting-long", "", [&people[0], &people[1]]);
+    let mut line = cluster.netcat();
+    while line.ask("many more").contains("incomplete") {}
+    let slots = |times: &[String]| format!("Available time slots: {}", times.join(", "));
+    assert_eq!(line.ask("many"), slots(&many));
+    // Under an id the reply is kept, and given again.
+    let told = format!("#9f/1 {}", slots(&more));
+    assert_eq!(line.ask("#9f/1 more"), told);
+    assert_eq!(cluster.netcat().ask("#9f/1 more"), told);
+    let ended = cluster.client("more\nmore many\n");
+    let expected = format!("{}\n{}\n", slots(&more), slots(&many));
+    assert!(ended.out == expected, "{}", ended.err);
+    assert_eq!(ended.code, Some(0));
+    cluster.main.take().unwrap().kill();
+    cluster.start_main("");
+    assert!(cluster.netcat().ask("#9f/1 more") == told);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use crate::clock::Time;
 use crate::id::OperationId;
 use crate::rpc::service::{Effects, Ticket};
-use crate::services::meeting::message::{REPLY_BYTES_MAX, Refusal, Reply, Request};
+use crate::services::meeting::message::{Refusal, Reply, Request};
+use crate::services::meeting::turns::Turn;
 
 /// A request that is to be completed.
 #[derive(Debug)]
@@ -14,6 +15,10 @@ pub(super) struct Asked {
     pub(super) since: Time,
     /// No name stands there twice.
     pub(super) request: Request,
+    /// How many bytes its reply may take, on the way that it came.
+    pub(super) reply_bytes_max: usize,
+    /// Its place among all requests; they give it one.
+    pub(super) turn: Turn,
 }
 
 impl Asked {
@@ -23,7 +28,7 @@ impl Asked {
             return;
         };
         let mut reply = reply.encode();
-        if reply.len() > REPLY_BYTES_MAX {
+        if reply.len() > self.reply_bytes_max {
             reply = Reply::Refused(Refusal::TooLong).encode();
         }
         effects.complete(ticket, &reply);

@@ -2,8 +2,8 @@
 
 use crate::services::meeting::data_file::NAME_BYTES_MAX;
 use crate::services::meeting::message::{
-    Answer, Entry, Meeting, NAMES_BYTES_MAX, NAMES_MAX, PeerBody, PeerMessage, Piece, Refusal,
-    Reply, Request, TaskId,
+    Answer, Entry, INTERVAL_BYTES, LINE_REPLY_BYTES_MAX, Meeting, NAMES_BYTES_MAX, NAMES_MAX,
+    PeerBody, PeerMessage, Piece, Refusal, Reply, Request, TaskId,
 };
 use crate::services::meeting::times::{Interval, Times};
 use crate::wire::{Limit, Reader, WireError, Writer};
@@ -14,8 +14,11 @@ pub const NAME: Limit = Limit::new("name", NAME_BYTES_MAX);
 pub const NAMES: Limit = Limit::new("list of names", NAMES_MAX);
 /// The names of a piece: each takes 4 bytes at least, and they fit a datagram.
 const NAMES_OF_PIECE: Limit = Limit::new("list of names", 16 * 1_024);
-/// Intervals: each takes 16 bytes, and they fit a datagram.
+/// The intervals of a piece: each takes 16 bytes, and they fit a datagram.
 const INTERVALS: Limit = Limit::new("list of times", 4 * 1_024);
+/// The intervals of a reply, which may be longer over a connection.
+const INTERVALS_OF_REPLY: Limit =
+    Limit::new("list of times", LINE_REPLY_BYTES_MAX / INTERVAL_BYTES);
 /// The pieces that are asked for.
 const PIECES: Limit = Limit::new("list of pieces", 1_024);
 
@@ -245,7 +248,7 @@ impl PeerMessage {
                 entries: read_list(&mut reader, (NAMES, 8), |reader| {
                     Ok(Entry {
                         name: reader.str(NAME)?.to_owned(),
-                        times: read_intervals(reader)?,
+                        times: read_intervals(reader, INTERVALS)?,
                     })
                 })?,
             },
@@ -378,7 +381,7 @@ pub(super) fn read_task(reader: &mut Reader<'_>) -> Result<TaskId, WireError> {
 
 fn read_times(reader: &mut Reader<'_>) -> Result<Times, WireError> {
     let at = reader.position();
-    let intervals = read_intervals(reader)?;
+    let intervals = read_intervals(reader, INTERVALS_OF_REPLY)?;
     Times::new(intervals).ok_or(WireError::OutOfRange {
         what: INTERVALS.what,
         at,
@@ -387,8 +390,8 @@ fn read_times(reader: &mut Reader<'_>) -> Result<Times, WireError> {
     })
 }
 
-fn read_intervals(reader: &mut Reader<'_>) -> Result<Vec<Interval>, WireError> {
-    read_list(reader, (INTERVALS, 16), read_interval)
+fn read_intervals(reader: &mut Reader<'_>, limit: Limit) -> Result<Vec<Interval>, WireError> {
+    read_list(reader, (limit, INTERVAL_BYTES), read_interval)
 }
 
 fn read_interval(reader: &mut Reader<'_>) -> Result<Interval, WireError> {

@@ -2,7 +2,10 @@
 //!
 //! It is a participant of two-phase commit with presumed abort (Mohan, Lindsay and Obermarck, 1986). Its hold is
 //! durable before it votes yes, and lasts until it knows what was decided; it asks if it is not told. It votes
-//! no at once, and what it has taken it never gives back.
+//! no at once if somebody is not free; while the time is held for another transaction it does not vote, but asks
+//! what became of that one, and votes as soon as it is told. What it has taken it never gives back.
+
+use std::collections::BTreeMap;
 
 use crate::clock::Time;
 use crate::id::OperationId;
@@ -21,6 +24,18 @@ use crate::trace::{Part, TransactionStep, Word};
 /// The server's only timer: the next moment at which something is due.
 const DUE: TimerKey = TimerKey(0);
 
+/// How many votes wait for other transactions at most: those beyond are cast when they are asked for again. Each
+/// keeps its meeting, about 100 KiB at worst.
+const PARKED_MAX: usize = 128;
+
+/// A vote that waits until another transaction is decided.
+#[derive(Debug)]
+struct Parked {
+    other: TaskId,
+    about: Option<OperationId>,
+    meeting: Meeting,
+}
+
 /// The state machine behind a data server.
 #[derive(Debug)]
 pub struct DataServer {
@@ -30,6 +45,7 @@ pub struct DataServer {
     /// The life that it begins if it has forgotten the earlier ones.
     later_life: u64,
     holds: Holds,
+    parked: BTreeMap<TaskId, Parked>,
     enrolment: Enrolment,
     /// What it has found on its disk, and not yet told.
     found: Vec<TransactionStep>,
@@ -48,6 +64,7 @@ impl DataServer {
             later_life: 2,
             enrolment: Enrolment::new(&people, settings.piece_bytes.into()),
             holds: Holds::new(people),
+            parked: BTreeMap::new(),
             found: Vec::new(),
             timer: None,
             settings,
@@ -95,7 +112,10 @@ impl DataServer {
             PeerBody::Prepare { task, meeting } => {
                 self.prepare(now, (task, about), meeting, effects);
             }
-            PeerBody::Decide { task, commit } => self.decided((task, about), commit, effects),
+            PeerBody::Decide { task, commit } => {
+                self.parked.remove(&task);
+                self.decided(now, (task, about), commit, effects);
+            }
             _ => {} // of an earlier life, or not for data servers
         }
     }
@@ -117,7 +137,7 @@ impl DataServer {
         for (number, entries) in due.take(PIECES_AT_ONCE) {
             let body = PeerBody::Times {
                 task,
-                taken: self.holds.taken_so_far().len() as u64,
+                taken: self.holds.takings_of(names),
                 piece: Piece { number, of },
                 entries,
             };
@@ -126,7 +146,7 @@ impl DataServer {
     }
 
     /// Votes, unless the time is held for another transaction: then it asks what became of that one, and
-    /// votes when it is asked again.
+    /// votes when it knows.
     fn prepare(
         &mut self,
         now: Time,
@@ -152,36 +172,66 @@ impl DataServer {
             }
             Wish::Refused(names) => names,
             Wish::Waits(other) => {
+                if self.parked.len() < PARKED_MAX || self.parked.contains_key(&task) {
+                    let parked = Parked {
+                        other,
+                        about,
+                        meeting,
+                    };
+                    self.parked.insert(task, parked);
+                }
                 return self.send(about, PeerBody::Inquire { task: other }, effects);
             }
-            Wish::Over => return,
+            Wish::Over | Wish::OfAnother => return,
         };
         self.send(about, PeerBody::Vote { task, against }, effects);
     }
 
+    /// Casts the votes that have waited for this transaction.
+    fn vote_on_parked(&mut self, now: Time, other: TaskId, effects: &mut Effects) {
+        let waits = |parked: &Parked| parked.other == other;
+        let parked = self.parked.extract_if(.., |_, parked| waits(parked));
+        let parked: Vec<(TaskId, Parked)> = parked.collect();
+        for (task, parked) in parked {
+            self.prepare(now, (task, parked.about), parked.meeting, effects);
+        }
+    }
+
     fn decided(
         &mut self,
+        now: Time,
         (task, about): (TaskId, Option<OperationId>),
         commit: bool,
         effects: &mut Effects,
     ) {
+        // Whoever is told may have asked for another operation's sake.
+        let held = self.holds.held().get(&task);
+        let of = held.map_or(about, |hold| hold.about);
         if !commit {
-            return self.release((task, about), effects);
+            return self.release(now, (task, of), effects);
         }
-        if self.holds.take(task)
-            && let Some(meeting) = self.holds.taken_so_far().get(&task)
-        {
+        let is_news = self.holds.take(task);
+        if is_news && let Some(meeting) = self.holds.taken_so_far().get(&task) {
             records::erase_hold(task, effects);
-            records::store_taken(task, meeting, about, effects);
-            effects.transaction(step((task, about), Part::Take, meeting));
+            records::store_taken(task, meeting, of, effects);
+            effects.transaction(step((task, of), Part::Take, meeting));
         }
         self.send(about, PeerBody::Done { task }, effects);
+        if is_news {
+            self.vote_on_parked(now, task, effects);
+        }
     }
 
-    fn release(&mut self, (task, about): (TaskId, Option<OperationId>), effects: &mut Effects) {
+    fn release(
+        &mut self,
+        now: Time,
+        (task, about): (TaskId, Option<OperationId>),
+        effects: &mut Effects,
+    ) {
         if let Some(hold) = self.holds.release(task) {
             records::erase_hold(task, effects);
             effects.transaction(step((task, about), Part::Release, &hold.meeting));
+            self.vote_on_parked(now, task, effects);
         }
     }
 
@@ -200,7 +250,7 @@ impl DataServer {
             if self.settings.has(Protection::LastingHolds) {
                 self.send(about, PeerBody::Inquire { task }, effects);
             } else {
-                self.release((task, about), effects);
+                self.release(now, (task, about), effects);
             }
         }
         let timeout = self.settings.lookup_timeout;

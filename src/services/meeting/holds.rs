@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Time;
 use crate::id::OperationId;
-use crate::services::meeting::message::{Entry, Meeting, TaskId};
+use crate::services::meeting::message::{Entry, INTERVAL_BYTES, Meeting, TaskId};
 use crate::services::meeting::settings::People;
 use crate::services::meeting::times::Times;
 
@@ -14,10 +14,18 @@ use crate::services::meeting::times::Times;
 #[derive(Debug)]
 pub struct Holds {
     people: Arc<People>,
-    /// The times of those of whom something has been taken.
-    changed: BTreeMap<String, Times>,
+    /// Those of whom something has been taken.
+    changed: BTreeMap<String, Changed>,
     held: BTreeMap<TaskId, Hold>,
     taken: BTreeMap<TaskId, Meeting>,
+}
+
+/// What is left of somebody's time.
+#[derive(Debug, Default)]
+struct Changed {
+    times: Times,
+    /// How often something was taken of it.
+    takings: u64,
 }
 
 /// A time that is held: its data server has voted yes, and does not know what was decided.
@@ -42,6 +50,9 @@ pub enum Wish {
     Waits(TaskId),
     /// It has been taken long ago: the wish is a late copy.
     Over,
+    /// Another meeting is held under the same number: the main server has forgotten its earlier lives. The hold
+    /// is that of the transaction of before, and says nothing of this one.
+    OfAnother,
 }
 
 impl Holds {
@@ -61,8 +72,11 @@ impl Holds {
         if self.taken.contains_key(&task) {
             return Wish::Over;
         }
-        if self.held.contains_key(&task) {
-            return Wish::Held;
+        if let Some(held) = self.held.get(&task) {
+            return match held.meeting == hold.meeting {
+                true => Wish::Held,
+                false => Wish::OfAnother,
+            };
         }
         let meeting = &hold.meeting;
         let is_free = |name: &&String| {
@@ -107,8 +121,10 @@ impl Holds {
     pub fn taken(&mut self, task: TaskId, meeting: Meeting) {
         for name in &meeting.names {
             if let Some(times) = self.times(name) {
-                let left = times.without(meeting.stretch);
-                self.changed.insert(name.clone(), left);
+                let times = times.without(meeting.stretch);
+                let changed = self.changed.entry(name.clone()).or_default();
+                changed.times = times;
+                changed.takings += 1;
             }
         }
         self.taken.insert(task, meeting);
@@ -118,7 +134,16 @@ impl Holds {
     #[must_use]
     pub fn times(&self, name: &str) -> Option<&Times> {
         let changed = self.changed.get(name);
-        changed.or_else(|| self.people.get(name))
+        let times = changed.map(|changed| &changed.times);
+        times.or_else(|| self.people.get(name))
+    }
+
+    /// How often something was taken from these people, counted for each of them: their state, as far as lookups
+    /// of the same names go.
+    #[must_use]
+    pub fn takings_of(&self, names: &[String]) -> u64 {
+        let changed = names.iter().filter_map(|name| self.changed.get(name));
+        changed.map(|changed| changed.takings).sum()
     }
 
     /// What is held, by transaction.
@@ -153,7 +178,6 @@ impl Holds {
     #[must_use]
     pub fn pieces(&self, names: &[String], piece_bytes: usize) -> Vec<Vec<Entry>> {
         const ENTRY_BYTES: usize = 8;
-        const INTERVAL_BYTES: usize = 16;
         let mut pieces = vec![Vec::new()];
         let mut room = piece_bytes;
         for name in names {

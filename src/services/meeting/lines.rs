@@ -143,7 +143,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::services::meeting::message::Meeting;
+    use crate::rpc::line::REPLY_LINE_BYTES_MAX;
+    use crate::services::meeting::message::{LINE_REPLY_BYTES_MAX, Meeting, NAMES_BYTES_MAX};
     use crate::services::meeting::times::{Interval, Times};
 
     /// Names that look like the words around them.
@@ -226,5 +227,32 @@ mod tests {
                 let _may_be_none = Words.read_reply(&request, &text);
             }
         }
+    }
+
+    #[test]
+    fn the_longest_answer_fits_a_line() {
+        let count = (LINE_REPLY_BYTES_MAX / 16) as u64;
+        let intervals = (0..count).map(|number| {
+            let start = u64::MAX - 2 * number - 1;
+            Interval::new(start, start + 1).unwrap()
+        });
+        let mut intervals: Vec<Interval> = intervals.collect();
+        intervals.reverse();
+        let answer = Answer {
+            names: vec!["lilith".to_owned()],
+            times: Times::new(intervals).unwrap(),
+            ..Answer::default()
+        };
+        let request = Request::Free {
+            names: answer.names.clone(),
+        };
+        let text = describe::reply(&Reply::Free(answer.clone()).encode());
+        // Besides the times, there are two times the names at most.
+        assert!(
+            text.len() + 2 * NAMES_BYTES_MAX < REPLY_LINE_BYTES_MAX,
+            "{}",
+            text.len()
+        );
+        assert!(reply(&request, &text) == Some(Reply::Free(answer)));
     }
 }

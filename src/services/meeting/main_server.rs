@@ -9,21 +9,23 @@
 //! waits for queries that are under way, and all wait for it until it is decided. What is decided is left out of
 //! later answers, whether or not the data servers have taken it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::clock::Time;
 use crate::id::OperationId;
-use crate::rpc::service::{BadRecord, Effects, Input, Record, Service, Ticket, TimerKey};
+use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, Ticket, TimerKey};
 use crate::services::meeting::asked::Asked;
 use crate::services::meeting::describe::step;
 use crate::services::meeting::directory::Directory;
 use crate::services::meeting::message::{
-    Meeting, PeerBody, PeerMessage, Refusal, Reply, Request, TaskId,
+    LINE_REPLY_BYTES_MAX, Meeting, PeerBody, PeerMessage, REPLY_BYTES_MAX, Refusal, Reply, Request,
+    TaskId,
 };
 use crate::services::meeting::queries::Query;
 use crate::services::meeting::records::{self, Stored};
 use crate::services::meeting::registrations::{Decision, Verdict, Voting};
 use crate::services::meeting::settings::{Protection, Settings};
+use crate::services::meeting::turns::{Turn, Turns};
 use crate::trace::{Part, TransactionStep};
 
 /// The place of the main server.
@@ -31,9 +33,6 @@ pub const MAIN: u16 = 0;
 
 /// The server's only timer: the next moment at which something is due.
 const DUE: TimerKey = TimerKey(0);
-
-/// How many requests wait at most; one more is refused.
-const WAITING_MAX: usize = 10_000;
 
 /// The state machine behind a main server.
 #[derive(Debug)]
@@ -45,8 +44,7 @@ pub struct MainServer {
     /// How many lookups and transactions there were in this life.
     tasks: u64,
     directory: Directory,
-    /// Requests that have not begun, in order.
-    waiting: VecDeque<Asked>,
+    turns: Turns,
     queries: BTreeMap<TaskId, Query>,
     votings: BTreeMap<TaskId, Voting>,
     decisions: BTreeMap<TaskId, Decision>,
@@ -65,7 +63,7 @@ impl MainServer {
             later_life: 2,
             tasks: 0,
             directory: Directory::new(settings.data_places()),
-            waiting: VecDeque::new(),
+            turns: Turns::default(),
             queries: BTreeMap::new(),
             votings: BTreeMap::new(),
             decisions: BTreeMap::new(),
@@ -85,25 +83,28 @@ impl MainServer {
     fn request(
         &mut self,
         now: Time,
-        (ticket, about): (Ticket, OperationId),
+        (ticket, caller): (Ticket, &Caller),
         body: &[u8],
         effects: &mut Effects,
     ) {
-        let refusal = match Request::decode(body) {
-            Ok(request) if request.names().is_empty() => Refusal::Invalid,
-            Ok(_) if self.waiting.len() == WAITING_MAX => Refusal::Full,
-            Ok(request) => {
-                let asked = Asked {
-                    ticket: Some(ticket),
-                    about,
-                    since: now,
-                    request: request.with_each_name_once(),
-                };
-                return self.waiting.push_back(asked);
-            }
-            Err(_) => Refusal::Invalid,
+        let request = Request::decode(body).ok();
+        let Some(request) = request.filter(|request| !request.names().is_empty()) else {
+            return effects.complete(ticket, &Reply::Refused(Refusal::Invalid).encode());
         };
-        effects.complete(ticket, &Reply::Refused(refusal).encode());
+        let asked = Asked {
+            ticket: Some(ticket),
+            about: caller.operation,
+            since: now,
+            request: request.with_each_name_once(),
+            reply_bytes_max: match caller.is_connected() {
+                true => LINE_REPLY_BYTES_MAX,
+                false => REPLY_BYTES_MAX,
+            },
+            turn: Turn::default(),
+        };
+        if let Err(asked) = self.turns.push(asked) {
+            asked.complete(&Reply::Refused(Refusal::Full), effects);
+        }
     }
 
     fn hear(
@@ -114,6 +115,9 @@ impl MainServer {
         effects: &mut Effects,
     ) {
         let life = message.life;
+        if matches!(message.body, PeerBody::Names { .. }) {
+            self.turns.names_have_come();
+        }
         match message.body {
             PeerBody::Names { piece, names } => {
                 let heard = self.directory.hear(from, life, (piece, names));
@@ -171,6 +175,7 @@ impl MainServer {
         let Some(voting) = self.votings.remove(&task) else {
             return;
         };
+        self.turns.end(&voting.asked);
         let about = voting.asked.about;
         let participants = voting.participants();
         let decided = Part::Decide {
@@ -238,6 +243,8 @@ impl MainServer {
         for place in self.directory.take_due(now, self.settings.lookup_timeout) {
             self.send((place, None), PeerBody::Who, effects);
         }
+        // A decision leaves before the next vote on the same people is asked for: that waits for it.
+        self.go_on_with_decisions(now, effects);
         loop {
             self.go_on_with_votes(now, effects);
             self.go_on_with_queries(now, effects);
@@ -245,8 +252,7 @@ impl MainServer {
                 break; // what has begun may be over at once, and others wait for it
             }
         }
-        self.go_on_with_decisions(now, effects);
-        self.set_timer(now, effects);
+        self.set_timer(effects);
     }
 
     fn go_on_with_queries(&mut self, now: Time, effects: &mut Effects) {
@@ -264,6 +270,7 @@ impl MainServer {
             self.send((lookup.to, Some(about)), body, effects);
         }
         for (_, query) in self.queries.extract_if(.., |_, query| query.is_over()) {
+            self.turns.end(&query.asked);
             query.asked.complete(&Reply::Free(query.answer()), effects);
         }
     }
@@ -304,40 +311,23 @@ impl MainServer {
 
     /// Begins the requests that wait for nobody before them. Whether there was one.
     fn begin_waiting(&mut self, now: Time, effects: &mut Effects) -> bool {
-        let waiting = std::mem::take(&mut self.waiting);
-        let count = waiting.len();
-        if count == 0 {
-            return false;
+        let patience = self.settings.patience();
+        let mut has_begun = false;
+        loop {
+            let directory = &self.directory;
+            // Whether all names are known, or can be said not to be.
+            let has_names = |asked: &Asked| {
+                let mut names = asked.request.names().iter();
+                names.all(|name| directory.place_of(name).is_some())
+                    || asked.since + patience <= now
+                    || directory.unknown().next().is_none()
+            };
+            let Some(asked) = self.turns.next((now, patience), has_names) else {
+                return has_begun;
+            };
+            has_begun = true;
+            self.begin(now, asked, effects);
         }
-        let mut read: BTreeSet<String> = BTreeSet::new();
-        let mut taken: BTreeSet<String> = BTreeSet::new();
-        let queries = self.queries.values();
-        queries.for_each(|it| read.extend(it.asked.request.names().iter().cloned()));
-        let votings = self.votings.values();
-        votings.for_each(|it| taken.extend(it.meeting.names.iter().cloned()));
-        for asked in waiting {
-            let names = asked.request.names();
-            let is_query = matches!(asked.request, Request::Free { .. });
-            let is_free =
-                |name: &String| !taken.contains(name) && (is_query || !read.contains(name));
-            let may_begin = names.iter().all(is_free) && self.has_waited_for_names(now, &asked);
-            let kept = if is_query { &mut read } else { &mut taken };
-            kept.extend(names.iter().cloned());
-            if may_begin {
-                self.begin(now, asked, effects);
-            } else {
-                self.waiting.push_back(asked);
-            }
-        }
-        self.waiting.len() < count
-    }
-
-    /// Whether all names are known, or can be said not to be.
-    fn has_waited_for_names(&self, now: Time, asked: &Asked) -> bool {
-        let mut names = asked.request.names().iter();
-        let all_known = names.all(|name| self.directory.place_of(name).is_some());
-        let is_late = asked.since + self.settings.patience() <= now;
-        all_known || is_late || self.directory.unknown().next().is_none()
     }
 
     fn begin(&mut self, now: Time, asked: Asked, effects: &mut Effects) {
@@ -353,17 +343,20 @@ impl MainServer {
                     let voting = Voting::new(now, (asked, meeting), names);
                     self.votings.insert(task, voting);
                 }
-                Err(refusal) => asked.complete(&Reply::Refused(refusal), effects),
+                Err(refusal) => {
+                    self.turns.end(&asked);
+                    asked.complete(&Reply::Refused(refusal), effects);
+                }
             };
         }
         let directory = &self.directory;
-        let decided = self.decisions.values();
+        let decided = self.decisions.values().map(|it| &it.meeting);
         let query = Query::new(
             now,
             asked,
             |name| directory.place_of(name),
             directory.unknown(),
-            decided.map(|it| it.meeting.clone()).collect(),
+            decided,
         );
         self.queries.insert(task, query);
     }
@@ -391,9 +384,11 @@ impl MainServer {
     }
 
     fn abandon(&mut self, ticket: Ticket) {
-        self.waiting.retain(|asked| asked.ticket != Some(ticket));
-        self.queries
-            .retain(|_, query| query.asked.ticket != Some(ticket));
+        self.turns.abandon(ticket);
+        let is_it = |query: &Query| query.asked.ticket == Some(ticket);
+        for (_, query) in self.queries.extract_if(.., |_, query| is_it(query)) {
+            self.turns.end(&query.asked);
+        }
         for voting in self.votings.values_mut() {
             if voting.asked.ticket == Some(ticket) {
                 voting.asked.ticket = None; // it may be prepared, and goes on
@@ -401,15 +396,15 @@ impl MainServer {
         }
     }
 
-    fn set_timer(&mut self, now: Time, effects: &mut Effects) {
+    fn set_timer(&mut self, effects: &mut Effects) {
         let patience = self.settings.patience();
-        let waits = self.waiting.iter().map(|asked| asked.since + patience);
+        let nameless = self.turns.nameless_since();
         let moments = [
             self.directory.next(),
             self.queries.values().filter_map(Query::next).min(),
             self.votings.values().filter_map(Voting::next).min(),
             self.decisions.values().filter_map(Decision::next).min(),
-            waits.filter(|&late| late > now).min(), // later ones wait for others
+            nameless.map(|since| since + patience),
         ];
         let next = moments.into_iter().flatten().min();
         if let Some(next) = next
@@ -434,7 +429,7 @@ impl Service for MainServer {
                 ticket,
                 caller,
                 body,
-            } => self.request(now, (ticket, caller.operation), body, effects),
+            } => self.request(now, (ticket, caller), body, effects),
             Input::Peer { from, about, body } => {
                 let is_data = (1..=self.settings.data_servers).contains(&from);
                 if let Some(message) = PeerMessage::decode(body).ok().filter(|_| is_data) {
@@ -452,9 +447,9 @@ impl Service for MainServer {
         self.votings.is_empty() && self.decisions.is_empty()
     }
 
-    fn begin_again(&mut self, now: Time, effects: &mut Effects) {
+    fn begin_again(&mut self, _now: Time, effects: &mut Effects) {
         self.life = self.later_life;
-        self.set_timer(now, effects);
+        self.set_timer(effects);
     }
 
     fn restore(
@@ -477,7 +472,7 @@ impl Service for MainServer {
             _ => Err("it is of a data server, and this is none".to_owned()),
         })?;
         records::store_server(MAIN, self.life, effects);
-        self.set_timer(now, effects);
+        self.set_timer(effects);
         Ok(())
     }
 }

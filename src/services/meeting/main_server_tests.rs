@@ -58,10 +58,15 @@ impl Desk {
     }
 
     fn ask(&mut self, ticket: u64, line: &str) -> Vec<String> {
+        self.ask_from(1, ticket, line)
+    }
+
+    /// From a port; from port 0 it is over a connection.
+    fn ask_from(&mut self, port: u16, ticket: u64, line: &str) -> Vec<String> {
         let request = command::request(line).unwrap();
         let caller = Caller {
             client: ClientKey::Id(ClientId(ticket)),
-            address: ([10, 0, 0, 1], 1).into(),
+            address: ([10, 0, 0, 1], port).into(),
             operation: OperationId {
                 client: HostId(3),
                 number: 1,
@@ -111,7 +116,7 @@ fn all_that_is_about_the_same_people_waits_until_a_registration_is_decided() {
     assert_eq!(desk.yes(1, 1), [""; 0]);
     let told = desk.yes(2, 1);
     assert!(told[0].starts_with("1: Registered"), "{told:?}");
-    assert_eq!(told[1..], ["Lookup to 1", "Decide to 1", "Decide to 2"]);
+    assert_eq!(told[1..], ["Decide to 1", "Decide to 2", "Lookup to 1"]);
     let told = desk.times(1, 2, "ann", "[1,5]");
     assert!(
         told[0].contains("start: 2, end: 5"),
@@ -282,4 +287,40 @@ fn an_answer_that_fits_no_datagram_is_refused() {
         },
     );
     assert_eq!(told, ["1: Refused(TooLong)"]);
+}
+
+#[test]
+fn an_answer_over_a_connection_may_be_longer_but_has_a_limit_too() {
+    // What stands around the times takes less than 32 bytes.
+    let fit = LINE_REPLY_BYTES_MAX / 16 - 2;
+    for (count, is_told) in [(4_000, true), (fit, true), (fit + 2, false)] {
+        let mut desk = Desk::new();
+        desk.ask_from(0, 1, "ann");
+        let many = (0..count as u64).map(|number| Interval::new(2 * number, 2 * number + 1));
+        let many: Vec<Interval> = many.map(Option::unwrap).collect();
+        let of = many.len().div_ceil(4_000) as u32;
+        let mut told = Vec::new();
+        for (number, times) in (0..of).zip(many.chunks(4_000)) {
+            let entry = Entry {
+                name: "ann".to_owned(),
+                times: times.to_vec(),
+            };
+            let told_of_piece = desk.hear(
+                1,
+                PeerBody::Times {
+                    task: task(1),
+                    taken: 0,
+                    piece: Piece { number, of },
+                    entries: vec![entry],
+                },
+            );
+            let replies = told_of_piece
+                .into_iter()
+                .filter(|it| !it.starts_with("Lookup"));
+            told.extend(replies);
+        }
+        assert_eq!(told.len(), 1);
+        let is_refused = told[0] == "1: Refused(TooLong)";
+        assert_eq!(is_refused, !is_told, "{count}");
+    }
 }

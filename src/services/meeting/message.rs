@@ -14,8 +14,14 @@ pub const NAMES_MAX: usize = 1_000;
 /// fit a datagram.
 pub const NAMES_BYTES_MAX: usize = 32 * 1_024;
 
-/// How many bytes a reply takes at most, so that it fits a datagram.
+/// How many bytes a reply takes at most for a client of datagrams, so that it fits one.
 pub const REPLY_BYTES_MAX: usize = 60 * 1_024;
+
+/// How many bytes a reply takes at most for a client of lines.
+pub const LINE_REPLY_BYTES_MAX: usize = crate::rpc::message::REPLY_BODY.max;
+
+/// How many bytes an interval takes in a reply.
+pub(super) const INTERVAL_BYTES: usize = 16;
 
 /// How many pieces of a reply to a lookup are asked for at once; so many are sent unasked.
 pub const PIECES_AT_ONCE: usize = 32;
@@ -78,7 +84,7 @@ pub enum Refusal {
     NotFree(Vec<String>),
     /// These servers do not answer: nothing is registered.
     Unavailable(Vec<String>),
-    /// The reply would fit no datagram.
+    /// The reply would be longer than one may be on the way that the request came.
     TooLong,
     /// Too many requests wait.
     Full,
@@ -144,8 +150,8 @@ pub enum PeerBody {
     Times {
         /// The lookup.
         task: TaskId,
-        /// How many times have been taken at this data server: pieces with different counts are of different
-        /// replies.
+        /// How many times have been taken from these people, counted for each of them: pieces with different
+        /// counts are of different replies.
         taken: u64,
         /// Which piece of the reply this is.
         piece: Piece,
@@ -285,7 +291,12 @@ impl fmt::Display for Refusal {
                 write!(f, "no answer from server {servers}: nothing is registered")
             }
             Self::TooLong => {
-                f.write_str("the answer is too long for a datagram: ask for fewer people")
+                let [datagram, line] =
+                    [REPLY_BYTES_MAX, LINE_REPLY_BYTES_MAX].map(|bytes| bytes / INTERVAL_BYTES);
+                write!(
+                    f,
+                    "the answer has too many times: at most {datagram} fit a datagram, and {line} a line over TCP"
+                )
             }
             Self::Full => f.write_str("too many requests wait"),
             Self::NotMain => f.write_str("this is a data server: ask the main server"),

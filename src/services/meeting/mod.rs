@@ -8,8 +8,8 @@
 //! - [`data_file`]: the people of a data server, as their file has them
 //! - [`message`], [`codec`]: what clients and servers say to each other, and as bytes
 //! - [`settings`]: what a scheduler is like, and which protections can be left out
-//! - [`main_server`]: the server that clients ask; `directory`: who is where; `asked`: what waits; `queries`,
-//!   `registrations`: what is under way
+//! - [`main_server`]: the server that clients ask; `directory`: who is where; `asked`, `turns`: what waits;
+//!   `queries`, `registrations`: what is under way
 //! - [`data_server`]: a server with people; [`holds`]: their times, and what is held and taken of them;
 //!   `enrolment`: how it makes them known
 //! - `sends`: when something is sent again; `records`: all that as servers with disks store it
@@ -42,11 +42,14 @@ mod queries;
 mod records;
 mod registrations;
 mod sends;
+mod turns;
 
 #[cfg(test)]
 mod cluster_fixture;
 #[cfg(test)]
 mod cluster_tests;
+#[cfg(test)]
+mod exchange_tests;
 
 use std::sync::Arc;
 use std::time::Duration;

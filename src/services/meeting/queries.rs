@@ -18,8 +18,8 @@ pub(super) struct Query {
     unknown: BTreeSet<String>,
     missing: BTreeSet<String>,
     silent: BTreeSet<u16>,
-    /// What was decided before the query began, and may not have been taken where its people are.
-    decided: Vec<Meeting>,
+    /// What was decided of its people before the query began, and may not have been taken where they are.
+    decided: BTreeMap<String, Vec<Interval>>,
     found: BTreeMap<String, Times>,
 }
 
@@ -28,7 +28,8 @@ pub(super) struct Query {
 struct Part {
     names: Vec<String>,
     attempts: Attempts,
-    /// Of which state of the data server the pieces are: its life, and how many times it had taken.
+    /// Of which state of the data server the pieces are: its life, and how many times it had taken from these
+    /// people.
     state: Option<(u64, u64)>,
     of: u32,
     pieces: BTreeMap<u32, Vec<Entry>>,
@@ -47,12 +48,12 @@ pub(super) struct Lookup {
 impl Query {
     /// A query about people of whom these are at these places, while `unknown` servers have not said whom
     /// they have. `decided` is what may not have been taken everywhere.
-    pub(super) fn new(
+    pub(super) fn new<'a>(
         now: Time,
         asked: Asked,
         place_of: impl Fn(&str) -> Option<u16>,
         unknown: impl Iterator<Item = u16>,
-        decided: Vec<Meeting>,
+        decided: impl Iterator<Item = &'a Meeting>,
     ) -> Self {
         let mut nowhere = BTreeSet::new();
         let mut names: BTreeMap<u16, Vec<String>> = BTreeMap::new();
@@ -72,6 +73,7 @@ impl Query {
         if missing.is_empty() {
             silent.clear();
         }
+        let decided = decided_of(asked.request.names(), decided);
         let part = |names| Part {
             names,
             attempts: Attempts::at_once(now),
@@ -185,10 +187,25 @@ impl Query {
 
     /// What is left to somebody, when all that was decided is taken.
     fn left(&self, name: &str) -> Option<Times> {
-        let decided = self.decided.iter().filter(|it| it.takes_from(name));
+        let decided = self.decided.get(name).into_iter().flatten();
         let found = self.found.get(name)?.clone();
-        Some(decided.fold(found, |times, it| times.without(it.stretch)))
+        Some(decided.fold(found, |times, &stretch| times.without(stretch)))
     }
+}
+
+/// What was decided of each of these people; nothing of others.
+fn decided_of<'a>(
+    names: &[String],
+    decided: impl Iterator<Item = &'a Meeting>,
+) -> BTreeMap<String, Vec<Interval>> {
+    let names: BTreeSet<&String> = names.iter().collect();
+    let mut of: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
+    for meeting in decided {
+        for name in meeting.names.iter().filter(|name| names.contains(name)) {
+            of.entry(name.clone()).or_default().push(meeting.stretch);
+        }
+    }
+    of
 }
 
 impl Part {

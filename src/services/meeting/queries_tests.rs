@@ -4,6 +4,7 @@ use super::*;
 use crate::id::{HostId, OperationId};
 use crate::rpc::service::Ticket;
 use crate::services::meeting::message::Request;
+use crate::services::meeting::turns::Turn;
 
 const TIMEOUT: Duration = Duration::from_millis(200);
 
@@ -26,6 +27,8 @@ fn asked(names: &[&str]) -> Asked {
         request: Request::Free {
             names: names.iter().map(|&name| name.to_owned()).collect(),
         },
+        reply_bytes_max: usize::MAX,
+        turn: Turn::default(),
     }
 }
 
@@ -37,6 +40,7 @@ fn query(names: &[&str], unknown: &[u16], decided: Vec<Meeting>) -> Query {
         _ => None,
     };
     let unknown = unknown.iter().copied();
+    let decided = decided.iter();
     Query::new(Time::ZERO, asked(names), place_of, unknown, decided)
 }
 
