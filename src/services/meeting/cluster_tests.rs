@@ -5,7 +5,7 @@
 //! given twice, what clients were told is what the specification tells, and what servers say of their parts is
 //! what they have. Each protection that is left out is found out.
 
-use super::cluster_fixture::{Cluster, Crash, Crashes, SERVERS};
+use super::cluster_storm_tests::{Cluster, Crash, Crashes, SERVERS};
 use super::message::{Meeting, Reply, Request};
 use super::settings::Protection;
 use super::times::Interval;

@@ -45,7 +45,7 @@ mod sends;
 mod turns;
 
 #[cfg(test)]
-mod cluster_fixture;
+mod cluster_storm_tests;
 #[cfg(test)]
 mod cluster_tests;
 #[cfg(test)]
