@@ -30,12 +30,15 @@ pub struct Call<'a> {
     datagram: Option<SharedBytes>,
     attempt: Attempt,
     sends: u16,
+    /// When it, or the hello before it, was first sent.
+    since: Time,
     retransmission: Retransmission,
 }
 
 impl<'a> Call<'a> {
     /// Makes the first send.
     pub(super) fn begin(client: &'a mut RpcClient, operation: OperationId, body: &'a [u8]) -> Self {
+        client.doubt_session();
         let open = Open {
             sequence: client.next_number(),
             body,
@@ -50,7 +53,8 @@ impl<'a> Call<'a> {
             of: policy.attempts,
         };
         let datagram = client.encode(open).ok();
-        let retransmission = Retransmission::first_send(client.host.now(), policy);
+        let since = client.host.now();
+        let retransmission = Retransmission::first_send(since, policy);
         let mut call = Self {
             client,
             operation,
@@ -58,6 +62,7 @@ impl<'a> Call<'a> {
             datagram,
             attempt,
             sends: 0,
+            since,
             retransmission,
         };
         call.send();
@@ -72,7 +77,8 @@ impl<'a> Call<'a> {
         self.datagram = Some(self.client.encode_v2(self.open));
         self.attempt.number = 1;
         self.sends = 0;
-        self.retransmission.restart(self.client.host.now());
+        self.since = self.client.host.now();
+        self.retransmission.restart(self.since);
         self.send();
     }
 
@@ -114,11 +120,13 @@ impl<'a> Call<'a> {
         match self.client.hear(arrival, Some(self.open)) {
             Heard::Reply(body) => {
                 let reply_to = arrival.label.map(|label| label.operation);
+                self.client.heard_at = self.since;
                 return Some(Called::Reply { body, reply_to });
             }
             Heard::Refused(reason) => return self.refused(reason),
             Heard::Welcome(session) => {
                 self.client.session = Some(session);
+                self.client.heard_at = self.since;
                 self.begin_with(false);
             }
             Heard::InProgress => {

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::clock::Time;
 use crate::host::Host;
@@ -24,6 +25,10 @@ use crate::rpc::retransmit::Policy;
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
 use crate::wire::{SharedBytes, WireError, Writer};
+
+/// After which silence a client asks for its session again before it sends a request: a minute less than servers keep one, so
+/// that a request which has to be sent again for a while still comes in time.
+const SILENCE_MAX: Duration = Duration::from_secs(240);
 
 /// Which format a client speaks.
 #[derive(Clone, Copy)]
@@ -71,6 +76,8 @@ pub struct RpcClient {
     id: ClientId,
     /// `None` until the server has answered a hello.
     pub(super) session: Option<u64>,
+    /// When it sent what the server has last answered.
+    pub(super) heard_at: Time,
     /// The last number given: each call takes one, and a hello one of its own.
     numbered: u32,
     pub(super) updates: VecDeque<Pushed>,
@@ -126,6 +133,7 @@ impl RpcClient {
             options,
             id,
             session: None,
+            heard_at: Time::ZERO,
             numbered: 0,
             updates,
             writer: Writer::default(),
@@ -178,6 +186,16 @@ impl RpcClient {
     /// needs a session and has none says hello first; that takes as many attempts of its own.
     pub fn call<'a>(&'a mut self, operation: OperationId, body: &'a [u8]) -> Call<'a> {
         Call::begin(self, operation, body)
+    }
+
+    /// Asks for its session again if the server may have forgotten it meanwhile: a request that is refused for that
+    /// might have been executed, as far as the client can tell.
+    pub(super) fn doubt_session(&mut self) {
+        let is_doubtful = self.host.now() - self.heard_at >= SILENCE_MAX;
+        if is_doubtful && self.session.is_some_and(|it| it != NO_SESSION) {
+            self.session = None;
+            self.options.sessions = true;
+        }
     }
 
     /// Whether it says hello before its next request.

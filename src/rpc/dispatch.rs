@@ -159,6 +159,7 @@ impl Dispatch {
             out.record(Event::Abandon {
                 operation: pending.caller.operation,
             });
+            out.abandon(pending.id());
             if let Some(cache) = &mut self.cache {
                 cache.abandon(pending.id());
             }

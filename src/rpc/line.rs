@@ -69,7 +69,7 @@ impl fmt::Debug for Lines {
 }
 
 /// A request id in a line: `#CLIENT/NUMBER` or `#CLIENT/SESSION/NUMBER`, client and session in up to 16
-/// hexadecimal digits, the number from 1 on.
+/// hexadecimal digits, the number from 1 on, in up to 10 digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LineId {
     /// The client's life.
@@ -102,7 +102,8 @@ impl FromStr for LineId {
                 Some(number) => (hexadecimal(second)?, number),
                 None => (NO_SESSION, second),
             };
-            let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+            let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+            let is_number = is_plain && number.len() <= NUMBER_DIGITS_MAX;
             let sequence = number.parse().ok().filter(|&it| is_number && it > 0)?;
             parts.next().is_none().then_some(Self {
                 client: ClientId(client),
@@ -114,6 +115,9 @@ impl FromStr for LineId {
     }
 }
 
+/// Digits of the highest number, 4294967295. A reply begins with the id as it was typed, and so it is to be short.
+const NUMBER_DIGITS_MAX: usize = 10;
+
 fn hexadecimal(digits: &str) -> Option<u64> {
     let is_plain = digits.len() <= 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     u64::from_str_radix(digits, 16).ok().filter(|_| is_plain)
@@ -122,9 +126,20 @@ fn hexadecimal(digits: &str) -> Option<u64> {
 /// A word with `#` is no request id.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` is no request id; write up to 16 hexadecimal digits and a number from 1, as in #9f3c/1"
+    "`{}` is no request id; write up to 16 hexadecimal digits and a number from 1 in up to 10 digits, as in #9f3c/1",
+    shown(.0)
 )]
 pub struct NoLineId(String);
+
+/// As much of a word as a message has room for: more than any request id has.
+fn shown(word: &str) -> String {
+    let start: String = word.chars().take(60).collect();
+    if start.len() < word.len() {
+        format!("{start}..")
+    } else {
+        start
+    }
+}
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -186,6 +201,10 @@ pub(super) fn write_answer(message: &Message<'_>, format: &dyn LineFormat) -> Op
         Message::Reply { body, .. } => format.write_reply(body).replace(['\r', '\n'], " "),
         Message::InProgress { .. } => IN_PROGRESS.to_owned(),
         Message::Refused { reason, .. } => format!("{REFUSED}{reason}"),
+        Message::Welcome {
+            session: NO_SESSION,
+            ..
+        } => NO_SESSIONS.to_owned(),
         Message::Welcome { session, .. } => format!("{SESSION}{session:x}"),
         _ => return None,
     })
@@ -194,6 +213,7 @@ pub(super) fn write_answer(message: &Message<'_>, format: &dyn LineFormat) -> Op
 const IN_PROGRESS: &str = "in progress";
 const REFUSED: &str = "refused: ";
 const SESSION: &str = "session ";
+const NO_SESSIONS: &str = "error: this server has no sessions; one that is started with --data or --reply-cache epoch has";
 
 /// Reads the answer to the request of this id and body, or to a hello, which has none: the datagram that says the
 /// same.
@@ -222,7 +242,11 @@ pub(super) fn read_answer(
         return Some(refused.encode());
     }
     let Some(request) = request else {
-        let session = hexadecimal(text.strip_prefix(SESSION)?)?;
+        let session = match text.strip_prefix(SESSION) {
+            Some(session) => hexadecimal(session)?,
+            None if text == NO_SESSIONS => NO_SESSION,
+            None => return None,
+        };
         let welcome = Message::Welcome {
             client,
             sequence,
@@ -280,11 +304,21 @@ mod tests {
             "#9f/1/2/3",
             "#9f/4294967296",
             "#00000000000000001/1",
+            "#9f/00000000001",
         ] {
             assert_eq!(read(word), Err(NoLineId(word.to_owned())), "{word}");
             let line = format!("{word} lilith");
             assert_eq!(read(&line), Err(NoLineId(word.to_owned())), "{line}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_far_too_long_is_shown_in_part() {
+        let number = "0".repeat(30_000);
+        let error = format!("#9f/{number}1").parse::<LineId>().unwrap_err();
+        let expected = format!("`#9f/{}..` is no request id", &number[..56]);
+        let error = error.to_string();
+        assert!(error.starts_with(&expected) && error.len() < 200, "{error}");
     }
 
     #[test]

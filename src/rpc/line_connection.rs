@@ -14,13 +14,22 @@ use crate::rpc::line_front::Ask;
 /// a client that is still sending reads that word before it learns that nobody listens.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Reads in a row: so many that a line is whole as a rule.
+const READS_MAX: usize = 4;
+
+/// How long a line waits for its answer at most, then its connection is closed: longer than any service of this crate
+/// takes, so that a line which the server has lost sight of does not keep its connection for ever.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(600);
+
 /// One connection.
 pub(super) struct LineConnection {
     connection: Box<dyn Connection>,
     state: State,
-    /// What has come, from the beginning of a line on.
+    /// What has come.
     unread: Vec<u8>,
-    /// How much of it is known to have no line end.
+    /// Where in it the next line begins: what stands before is done with.
+    line_start: usize,
+    /// Up to where the next line is known to have no end.
     looked_at: usize,
     /// The label of what came last.
     label: Option<Label>,
@@ -51,6 +60,17 @@ struct UnderWay {
     request: Option<(ClientId, u32)>,
     /// The id as the client wrote it.
     id: Option<String>,
+    since: Time,
+}
+
+/// What a step of a connection has come to.
+pub(super) enum Step {
+    /// Nothing: it waits for its client, or for the server.
+    Idle,
+    /// Something, and maybe there is more to do at once.
+    Busy,
+    /// A line that is a request.
+    Request(Request),
 }
 
 /// A line that is a request.
@@ -66,6 +86,7 @@ impl LineConnection {
             connection,
             state: State::Open,
             unread: Vec::new(),
+            line_start: 0,
             looked_at: 0,
             label: None,
             unwritten: Vec::new(),
@@ -76,37 +97,43 @@ impl LineConnection {
         }
     }
 
-    /// Reads and writes, and gives the next line that is a request. It is under way from then on; the caller is
-    /// to [`begin`](Self::begin) it.
-    pub(super) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        now: Time,
-        lines: &Lines,
-    ) -> Option<Request> {
-        loop {
-            self.write(context, now, lines.idle);
-            let is_free = self.under_way.is_none() && self.unwritten.is_empty();
-            if is_free && matches!(self.state, State::Open | State::Heard) {
-                match self.next_line() {
-                    Line::None => {}
-                    Line::TooLong => {
-                        self.say(&format!(
-                            "error: the line is longer than {LINE_BYTES_MAX} bytes"
-                        ));
-                        self.leave(now);
-                        continue;
-                    }
-                    Line::Whole(line) => {
-                        if let Some(request) = self.take_in(&line, now, lines) {
-                            return Some(request);
-                        }
-                        continue;
-                    }
-                }
+    /// One write, a few reads, one line: little enough that others have their turn soon. A request is under way from
+    /// then on; the caller is to [`begin`](Self::begin) it.
+    pub(super) fn step(&mut self, context: &mut Context<'_>, now: Time, lines: &Lines) -> Step {
+        let mut is_busy = self.write(context, now, lines.idle);
+        for _ in 0..READS_MAX {
+            if let Some(step) = self.take_line(now, lines) {
+                return step;
             }
             if !self.read(context, now, lines.idle) {
-                return None;
+                return if is_busy { Step::Busy } else { Step::Idle };
+            }
+            is_busy = true;
+        }
+        Step::Busy
+    }
+
+    /// Does what the next line asks for, if there is one and the one before is answered. Empty lines do not count.
+    fn take_line(&mut self, now: Time, lines: &Lines) -> Option<Step> {
+        let is_free = self.under_way.is_none() && self.unwritten.is_empty();
+        if !is_free || !matches!(self.state, State::Open | State::Heard) {
+            return None;
+        }
+        loop {
+            match self.next_line() {
+                Line::None => return None,
+                Line::Whole(line) if line.trim_ascii().is_empty() => {}
+                Line::Whole(line) => {
+                    let request = self.take_in(&line, now, lines);
+                    return Some(request.map_or(Step::Busy, Step::Request));
+                }
+                Line::TooLong => {
+                    self.say(&format!(
+                        "error: the line is longer than {LINE_BYTES_MAX} bytes"
+                    ));
+                    self.leave(now);
+                    return Some(Step::Busy);
+                }
             }
         }
     }
@@ -146,20 +173,26 @@ impl LineConnection {
         if self.deadline() > now {
             return;
         }
-        if self.state == State::Open && self.unwritten.is_empty() {
-            self.say(&format!("error: nothing came for {}", show_span(idle)));
-            self.leave(now);
-        } else {
-            self.state = State::Gone;
+        let may_be_heard = self.unwritten.is_empty();
+        match self.state {
+            State::Open | State::Heard if may_be_heard && self.under_way.is_some() => {
+                let waited = show_span(ANSWER_MAX);
+                self.answer(&format!("error: no answer for {waited}"), None, true);
+                self.leave(now);
+            }
+            State::Open if may_be_heard => {
+                self.say(&format!("error: nothing came for {}", show_span(idle)));
+                self.leave(now);
+            }
+            _ => self.state = State::Gone,
         }
     }
 
-    /// When it expires: never while the client waits for an answer.
+    /// When it expires; while its client waits for an answer, later than otherwise.
     pub(super) fn deadline(&self) -> Time {
-        if self.under_way.is_some() && self.unwritten.is_empty() {
-            Time::NEVER
-        } else {
-            self.until
+        match &self.under_way {
+            Some(under_way) if self.unwritten.is_empty() => under_way.since + ANSWER_MAX,
+            _ => self.until,
         }
     }
 
@@ -176,41 +209,37 @@ impl LineConnection {
         matches!(self.state, State::Gone)
     }
 
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     pub(super) fn is_under_way(&self, request: (ClientId, u32)) -> bool {
         let under_way = self.under_way.as_ref();
         under_way.is_some_and(|it| it.request == Some(request))
     }
 
-    /// Whether a request of this client with a lower number is under way.
-    pub(super) fn waits_below(&self, (client, sequence): (ClientId, u32)) -> bool {
-        let under_way = self.under_way.as_ref().and_then(|it| it.request);
-        under_way.is_some_and(|(of, number)| of == client && number < sequence)
-    }
-
-    /// Writes as far as there is room.
-    fn write(&mut self, context: &mut Context<'_>, now: Time, idle: Duration) {
+    /// Writes what there is room for, and says whether that is anything.
+    fn write(&mut self, context: &mut Context<'_>, now: Time, idle: Duration) -> bool {
         if self.unwritten.is_empty() || self.is_gone() {
-            return;
+            return false;
         }
-        while self.written < self.unwritten.len() {
-            let rest = &self.unwritten[self.written..];
-            match (self.connection).poll_write(context, rest, self.unwritten_label) {
-                Poll::Pending => return,
-                Poll::Ready(Err(_)) => {
-                    self.state = State::Gone;
-                    return;
-                }
-                Poll::Ready(Ok(count)) => {
-                    self.written += count;
-                    self.touch(now, idle);
-                }
+        let rest = &self.unwritten[self.written..];
+        match (self.connection).poll_write(context, rest, self.unwritten_label) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(_)) => self.state = State::Gone,
+            Poll::Ready(Ok(count)) => {
+                self.written += count;
+                self.touch(now, idle);
             }
         }
-        self.unwritten = Vec::new(); // a long reply is not to be kept room for
-        self.written = 0;
-        if self.state == State::Leaving {
-            self.connection.finish();
+        if self.written == self.unwritten.len() {
+            self.unwritten = Vec::new(); // a long reply is not to be kept room for
+            self.written = 0;
+            if self.state == State::Leaving {
+                self.connection.finish();
+            }
         }
+        true
     }
 
     /// Reads what has come, and says whether that is worth a look.
@@ -224,13 +253,14 @@ impl LineConnection {
                 return false;
             }
             // A line is taken out of what has come when the one before is answered.
-            State::Open if self.unread.len() > LINE_BYTES_MAX => return false,
+            State::Open if self.unread.len() - self.line_start > LINE_BYTES_MAX => return false,
             State::Open | State::Leaving => {}
         }
         match self.connection.poll_read(context) {
             Poll::Pending => false,
             Poll::Ready(Ok(Some(piece))) => {
                 if self.state == State::Open {
+                    self.forget_lines();
                     self.unread.extend_from_slice(&piece.body);
                     self.label = piece.label;
                     self.touch(now, idle);
@@ -251,29 +281,27 @@ impl LineConnection {
     /// Takes the next line out of what has come. At the end of what the client sends, a line needs no end.
     fn next_line(&mut self) -> Line {
         let fresh = &self.unread[self.looked_at..];
-        let end = fresh.iter().position(|&byte| byte == b'\n');
-        let end = end.map(|end| self.looked_at + end);
-        let length = end.unwrap_or(self.unread.len());
-        if length > LINE_BYTES_MAX {
+        let found = fresh.iter().position(|&byte| byte == b'\n');
+        let end = found.map_or(self.unread.len(), |found| self.looked_at + found);
+        if end - self.line_start > LINE_BYTES_MAX {
             return Line::TooLong;
         }
-        match end {
-            Some(end) => {
-                let rest = self.unread.split_off(end + 1);
-                let mut line = std::mem::replace(&mut self.unread, rest);
-                line.pop();
-                self.looked_at = 0;
-                Line::Whole(line)
-            }
-            None if self.state == State::Heard && length > 0 => {
-                self.looked_at = 0;
-                Line::Whole(std::mem::take(&mut self.unread))
-            }
-            None => {
-                self.looked_at = length;
-                Line::None
-            }
+        let is_last = self.state == State::Heard && end > self.line_start;
+        if found.is_none() && !is_last {
+            self.looked_at = end;
+            return Line::None;
         }
+        let line = self.unread[self.line_start..end].to_vec();
+        self.line_start = (end + 1).min(self.unread.len());
+        self.looked_at = self.line_start;
+        Line::Whole(line)
+    }
+
+    /// Forgets the lines that are taken out: before every read, so that they are not moved once for each line.
+    fn forget_lines(&mut self) {
+        self.unread.drain(..self.line_start);
+        self.looked_at -= self.line_start;
+        self.line_start = 0;
     }
 
     /// Does what a line asks for, or gives the request that it is.
@@ -282,23 +310,33 @@ impl LineConnection {
             self.say("error: the line is no text in UTF-8");
             return None;
         };
-        let (id, ask) = match read(line) {
-            Ok(Asked::Nothing) => return None,
-            Ok(Asked::Help) => {
-                let forms = lines.format.forms().join(", ");
-                self.say(&format!("commands: {forms}, help, quit"));
-                return None;
-            }
-            Ok(Asked::Quit) => {
-                self.leave(now);
-                return None;
-            }
+        let asked = match read(line) {
+            Ok(asked) => asked,
             Err(error) => {
                 self.say(&format!("error: {error}"));
                 return None;
             }
-            Ok(Asked::Hello(id)) => (Some(id), Ok(Ask::Hello)),
-            Ok(Asked::Request(id, words)) => {
+        };
+        let word = line.split_whitespace().next().unwrap_or_default();
+        let under_way = UnderWay {
+            request: None,
+            id: word.starts_with('#').then(|| word.to_owned()),
+            since: now,
+        };
+        let (id, ask) = match asked {
+            Asked::Nothing => return None,
+            Asked::Quit => {
+                self.leave(now);
+                return None;
+            }
+            Asked::Help => {
+                let forms = lines.format.forms().join(", ");
+                self.under_way = Some(under_way);
+                self.answer(&format!("commands: {forms}, help, quit"), None, true);
+                return None;
+            }
+            Asked::Hello(id) => (Some(id), Ok(Ask::Hello)),
+            Asked::Request(id, words) => {
                 let body = lines.format.read_request(words);
                 let ask = body.map(|body| match id {
                     Some(id) => Ask::Under(id.session, body.into()),
@@ -307,11 +345,7 @@ impl LineConnection {
                 (id, ask)
             }
         };
-        let word = line.split_whitespace().next().unwrap_or_default();
-        self.under_way = Some(UnderWay {
-            request: None,
-            id: id.map(|_| word.to_owned()),
-        });
+        self.under_way = Some(under_way);
         match ask {
             Ok(ask) => Some(Request {
                 id,
@@ -336,7 +370,7 @@ impl LineConnection {
         self.state = State::Leaving;
         self.until = now + LINGER;
         self.unread = Vec::new();
-        self.looked_at = 0;
+        (self.line_start, self.looked_at) = (0, 0);
         if self.unwritten.is_empty() {
             self.connection.finish();
         }

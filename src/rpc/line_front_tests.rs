@@ -6,7 +6,9 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Waker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use super::*;
@@ -15,12 +17,13 @@ use crate::net::real::RealWorld;
 use crate::net::{Arrival, Broken, Datagrams, Kind, Piece};
 use crate::rpc::Semantics;
 use crate::rpc::line::LineFormat;
+use crate::rpc::line_connection::ANSWER_MAX;
 use crate::rpc::serve::answer;
 use crate::rpc::server::RpcServer;
 use crate::rpc::service::{Effects, Input, Service};
 
 /// The requests are texts, and so are the replies.
-struct Echo;
+pub(super) struct Echo;
 
 impl LineFormat for Echo {
     fn read_request(&self, line: &str) -> Result<Vec<u8>, String> {
@@ -46,15 +49,17 @@ impl LineFormat for Echo {
 
 /// The client's end of a connection.
 #[derive(Default)]
-struct Client {
-    said: VecDeque<u8>,
-    told: Vec<u8>,
+pub(super) struct Client {
+    pub(super) said: VecDeque<u8>,
+    pub(super) told: Vec<u8>,
     /// How many bytes it still takes in.
-    room: usize,
+    pub(super) room: usize,
+    /// Its end is gone.
+    is_broken: bool,
     is_closed: bool,
 }
 
-type Shared = Rc<RefCell<Client>>;
+pub(super) type Shared = Rc<RefCell<Client>>;
 
 struct End(Shared);
 
@@ -65,7 +70,11 @@ impl Connection for End {
 
     fn poll_read(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, Broken>> {
         let mut client = self.0.borrow_mut();
-        let said: Vec<u8> = client.said.drain(..).collect();
+        if client.is_broken {
+            return Poll::Ready(Err(Broken::Reset));
+        }
+        let count = client.said.len().min(1_000);
+        let said: Vec<u8> = client.said.drain(..count).collect();
         if said.is_empty() {
             return Poll::Pending;
         }
@@ -103,11 +112,11 @@ impl Drop for End {
 }
 
 #[derive(Clone, Default)]
-struct Door(Rc<RefCell<VecDeque<Shared>>>);
+pub(super) struct Door(Rc<RefCell<VecDeque<Shared>>>);
 
 impl Door {
     /// A client that says this, and takes in so many bytes.
-    fn client(&self, said: &str, room: usize) -> Shared {
+    pub(super) fn client(&self, said: &str, room: usize) -> Shared {
         let client = Shared::default();
         client.borrow_mut().said.extend(said.bytes());
         client.borrow_mut().room = room;
@@ -129,10 +138,10 @@ impl Listener for Door {
     }
 }
 
-const ROOM: usize = 1_000;
+pub(super) const ROOM: usize = 1_000;
 
 /// A front, and the door to it.
-fn front() -> (LineFront, Door) {
+pub(super) fn front() -> (LineFront, Door) {
     let world = RealWorld::new(&["main"], None, None, None);
     let host = world.host(HostId(0), Ipv4Addr::LOCALHOST.into());
     let lines = Lines {
@@ -144,11 +153,33 @@ fn front() -> (LineFront, Door) {
     (LineFront::new(host, Box::new(door.clone()), lines), door)
 }
 
+/// Says that it was woken.
+#[derive(Default)]
+pub(super) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(super) fn is_raised_again(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The next line; the front is asked again as often as it wants to be.
 fn next(front: &mut LineFront) -> Option<Said> {
-    let mut context = Context::from_waker(Waker::noop());
-    match front.poll_next(&mut context) {
-        Poll::Ready(said) => Some(said),
-        Poll::Pending => None,
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(flag.clone());
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match front.poll_next(&mut context) {
+            Poll::Ready(said) => return Some(said),
+            Poll::Pending if flag.is_raised_again() => {}
+            Poll::Pending => return None,
+        }
     }
 }
 
@@ -157,6 +188,14 @@ fn text(said: &Said) -> String {
         Ask::Hello => "hello".to_owned(),
         Ask::Once(body) | Ask::Under(_, body) => String::from_utf8_lossy(body).into_owned(),
     }
+}
+
+fn in_progress(front: &mut LineFront, said: &Said) {
+    let in_progress = Message::InProgress {
+        client: said.client,
+        sequence: said.sequence,
+    };
+    front.answer(&in_progress.encode(), None);
 }
 
 fn reply(front: &mut LineFront, said: &Said, body: &str) {
@@ -169,7 +208,7 @@ fn reply(front: &mut LineFront, said: &Said, body: &str) {
     assert!(next(front).is_none());
 }
 
-fn told(client: &Shared) -> String {
+pub(super) fn told(client: &Shared) -> String {
     String::from_utf8(client.borrow().told.clone()).unwrap()
 }
 
@@ -228,29 +267,100 @@ fn a_reply_finds_every_connection_on_which_its_request_is_under_way() {
     );
     let said = next(&mut front).unwrap();
     assert!(next(&mut front).is_some());
-    let in_progress = Message::InProgress {
-        client: said.client,
-        sequence: 1,
-    };
-    front.answer(&in_progress.encode(), None);
+    in_progress(&mut front, &said);
     reply(&mut front, &said, "A\r\nB");
-    assert_eq!(told(&one), "#1/1 in progress\n#1/1 A  B\n");
+    assert_eq!(told(&one), "#1/1 A  B\n", "it has asked once");
     assert_eq!(told(&two), "#01/1 in progress\n#01/1 A  B\n");
 }
 
 #[test]
-fn whoever_asks_for_something_else_waits_for_nothing_earlier() {
+fn a_client_is_told_nothing_of_copies_that_others_send() {
     let (mut front, door) = front();
-    let (one, other) = (door.client("#1/1 a\n", ROOM), door.client("#2/1 a\n", ROOM));
-    assert!(next(&mut front).is_some() && next(&mut front).is_some());
-    let later = door.client("#1/2 b\n", ROOM);
+    let first = door.client("#1/1 a\n", 0);
     let said = next(&mut front).unwrap();
-    reply(&mut front, &said, "B");
-    assert_eq!(told(&one), format!("#1/1 {SUPERSEDED}\n"));
-    assert_eq!(
-        (told(&other).as_str(), told(&later).as_str()),
-        ("", "#1/2 B\n")
-    );
+    for _ in 0..1_000 {
+        let copy = door.client("#1/1 a\n", ROOM);
+        assert!(next(&mut front).is_some());
+        in_progress(&mut front, &said);
+        assert!(next(&mut front).is_none());
+        assert_eq!(told(&copy), "#1/1 in progress\n");
+        copy.borrow_mut().is_broken = true;
+        assert!(next(&mut front).is_none());
+    }
+    first.borrow_mut().room = usize::MAX;
+    reply(&mut front, &said, "A");
+    assert_eq!(told(&first), "#1/1 A\n");
+}
+
+#[test]
+fn whoever_floods_has_one_turn_among_others() {
+    let (mut front, door) = front();
+    let mut flooders = Vec::new();
+    for flood in ["help\n", "#1/0 nothing\n", "\n \n"] {
+        flooders.extend((0..40).map(|_| door.client(&flood.repeat(10_000), usize::MAX)));
+    }
+    let _client = door.client("a\n", ROOM);
+    let said = next(&mut front).unwrap();
+    assert_eq!(text(&said), "a");
+    let most = flooders.iter().map(|it| told(it).lines().count()).max();
+    assert!(most.unwrap() < 50, "{most:?}");
+    assert!(flooders.iter().all(|it| !it.borrow().said.is_empty()));
+}
+
+#[test]
+fn a_flood_lets_other_tasks_have_their_turn() {
+    let (mut front, door) = front();
+    let flooder = door.client(&"help\n".repeat(10_000), usize::MAX);
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(flag.clone());
+    for _ in 0..3 {
+        let mut context = Context::from_waker(&waker);
+        assert!(front.poll_next(&mut context).is_pending());
+        assert!(flag.is_raised_again(), "there is more to do");
+    }
+    let lines = told(&flooder).lines().count();
+    assert!((3..200).contains(&lines), "{lines}");
+}
+
+#[test]
+fn a_flood_of_connections_shuts_no_line_out() {
+    let (mut front, door) = front();
+    let client = door.client("a\n", ROOM);
+    let said = next(&mut front).unwrap();
+    reply(&mut front, &said, "A");
+    client.borrow_mut().said.extend(b"b\n");
+    let _others: Vec<Shared> = (0..500).map(|_| door.client("", ROOM)).collect();
+    assert_eq!(text(&next(&mut front).unwrap()), "b");
+    assert!(door.0.borrow().len() > 400, "it has not waited for them");
+    assert!(next(&mut front).is_none());
+    assert!(door.0.borrow().is_empty());
+}
+
+#[test]
+fn help_stands_under_the_id_that_it_was_asked_for_with() {
+    let (mut front, door) = front();
+    let client = door.client("help\n#9f3c/1 help\n#9f3c/00000000001 help\n", ROOM);
+    assert!(next(&mut front).is_none());
+    let told = told(&client);
+    let help = "commands: , help, quit";
+    let rest = told.strip_prefix(&format!("{help}\n#9f3c/1 {help}\n"));
+    assert!(rest.unwrap().starts_with("error: `#9f3c/00000000001` is"));
+}
+
+#[test]
+fn a_line_that_is_never_answered_closes_its_connection_in_the_end() {
+    let (mut front, door) = front();
+    let client = door.client("#1/1 a\nb\n", ROOM);
+    let since = front.host.now();
+    assert!(next(&mut front).is_some());
+    let deadline = front.next_deadline();
+    assert!(deadline - since >= ANSWER_MAX && deadline < Time::NEVER);
+    front.expire(deadline);
+    assert!(next(&mut front).is_none());
+    assert_eq!(told(&client), "#1/1 error: no answer for 10m\n");
+    front.expire(front.next_deadline());
+    assert!(next(&mut front).is_none());
+    assert!(client.borrow().is_closed);
 }
 
 #[test]
@@ -258,15 +368,12 @@ fn a_client_that_reads_nothing_is_asked_for_nothing_and_closed_in_the_end() {
     let (mut front, door) = front();
     let slow = door.client("a\nb\n", 1);
     let said = next(&mut front).unwrap();
-    assert_eq!(
-        front.next_deadline(),
-        Time::NEVER,
-        "it waits for the server"
-    );
+    let idle = front.host.now() + front.lines.idle;
+    assert!(front.next_deadline() > idle, "it waits for the server");
     reply(&mut front, &said, "AAA");
     assert_eq!(told(&slow), "A");
     let deadline = front.next_deadline();
-    assert!(deadline < Time::NEVER);
+    assert!(deadline <= front.host.now() + front.lines.idle);
     front.expire(deadline);
     assert!(next(&mut front).is_none());
     assert!(slow.borrow().is_closed);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::disk::Batch;
 use crate::host::Host;
-use crate::id::OperationId;
+use crate::id::{ClientKey, OperationId, RequestId};
 use crate::net::{Datagrams, Label};
 use crate::rpc::line_front::LineFront;
 use crate::trace::Event;
@@ -42,6 +42,9 @@ pub trait Output {
     fn is_alive(&self) -> bool {
         true
     }
+
+    /// Says that nobody will answer this request any more: its client waits for later ones only.
+    fn abandon(&mut self, _request: RequestId) {}
 
     /// Says whether the service is settled, when that has changed.
     fn settle(&mut self, _is_settled: bool) {}
@@ -164,8 +167,16 @@ pub(super) struct Outlet<'a> {
 impl Output for Outlet<'_> {
     fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
         match &mut self.front {
-            Some(front) if LineFront::is_at(to) => front.answer(&datagram, label),
-            _ => self.socket.send(to, datagram, label),
+            Some(front) if LineFront::is_at(to) => return front.answer(&datagram, label),
+            Some(front) => front.overhear(&datagram, label),
+            None => {}
+        }
+        self.socket.send(to, datagram, label);
+    }
+
+    fn abandon(&mut self, request: RequestId) {
+        if let (Some(front), ClientKey::Id(client)) = (&mut self.front, request.client) {
+            front.give_up(client, request.sequence);
         }
     }
 

@@ -211,10 +211,18 @@ impl RpcServer {
             Ask::Once(body) => self.execute(now, &pending, body, out)?,
             Ask::Under(session, body) => {
                 let session = match *session {
-                    NO_SESSION => self.session_of(now, client).unwrap_or(NO_SESSION),
-                    named => named,
+                    NO_SESSION => self.session_of(now, client),
+                    named => Some(named),
                 };
-                self.request(now, &pending, (session, sequence), body, out)?;
+                match session {
+                    Some(session) => {
+                        self.request(now, &pending, (session, sequence), body, out)?;
+                    }
+                    None => {
+                        self.commit()?;
+                        refuse(out, &pending, Filtered::Full, Refused::Full);
+                    }
+                }
             }
         }
         Ok(self.dispatch.waiting.ticket_of(pending.id()).is_some())

@@ -10,6 +10,9 @@ use std::time::Duration;
 use crate::directory::Directory;
 use crate::process::{Ended, Server, wavetank};
 
+#[path = "meeting_front.rs"]
+mod front;
+
 /// How long a reply may take: far more than it takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -133,6 +136,11 @@ impl Netcat {
         Self {
             stream: BufReader::new(stream),
         }
+    }
+
+    /// Nothing takes longer than that from now on.
+    fn limit(&mut self, time: Duration) {
+        self.stream.get_ref().set_read_timeout(Some(time)).unwrap();
     }
 
     fn send(&mut self, bytes: &[u8]) {

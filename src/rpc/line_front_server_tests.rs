@@ -1,0 +1,244 @@
+//! What clients of a front are told when its server has other clients, other connections and datagrams as well.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::tests::{Door, Echo, Flag, ROOM, Shared, front, told};
+use super::*;
+use crate::net::{Arrival, Datagrams};
+use crate::rpc::line::{read_answer, write_answer};
+use crate::rpc::message::{NO_SESSION, Refused};
+use crate::rpc::reply_cache::Limits;
+use crate::rpc::serve::answer;
+use crate::rpc::server::RpcServer;
+use crate::rpc::service::{Effects, Input, Service, Ticket};
+use crate::rpc::{CacheKind, Semantics};
+use crate::seed::Seed;
+
+/// Lets every request wait until one says `go`.
+#[derive(Default)]
+struct Gate {
+    waiting: Vec<Ticket>,
+}
+
+impl Service for Gate {
+    fn step(&mut self, _: Time, input: Input<'_>, effects: &mut Effects) {
+        match input {
+            Input::Request { ticket, body, .. } if body == b"go" => {
+                for waiting in self.waiting.drain(..) {
+                    effects.complete(waiting, b"gone");
+                }
+                effects.complete(ticket, b"went");
+            }
+            Input::Request { ticket, .. } => self.waiting.push(ticket),
+            Input::Abandoned(ticket) => self.waiting.retain(|&it| it != ticket),
+            _ => {}
+        }
+    }
+}
+
+/// Datagrams that come and go.
+#[derive(Clone, Default)]
+struct Wire {
+    coming: Rc<RefCell<VecDeque<SharedBytes>>>,
+    gone: Rc<RefCell<Vec<SharedBytes>>>,
+}
+
+impl Datagrams for Wire {
+    fn send(&mut self, _: SocketAddr, body: SharedBytes, _: Option<Label>) {
+        self.gone.borrow_mut().push(body);
+    }
+
+    fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Arrival> {
+        match self.coming.borrow_mut().pop_front() {
+            Some(body) => Poll::Ready(Arrival {
+                body,
+                from: self.local_address(),
+                label: None,
+            }),
+            None => Poll::Pending,
+        }
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 3).into()
+    }
+}
+
+/// A server that has clients by lines and by datagrams.
+struct Scene<'a> {
+    door: Door,
+    wire: Wire,
+    /// Lets the server do all that is to be done.
+    settle: &'a mut dyn FnMut(),
+}
+
+impl Scene<'_> {
+    /// A client that says this over a connection of its own.
+    fn says(&mut self, lines: &str) -> Shared {
+        let client = self.door.client(lines, ROOM);
+        (self.settle)();
+        client
+    }
+
+    /// A request of client 1 comes in a datagram.
+    fn receives(&mut self, sequence: u32, body: &[u8]) {
+        let request = Message::Request {
+            client: ClientId(1),
+            session: NO_SESSION,
+            sequence,
+            awaited: sequence,
+            body,
+        };
+        let datagram = request.encode().into();
+        self.wire.coming.borrow_mut().push_back(datagram);
+        (self.settle)();
+    }
+}
+
+/// Plays it with a server whose reply cache is of this kind.
+fn play(kind: CacheKind, limits: Limits, play: impl FnOnce(&mut Scene<'_>)) {
+    let (front, door) = front();
+    let host = front.host.clone();
+    let server = RpcServer::new(Box::<Gate>::default(), None, Semantics::AtMostOnce);
+    let numbers = Seed(1).stream("sessions");
+    let mut server = server.with_reply_cache(kind, limits, numbers);
+    let wire = Wire::default();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut socket = wire.clone();
+        let mut answering = answer(&host, &mut socket, &mut server).with_front(Some(front));
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        let mut settle = || {
+            let mut context = Context::from_waker(&waker);
+            while Pin::new(&mut answering).poll(&mut context).is_pending() && flag.is_raised_again()
+            {
+            }
+        };
+        let settle = &mut settle;
+        play(&mut Scene { door, wire, settle });
+    });
+}
+
+fn play_in_memory(scene: impl FnOnce(&mut Scene<'_>)) {
+    play(CacheKind::Memory, Limits::default(), scene);
+}
+
+#[test]
+fn what_was_asked_for_in_a_datagram_first_is_answered_over_a_connection_too() {
+    play_in_memory(|scene| {
+        scene.receives(1, b"wait");
+        let client = scene.says("#1/1 wait\n#2/1 wait\n");
+        assert_eq!(told(&client), "#1/1 in progress\n");
+        scene.says("go\n");
+        let expected = "#1/1 in progress\n#1/1 gone\n";
+        assert_eq!(told(&client), expected, "and its next line is taken");
+        scene.says("go\n");
+        assert_eq!(told(&client), format!("{expected}#2/1 gone\n"));
+        let gone = scene.wire.gone.borrow();
+        let reply = Message::Reply {
+            client: ClientId(1),
+            sequence: 1,
+            body: b"gone",
+        };
+        assert_eq!(gone.last(), Some(&reply.encode().into()));
+    });
+}
+
+#[test]
+fn what_a_datagram_says_nobody_waits_for_is_not_waited_for_over_a_connection() {
+    play_in_memory(|scene| {
+        scene.receives(1, b"wait");
+        let client = scene.says("#1/1 wait\n");
+        scene.receives(2, b"wait");
+        let expected = format!("#1/1 in progress\n#1/1 {SUPERSEDED}\n");
+        assert_eq!(told(&client), expected);
+    });
+    play_in_memory(|scene| {
+        let client = scene.says("#1/1 wait\n");
+        scene.receives(2, b"wait");
+        assert_eq!(told(&client), format!("#1/1 {SUPERSEDED}\n"));
+    });
+}
+
+#[test]
+fn whoever_asks_for_something_else_waits_for_nothing_earlier() {
+    play_in_memory(|scene| {
+        let (one, other) = (scene.says("#1/1 wait\n"), scene.says("#2/1 wait\n"));
+        let later = scene.says("#1/2 wait\n");
+        assert_eq!(told(&one), format!("#1/1 {SUPERSEDED}\n"));
+        scene.says("go\n");
+        assert_eq!(told(&one), format!("#1/1 {SUPERSEDED}\n"));
+        assert_eq!(told(&other), "#2/1 gone\n");
+        assert_eq!(told(&later), "#1/2 gone\n");
+        let earlier = scene.says("#1/1 wait\n");
+        assert_eq!(told(&earlier), format!("#1/1 {SUPERSEDED}\n"));
+    });
+}
+
+#[test]
+fn what_the_server_refuses_ends_nothing_that_is_under_way() {
+    play_in_memory(|scene| {
+        let client = scene.says("#1/9 wait\n");
+        let refused = scene.says("#1/bad1/99 wait\n#1/9 other\n#1/100 hello\n");
+        assert!(told(&refused).starts_with(
+            "#1/bad1/99 refused: session expired\n#1/9 refused: another request has this id\n"
+        ));
+        assert_eq!(told(&client), "");
+        scene.says("go\n");
+        assert_eq!(told(&client), "#1/9 gone\n");
+    });
+}
+
+#[test]
+fn a_server_that_is_full_says_so_and_not_that_a_session_has_expired() {
+    let limits = Limits {
+        clients: 1,
+        ..Limits::default()
+    };
+    play(CacheKind::Epoch, limits, |scene| {
+        let known = scene.says("#1/1 go\n");
+        let lines = scene.says("#2/1 go\n#2/2 hello\n#2/bad1/3 go\n");
+        assert_eq!(told(&known), "#1/1 went\n");
+        let full = Refused::Full;
+        let expected = format!(
+            "#2/1 refused: {full}\n#2/2 refused: {full}\n#2/bad1/3 refused: session expired\n"
+        );
+        assert_eq!(told(&lines), expected);
+    });
+}
+
+#[test]
+fn a_server_without_sessions_gives_none_and_says_so() {
+    play_in_memory(|scene| {
+        let client = scene.says("#1/1 hello\n");
+        let told = told(&client);
+        assert!(told.starts_with("#1/1 error: this server has no sessions; "));
+        // The client of this crate understands it: it goes on without.
+        let text = told.strip_prefix("#1/1 ").unwrap().trim_end();
+        let welcome = Message::Welcome {
+            client: ClientId(1),
+            sequence: 1,
+            session: NO_SESSION,
+        };
+        let read = read_answer(text, (ClientId(1), 1), None, &Echo);
+        assert_eq!(read, Some(welcome.encode()));
+    });
+    let welcome = Message::Welcome {
+        client: ClientId(1),
+        sequence: 1,
+        session: 0x51d0,
+    };
+    let text = write_answer(&welcome, &Echo).unwrap();
+    assert_eq!(text, "session 51d0");
+    let read = read_answer(&text, (ClientId(1), 1), None, &Echo);
+    assert_eq!(read, Some(welcome.encode()));
+}
