@@ -41,10 +41,14 @@ const SERVERS: [&str; 3] = ["main", "a", "b"];
 
 fn run(stretch: &str, fault: &str) -> (Report, String) {
     let source = REGISTRATION.replace("STRETCH", stretch) + fault;
-    let scenario = Scenario::parse("registration.toml", &source, &catalogue());
+    run_on(Backend::Event, &source)
+}
+
+fn run_on(backend: Backend, source: &str) -> (Report, String) {
+    let scenario = Scenario::parse("registration.toml", source, &catalogue());
     let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
     let variant = &scenario.variants[0];
-    let report = report::run(variant, Seed(1), Backend::Event, Detail::Trace);
+    let report = report::run(variant, Seed(1), backend, Detail::Trace);
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     let trace = text::write(&report.trace(&scenario, variant, Seed(1)));
     (report, trace)
