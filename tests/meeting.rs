@@ -1,8 +1,8 @@
-//! The meeting scheduler in simulation: a crash at each event of a registration; and what its page documents.
+//! The meeting scheduler in simulation: a crash at each event and in each disk operation of a registration; and what its page documents.
 
 use std::collections::BTreeMap;
 
-use wavetank::check::Verdict;
+use wavetank::check::{Check, Verdict};
 use wavetank::seed::Seed;
 use wavetank::services::catalogue;
 use wavetank::services::meeting::message::{
@@ -30,12 +30,18 @@ ann = ["lilith"]
 bob = ["lilith"]
 
 [clients]
-ann = ["register 5 6 lilith jameson"]
+ann = ["register STRETCH lilith jameson"]
 bob = ["wait 6s", "lilith", "jameson"]
 "#;
 
-fn run(crash: &str) -> (Report, String) {
-    run_on(Backend::Event, &format!("{REGISTRATION}\n{crash}"))
+/// What ann wants: a time that both have, and one that jameson has not.
+const STRETCHES: [&str; 2] = ["5 6", "4 5"];
+
+const SERVERS: [&str; 3] = ["main", "a", "b"];
+
+fn run(stretch: &str, fault: &str) -> (Report, String) {
+    let source = REGISTRATION.replace("STRETCH", stretch) + fault;
+    run_on(Backend::Event, &source)
 }
 
 fn run_on(backend: Backend, source: &str) -> (Report, String) {
@@ -48,36 +54,79 @@ fn run_on(backend: Backend, source: &str) -> (Report, String) {
     (report, trace)
 }
 
+/// Lets ann register while a server crashes, and judges it. `false` if there was no such crash.
+fn survives(stretch: &str, crash: &str) -> bool {
+    let fault = format!("[[fault]]\ncrash = {{ {crash}, restart_after_ms = 300 }}\n");
+    let (report, trace) = run(stretch, &fault);
+    let checks = report.verdicts.iter().map(|(check, verdict)| {
+        assert_eq!(
+            *verdict,
+            Verdict::Valid,
+            "{}\n{crash}\n{trace}",
+            check.name()
+        );
+        *check
+    });
+    let judged = [Check::Executions, Check::Linearizable, Check::Atomicity];
+    assert_eq!(checks.collect::<Vec<_>>(), judged);
+    let is_told = |end: &str| trace.lines().any(|line| line.ends_with(end));
+    let taken = [
+        is_told("bob#1 ok: Available time slots: [1,3], [4,5], [6,9]"),
+        is_told("bob#2 ok: Available time slots: [2,3], [6,7]"),
+    ];
+    let left = [
+        is_told("bob#1 ok: Available time slots: [1,3], [4,9]"),
+        is_told("bob#2 ok: Available time slots: [2,3], [5,7]"),
+    ];
+    let is_whole = (taken, left) == ([true; 2], [false; 2]);
+    let is_none = (taken, left) == ([false; 2], [true; 2]);
+    assert!(is_whole || is_none, "{crash}\n{trace}");
+    report.run.idle_faults.is_empty()
+}
+
 #[test]
-fn a_crash_at_each_event_of_a_registration_leaves_all_or_nothing() {
-    let (_, calm) = run("");
-    let mut crashes = 0;
-    for word in ["peer", "receive"] {
-        let is_such = |line: &&str| {
-            let mut words = line.split_whitespace();
-            words.nth(3) == Some(word) && line.contains("ann#1")
-        };
-        let count = calm.lines().filter(is_such).count();
-        assert!(count >= 8, "{word}: {count}\n{calm}");
-        for (host, nth) in ["main", "a", "b"]
-            .iter()
-            .flat_map(|host| (1..=count).map(move |nth| (host, nth)))
-        {
-            let crash = format!(
-                "[[fault]]\ncrash = {{ host = \"{host}\", after = \"{word} ann#1\", nth = {nth}, restart_after_ms = 300 }}\n"
-            );
-            let (report, trace) = run(&crash);
-            for (check, verdict) in &report.verdicts {
-                assert_eq!(*verdict, Verdict::Valid, "{}\n{crash}{trace}", check.name());
+fn a_crash_after_each_event_of_a_registration_leaves_all_or_nothing() {
+    for (stretch, ends) in STRETCHES.into_iter().zip(["take", "release"]) {
+        let (_, calm) = run(stretch, "");
+        let mut events: BTreeMap<&str, u32> = BTreeMap::new();
+        for line in calm.lines().filter(|line| line.contains(" ann#1")) {
+            let word = line.split_whitespace().nth(3).expect("a word");
+            *events.entry(word).or_default() += 1;
+        }
+        for word in [
+            "receive", "execute", "peer", "hold", "decide", ends, "complete",
+        ] {
+            assert!(events.contains_key(word), "{word}\n{calm}");
+        }
+        for (word, count) in events {
+            for (host, nth) in SERVERS
+                .iter()
+                .flat_map(|host| (1..=count).map(move |nth| (host, nth)))
+            {
+                let crash = format!(
+                    "host = \"{host}\", after = \"{word} ann#1\", nth = {nth}, disk = \"lose\""
+                );
+                assert!(survives(stretch, &crash), "nothing has crashed: {crash}");
             }
-            let is_taken = |end: &str| trace.lines().any(|line| line.ends_with(end));
-            let of_lilith = is_taken("bob#1 ok: Available time slots: [1,3], [4,5], [6,9]");
-            let of_jameson = is_taken("bob#2 ok: Available time slots: [2,3], [6,7]");
-            assert_eq!(of_lilith, of_jameson, "{crash}{trace}");
-            crashes += 1;
         }
     }
-    assert!(crashes >= 48, "{crashes}");
+}
+
+#[test]
+fn a_crash_in_each_disk_operation_of_a_registration_leaves_all_or_nothing() {
+    for (stretch, host, disk) in STRETCHES.into_iter().flat_map(|stretch| {
+        let hosts = SERVERS.into_iter();
+        hosts.flat_map(move |host| ["keep", "lose", "tear"].map(|disk| (stretch, host, disk)))
+    }) {
+        let crash = |nth| format!("host = \"{host}\", disk_operation = {nth}, disk = \"{disk}\"");
+        let crashes = (1..).take_while(|nth: &u32| survives(stretch, &crash(*nth)));
+        let crashes = crashes.count();
+        if (stretch, host) == ("4 5", "b") {
+            assert_eq!(crashes, 0, "b votes no, which it need not remember");
+        } else {
+            assert!(crashes >= 10, "{stretch} {host} {disk}: {crashes}");
+        }
+    }
 }
 
 /// The bytes of an example: hexadecimal digits, and texts in quotes.
