@@ -317,7 +317,10 @@ impl Event {
         ("resume", "a host goes on after a pause"),
         ("skew", "the clock of a host is wrong"),
         ("expire", "something ended by its time"),
-        ("halt", "a server stopped, because its disk failed it"),
+        (
+            "halt",
+            "a server stopped: its disk failed it, or it is of no use",
+        ),
         ("stall", "a write waits for others that it depends on"),
     ];
 

@@ -40,6 +40,8 @@ const WAITING_MAX: usize = 10_000;
 pub struct MainServer {
     settings: Settings,
     life: u64,
+    /// The life that it begins on an empty disk.
+    first_life: u64,
     /// The life that it begins if it has forgotten the earlier ones.
     later_life: u64,
     /// How many lookups and transactions there were in this life.
@@ -62,9 +64,10 @@ impl MainServer {
     pub fn new(settings: Settings) -> Self {
         Self {
             life: 1,
+            first_life: 1,
             later_life: 2,
             tasks: 0,
-            directory: Directory::new(settings.data_places()),
+            directory: Directory::new(1, settings.data_places()),
             waiting: VecDeque::new(),
             queries: BTreeMap::new(),
             votings: BTreeMap::new(),
@@ -79,6 +82,13 @@ impl MainServer {
     #[must_use]
     pub const fn with_later_life(mut self, life: u64) -> Self {
         self.later_life = life;
+        self
+    }
+
+    /// The same server; on an empty disk it begins this life, from 1.
+    #[must_use]
+    pub const fn with_first_life(mut self, life: u64) -> Self {
+        self.first_life = life;
         self
     }
 
@@ -114,19 +124,25 @@ impl MainServer {
         effects: &mut Effects,
     ) {
         let life = message.life;
+        self.directory.hear(now, from, life);
         match message.body {
-            PeerBody::Names { piece, names } => {
-                let heard = self.directory.hear(from, life, (piece, names));
+            PeerBody::Names {
+                question,
+                piece,
+                names,
+            } => {
+                let heard = self.directory.hear_names(from, question, (piece, names));
+                let of = life;
                 let piece = piece.number;
-                self.send(
-                    (from, None),
-                    PeerBody::HasNames { of: life, piece },
-                    effects,
-                );
-                if let Err(names) = heard {
-                    let of = life;
-                    self.send((from, None), PeerBody::NamesTaken { of, names }, effects);
-                }
+                let told = match heard {
+                    Ok(()) => PeerBody::HasNames {
+                        question,
+                        of,
+                        piece,
+                    },
+                    Err(names) => PeerBody::NamesTaken { of, names },
+                };
+                self.send((from, None), told, effects);
             }
             PeerBody::Times {
                 task,
@@ -144,7 +160,7 @@ impl MainServer {
             }
             PeerBody::Done { task } => self.done(from, task, effects),
             PeerBody::Inquire { task } => self.tell_decision((from, about), task, effects),
-            _ => {} // not for main servers
+            _ => {} // it has been heard, or is not for main servers
         }
     }
 
@@ -235,8 +251,8 @@ impl MainServer {
         for step in self.found.drain(..) {
             effects.transaction(step);
         }
-        for place in self.directory.take_due(now, self.settings.lookup_timeout) {
-            self.send((place, None), PeerBody::Who, effects);
+        for (place, question) in self.directory.take_due(now, self.settings.lookup_timeout) {
+            self.send((place, None), PeerBody::Who { question }, effects);
         }
         loop {
             self.go_on_with_votes(now, effects);
@@ -454,6 +470,7 @@ impl Service for MainServer {
 
     fn begin_again(&mut self, now: Time, effects: &mut Effects) {
         self.life = self.later_life;
+        self.directory = Directory::new(self.life, self.settings.data_places());
         self.set_timer(now, effects);
     }
 
@@ -464,7 +481,7 @@ impl Service for MainServer {
         effects: &mut Effects,
     ) -> Result<(), BadRecord> {
         let (decisions, found) = (&mut self.decisions, &mut self.found);
-        self.life = records::restore(MAIN, records, |stored| match stored {
+        self.life = records::restore((MAIN, self.first_life), records, |stored| match stored {
             Stored::Decision(task, meeting, about, places) => {
                 let decided = Part::Decide {
                     commit: true,
@@ -476,6 +493,7 @@ impl Service for MainServer {
             }
             _ => Err("it is of a data server, and this is none".to_owned()),
         })?;
+        self.directory = Directory::new(self.life, self.settings.data_places());
         records::store_server(MAIN, self.life, effects);
         self.set_timer(now, effects);
         Ok(())

@@ -64,19 +64,30 @@ use crate::services::meeting::main_server::{MAIN, MainServer};
 use crate::services::meeting::message::{Reply, Request};
 use crate::services::meeting::settings::{Front, People, Settings};
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
-use crate::trace::{Event, Line, Word};
 
 /// The meeting scheduler.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct MeetingScheduler {
     settings: Settings,
+    draws_first_lives: bool,
 }
 
 impl MeetingScheduler {
     /// The scheduler with these settings.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            draws_first_lives: false,
+        }
+    }
+
+    /// The same scheduler, for servers whose disks may be emptied: the number of a life on an empty disk is drawn, so
+    /// that it is none of before. Unless this is said, it is 1.
+    #[must_use]
+    pub const fn with_drawn_first_lives(mut self) -> Self {
+        self.draws_first_lives = true;
+        self
     }
 
     /// The same scheduler with these settings.
@@ -146,11 +157,21 @@ impl Application for MeetingScheduler {
     }
 
     fn replica(&self, place: u16, mut chance: Stream) -> Box<dyn Service> {
-        let life = chance.next_u64();
+        let later = chance.next_u64();
+        let first = match self.draws_first_lives {
+            true => 1 + u64::from(chance.next_u32()), // they stay short in traces
+            false => 1,
+        };
         let settings = self.settings.clone();
         match place {
-            MAIN => Box::new(MainServer::new(settings).with_later_life(life)),
-            place => Box::new(DataServer::new(settings, place).with_later_life(life)),
+            MAIN => {
+                let main = MainServer::new(settings).with_first_life(first);
+                Box::new(main.with_later_life(later))
+            }
+            place => {
+                let data = DataServer::new(settings, place).with_first_life(first);
+                Box::new(data.with_later_life(later))
+            }
         }
     }
 
@@ -164,18 +185,6 @@ impl Application for MeetingScheduler {
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {
         Box::new(client::MeetingClient::new(rpc, &self.settings))
-    }
-
-    /// That a data server stops, as its people are known of another one.
-    fn arrival(&self, line: &Line) -> Option<String> {
-        match &line.event {
-            Event::Service {
-                word: Word::Halt,
-                text,
-                ..
-            } => Some(format!("halt: {text}")),
-            _ => None,
-        }
     }
 
     fn lines(&self) -> Option<Lines> {
