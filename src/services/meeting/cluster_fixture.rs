@@ -27,8 +27,10 @@ const STORM_MS: u64 = 2_500;
 const SETTLE_MS: u64 = 20_000;
 const STEPS_MAX: u64 = 1_000_000;
 
-const PEOPLE: &str =
-    "people = { a = [\"ann;[[0,9]]\", \"bob;[[0,6]]\"], b = [\"cat;[[0,9]]\", \"dan;[[3,9]]\"] }";
+/// The long names, of whom nobody asks, make two pieces of the names of each.
+const PEOPLE: &str = "\
+    people.a = [\"ann;[[0,9]]\", \"bob;[[0,6]]\", \"zoe-of-the-house-by-the-northern-lake;[]\"]
+    people.b = [\"cat;[[0,9]]\", \"dan;[[3,9]]\", \"zoe-of-the-house-by-the-southern-lake;[]\"]";
 const NAMES: [&str; 5] = ["ann", "bob", "cat", "dan", "nobody"];
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -360,6 +362,19 @@ impl Cluster {
     /// What is wrong in the end.
     pub(super) fn faults(&mut self) -> Vec<String> {
         let mut faults = Vec::new();
+        for timed in self.calls.iter().rev().take(4) {
+            let told = timed.call.told.as_deref().map(Reply::decode);
+            let answer = match told {
+                Some(Ok(Reply::Free(answer))) => answer,
+                told => {
+                    faults.push(format!("in the end {} is told {told:?}", timed.name));
+                    continue;
+                }
+            };
+            if !answer.is_complete() || !answer.unknown.is_empty() {
+                faults.push(format!("in the end {} is told {answer}", timed.name));
+            }
+        }
         for server in self.servers.iter_mut().flatten() {
             if !server.service().is_settled() {
                 faults.push("somebody waits for a decision".to_owned());

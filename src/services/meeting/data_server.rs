@@ -57,17 +57,11 @@ impl DataServer {
         }
     }
 
-    /// The same server; if it has forgotten its earlier lives, this number tells the new one from them.
+    /// The same server, with numbers for its lives: the first one on an empty disk, 1 unless said otherwise; and one that
+    /// has forgotten the earlier ones, to tell it from them.
     #[must_use]
-    pub const fn with_later_life(mut self, life: u64) -> Self {
-        self.later_life = life;
-        self
-    }
-
-    /// The same server; on an empty disk it begins this life, from 1.
-    #[must_use]
-    pub const fn with_first_life(mut self, life: u64) -> Self {
-        self.first_life = life;
+    pub const fn with_lives(mut self, first: u64, later: u64) -> Self {
+        (self.first_life, self.later_life) = (first, later);
         self
     }
 

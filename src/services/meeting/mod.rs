@@ -47,6 +47,8 @@ mod sends;
 mod cluster_fixture;
 #[cfg(test)]
 mod cluster_tests;
+#[cfg(test)]
+mod enrolment_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,14 +166,8 @@ impl Application for MeetingScheduler {
         };
         let settings = self.settings.clone();
         match place {
-            MAIN => {
-                let main = MainServer::new(settings).with_first_life(first);
-                Box::new(main.with_later_life(later))
-            }
-            place => {
-                let data = DataServer::new(settings, place).with_first_life(first);
-                Box::new(data.with_later_life(later))
-            }
+            MAIN => Box::new(MainServer::new(settings).with_lives(first, later)),
+            place => Box::new(DataServer::new(settings, place).with_lives(first, later)),
         }
     }
 
