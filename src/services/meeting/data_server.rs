@@ -314,3 +314,7 @@ impl Service for DataServer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "data_server_tests.rs"]
+mod tests;
