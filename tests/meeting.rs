@@ -215,8 +215,10 @@ fn a_data_server_with_a_name_of_another_stops_and_is_not_waited_for() {
         "{}",
         lines[halt]
     );
-    let later = lines[halt + 1..].iter();
-    let said = later.filter(|line| line.contains("  b       ") && !line.contains(" lost "));
+    let said = lines[halt + 1..].iter().filter(|line| {
+        let words: Vec<&str> = line.split_whitespace().take(4).collect();
+        words.get(2) == Some(&"b") && words.get(3) != Some(&"lost")
+    });
     assert_eq!(said.count(), 0, "{trace}");
     let told: Vec<(u64, &str)> = lines
         .iter()

@@ -317,10 +317,7 @@ impl Event {
         ("resume", "a host goes on after a pause"),
         ("skew", "the clock of a host is wrong"),
         ("expire", "something ended by its time"),
-        (
-            "halt",
-            "a server stopped: its disk failed it, or it is of no use",
-        ),
+        ("halt", "a server was stopped by its disk or its service"),
         ("stall", "a write waits for others that it depends on"),
     ];
 

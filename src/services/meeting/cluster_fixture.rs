@@ -101,7 +101,8 @@ impl Cluster {
             without: without.iter().copied().collect(),
             ..Settings::default()
         };
-        settings.set_all(&PEOPLE.parse().unwrap()).unwrap();
+        let people = PEOPLE.parse().expect("a table");
+        settings.set_all(&people).expect("settings");
         let mut cluster = Self {
             settings,
             now: Time::ZERO,
@@ -138,7 +139,7 @@ impl Cluster {
         let service = server.service();
         service
             .restore(self.now, &mut records, &mut effects)
-            .unwrap();
+            .expect("its own records");
         self.servers[index] = Some(server);
         self.told[index].clear();
         self.carry_out(place, &effects, usize::MAX);
@@ -300,7 +301,7 @@ impl Cluster {
         }
         let start = u64::from(self.chance.below(8));
         let end = start + 1 + u64::from(self.chance.below(2));
-        let stretch = Interval::new(start, end).unwrap();
+        let stretch = Interval::new(start, end).expect("it ends after its start");
         Request::Register(Meeting { stretch, names })
     }
 
