@@ -23,6 +23,8 @@ pub(super) const SERVERS: u16 = 3;
 const CALLS: u32 = 12;
 /// Within this time, clients call and servers crash.
 const STORM_MS: u64 = 2_500;
+/// How late a message may be as long as some are lost.
+const LATE_MS_MAX: u32 = 600;
 /// In this time after the last fault everything has been said.
 const SETTLE_MS: u64 = 20_000;
 const STEPS_MAX: u64 = 1_000_000;
@@ -242,7 +244,10 @@ impl Cluster {
             _ => 1,
         };
         for _ in 0..copies {
-            let delay = 1 + u64::from(self.chance.below(9) * self.chance.below(9));
+            let mut delay = 1 + u64::from(self.chance.below(9) * self.chance.below(9));
+            if self.loss > 0 && self.chance.below(8) == 0 {
+                delay += u64::from(self.chance.below(LATE_MS_MAX)); // its sender may have begun another life
+            }
             self.sent += 1;
             let due = (Time::from_ms(self.now.as_ms() + delay), self.sent);
             self.mail.insert(due, (from, to, body.to_vec()));
