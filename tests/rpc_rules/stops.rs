@@ -9,7 +9,7 @@ use wavetank::trace::{Event, Word};
 
 use crate::tank::{Run, SERVER, run, script};
 
-/// Replies to everything. `stop` stops its server, although it has set two timers that would stop it again.
+/// Replies to everything. `stop` stops its server, and so does the first of two timers that a one-way message sets.
 #[derive(Debug)]
 struct Mortal;
 
@@ -26,7 +26,8 @@ impl Service for Mortal {
                 let at = now + Duration::from_millis(5);
                 (0..2).for_each(|key| effects.set_timer(TimerKey(key), at));
             }
-            Input::Timer(_) => effects.stop("its time has come"),
+            Input::Timer(TimerKey(0)) => effects.stop("its time has come"),
+            Input::Timer(_) => effects.tell(Word::Expire, None, "too late"),
             _ => {}
         }
     }
@@ -76,4 +77,6 @@ fn timers_that_are_due_with_the_one_that_stops_it_do_not_run_out() {
     });
     let run = run(mortal, Semantics::Maybe, Vec::new(), vec![calls]);
     assert_eq!(halts(&run), ["its time has come"]);
+    let words = run.words(SERVER);
+    assert!(!words.contains(&"expire"), "{words:?}");
 }
