@@ -1,15 +1,18 @@
 //! The meeting scheduler in simulation: a crash at each event and in each disk operation of a registration; and what its page documents.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wavetank::check::{Check, Verdict};
 use wavetank::seed::Seed;
-use wavetank::services::catalogue;
+use wavetank::services::meeting::MeetingScheduler;
+use wavetank::services::meeting::data_file::DataFile;
 use wavetank::services::meeting::message::{
     Answer, Meeting, PeerBody, PeerMessage, Refusal, Reply, Request, TaskId,
 };
 use wavetank::services::meeting::settings::Protection;
 use wavetank::services::meeting::times::Interval;
+use wavetank::services::{Application, catalogue};
 use wavetank::sim::report::{self, Report};
 use wavetank::sim::scenario::{Backend, Scenario};
 use wavetank::trace::{Detail, text};
@@ -283,4 +286,74 @@ fn the_page_names_every_setting_and_protection() {
     for name in settings.chain(protections) {
         assert!(PAGE.contains(&format!("| `{name}` |")), "{name}");
     }
+}
+
+/// Data server b has bob too, of a, and eve alone.
+const CLASH: &str = r#"
+story = "Two data servers have bob. The second one stops, and bob's time is that of the first, after a restart of the main server too."
+service = "meeting"
+seed = 1
+semantics = "at-most-once"
+timeout_ms = 2000
+
+[clients]
+ann = ["wait 100ms", "bob eve", "wait 2s", "bob", "eve"]
+
+[[fault]]
+crash = { host = "main", at_ms = 1000, restart_after_ms = 100 }
+"#;
+
+#[test]
+fn a_data_server_with_a_name_of_another_stops_and_is_not_waited_for() {
+    let people = |lines: &str| {
+        let file = DataFile::parse("people", lines.as_bytes()).unwrap();
+        file.into_people()
+    };
+    let scheduler = MeetingScheduler::default()
+        .with_people(1, people("bob;[[1,2]]"))
+        .with_people(2, people("bob;[[7,8]]\neve;[[3,4]]"));
+    let services: [Arc<dyn Application>; 1] = [Arc::new(scheduler)];
+    let scenario = Scenario::parse("clash.toml", CLASH, &services).unwrap();
+    let report = report::run(
+        &scenario.variants[0],
+        Seed(1),
+        Backend::Event,
+        Detail::Trace,
+    );
+    let trace = text::write(
+        &report
+            .unwrap()
+            .trace(&scenario, &scenario.variants[0], Seed(1)),
+    );
+    let lines: Vec<&str> = trace.lines().collect();
+    let halt = lines
+        .iter()
+        .position(|line| line.contains("  b       halt "));
+    let halt = halt.expect(&trace);
+    assert!(
+        lines[halt].contains("names already: bob: "),
+        "{}",
+        lines[halt]
+    );
+    let said = lines[halt + 1..].iter().filter(|line| {
+        let words: Vec<&str> = line.split_whitespace().take(4).collect();
+        words.get(2) == Some(&"b") && words.get(3) != Some(&"lost")
+    });
+    assert_eq!(said.count(), 0, "{trace}");
+    let told: Vec<(u64, &str)> = lines
+        .iter()
+        .filter(|line| line.contains("  ann     outcome "))
+        .filter_map(|line| {
+            let at = line.split_whitespace().nth(1)?.parse().ok()?;
+            Some((at, line.split_once(" ok: ")?.1))
+        })
+        .collect();
+    let expected = [
+        "eve does not exist. Available time slots for bob: [1,2]",
+        "Available time slots: [1,2]",
+        "No answer from server b: incomplete, without eve.",
+    ];
+    assert_eq!(told.iter().map(|it| it.1).collect::<Vec<_>>(), expected);
+    let patience_ms = 600;
+    assert!(told[0].0 < 100 + patience_ms, "b has answered: {trace}");
 }

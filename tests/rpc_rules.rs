@@ -19,6 +19,8 @@ mod semantics;
 mod services;
 #[path = "rpc_rules/sessions.rs"]
 mod sessions;
+#[path = "rpc_rules/stops.rs"]
+mod stops;
 #[path = "rpc_rules/tank.rs"]
 mod tank;
 #[path = "rpc_rules/waiting.rs"]

@@ -32,6 +32,8 @@ mod lock_kills;
 mod lock_many;
 #[path = "sockets/meeting.rs"]
 mod meeting;
+#[path = "sockets/meeting_files.rs"]
+mod meeting_files;
 #[path = "sockets/meeting_usage.rs"]
 mod meeting_usage;
 #[path = "sockets/process.rs"]

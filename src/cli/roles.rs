@@ -197,6 +197,7 @@ fn scheduler(
     let scheduler = configured.map_err(|error: SettingError| {
         UsageError(format!("the setting `{}`: {error}", error.name))
     })?;
+    let scheduler = scheduler.with_drawn_first_lives();
     if scheduler.servers().len() <= usize::from(least) {
         let message = format!(
             "there is no data server {}: see data_servers",

@@ -57,7 +57,8 @@ A data centre of the causal store that is started again without --data has forgo
 
 The first line on stdout is `listening on ADDR`. The main server of meeting then says where clients are to connect; a data
 centre of the causal store then tells what arrives, a line for each write. Ctrl-C and SIGTERM end it with exit code 0. If it
-cannot listen, or --data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4.";
+cannot listen, or --data names a directory that it cannot use, or its disk is full or fails, it says so and ends with 4;
+so does a data server of meeting with people whom another has.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -191,7 +192,7 @@ async fn serve(
     if let Some(front) = &front {
         say!("clients connect to {} over TCP", front.local_address());
     }
-    let failure = {
+    let stop = {
         let answering = answer(&host, &mut *socket, &mut server);
         let mut answering = pin!(answering.with_front(front));
         poll_fn(|context| {
@@ -205,7 +206,7 @@ async fn serve(
     if let Some(text) = malformed(&server) {
         note!("{text}");
     }
-    failure.map_or(Ok(Exit::Held), |failure| Err(said(failure)))
+    stop.map_or(Ok(Exit::Held), |stop| Err(said(stop)))
 }
 
 /// Logs every event, and tells what arrives.

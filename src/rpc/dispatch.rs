@@ -1,6 +1,7 @@
 //! What becomes of the effects of a step: replies, updates, timers.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientId, ClientKey, HostId, OperationId, RequestId};
@@ -23,6 +24,8 @@ pub(super) struct Dispatch {
     pub(super) waiting: Waiting,
     pub(super) timers: Timers,
     pub(super) peers: Peers,
+    /// Why the service has stopped.
+    pub(super) stopped: Option<Rc<str>>,
     writer: Writer,
 }
 
@@ -82,6 +85,7 @@ impl Dispatch {
             waiting: Waiting::default(),
             timers: Timers::default(),
             peers: Peers::default(),
+            stopped: None,
             writer: Writer::default(),
         }
     }
@@ -201,6 +205,7 @@ impl Dispatch {
                     text,
                 });
             }
+            Effect::Stop(why) => self.stopped = Some(why),
             Effect::Store { .. } => {}
         }
     }

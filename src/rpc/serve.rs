@@ -16,7 +16,18 @@ use crate::rpc::output::Outlet;
 use crate::rpc::server::RpcServer;
 use crate::trace::{Event, Word};
 
-/// Serves on a socket until the host's life ends, or its disk fails.
+/// Why a server answers nobody any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Its disk has failed it.
+    #[error(transparent)]
+    Disk(#[from] StoreError),
+    /// Its service has said that it stops, and why.
+    #[error("{0}")]
+    Service(String),
+}
+
+/// Serves on a socket until the host's life ends, its service stops, or its disk fails.
 pub async fn serve(host: Host, socket: Box<dyn Datagrams>, server: RpcServer) {
     serve_with_front(host, socket, None, server).await;
 }
@@ -29,11 +40,11 @@ pub async fn serve_with_front(
     mut server: RpcServer,
 ) {
     let answering = answer(&host, &mut *socket, &mut server);
-    let failure = answering.with_front(front).await;
-    halt(&host, &failure);
+    let stop = answering.with_front(front).await;
+    halt(&host, &stop);
 }
 
-/// Records that a server has stopped because its disk has failed it.
+/// Records that a server has stopped, and why.
 pub fn halt(host: &Host, why: &dyn fmt::Display) {
     host.record(Event::Service {
         word: Word::Halt,
@@ -42,8 +53,8 @@ pub fn halt(host: &Host, why: &dyn fmt::Display) {
     });
 }
 
-/// Answers what comes until the disk fails, and says how it did: for ever, without a disk. Whoever
-/// stops it has the server back.
+/// Answers what comes until the service stops or the disk fails, and says why. Whoever stops it before has the
+/// server back.
 pub fn answer<'a>(
     host: &'a Host,
     socket: &'a mut dyn Datagrams,
@@ -157,13 +168,16 @@ impl Answering<'_> {
 }
 
 impl Future for Answering<'_> {
-    type Output = StoreError;
+    type Output = Stop;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<StoreError> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Stop> {
         loop {
             let next = ready!(self.poll_next(context));
             if let Err(failure) = self.take_in(next) {
-                return Poll::Ready(failure);
+                return Poll::Ready(failure.into());
+            }
+            if let Some(why) = self.server.stopped() {
+                return Poll::Ready(Stop::Service(why.to_owned()));
             }
         }
     }

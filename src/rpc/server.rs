@@ -159,6 +159,12 @@ impl RpcServer {
         self.service.is_settled()
     }
 
+    /// Why the service has stopped, once it has said so: then nothing is to be taken in any more.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.dispatch.stopped.as_deref()
+    }
+
     /// When a timer of the service runs out.
     #[must_use]
     pub fn next_timer(&self) -> Time {
@@ -234,7 +240,9 @@ impl RpcServer {
     ///
     /// If the disk fails, as in [`Self::receive`].
     pub fn fire_timers(&mut self, now: Time, out: &mut dyn Output) -> Result<(), StoreError> {
-        while let Some(key) = self.dispatch.timers.take_due(now) {
+        while self.stopped().is_none()
+            && let Some(key) = self.dispatch.timers.take_due(now)
+        {
             self.step(now, Input::Timer(key), out)?;
         }
         Ok(())

@@ -189,6 +189,8 @@ pub enum Effect<'a> {
     SetTimer(TimerKey, Time),
     /// Something for the trace, about an operation or none.
     Tell(Word, Option<OperationId>, Rc<str>),
+    /// The server stops: this was its last step.
+    Stop(Rc<str>),
     /// A record is stored or, without a value, erased. It becomes durable together with all else that
     /// the step brings about, and before any of it is seen; with `state = "memory"` it is dropped.
     Store {
@@ -220,6 +222,7 @@ enum Kept {
     Transaction(Box<TransactionStep>),
     SetTimer(TimerKey, Time),
     Tell(Word, Option<OperationId>, Rc<str>),
+    Stop(Rc<str>),
     Store(Range<usize>, Option<Range<usize>>),
 }
 
@@ -287,6 +290,14 @@ impl Effects {
         self.kept.push(Kept::Tell(word, about, text.into()));
     }
 
+    /// Says that the server stops, and why: what somebody has to do before it can be of use again. The step is carried
+    /// out, whatever else it brings about; then the server takes nothing in any more, and answers nobody. In
+    /// simulation it records `halt` with this text, and its host is silent until it is restarted; on real
+    /// sockets the program ends with the text as its error.
+    pub fn stop(&mut self, why: &str) {
+        self.kept.push(Kept::Stop(why.into()));
+    }
+
     /// The same effects, of a server with a disk: records are kept. By default they are not.
     #[must_use]
     pub fn with_records(mut self) -> Self {
@@ -339,6 +350,7 @@ impl Effects {
             Kept::Transaction(step) => Effect::Transaction(step),
             Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
             Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
+            Kept::Stop(why) => Effect::Stop(why.clone()),
             Kept::Store(key, value) => Effect::Store {
                 key: &self.bytes[key.clone()],
                 value: value.clone().map(|value| &self.bytes[value]),

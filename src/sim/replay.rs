@@ -74,6 +74,7 @@ impl Replay {
                 | Effect::Lock(_)
                 | Effect::Transaction(_)
                 | Effect::Tell(..)
+                | Effect::Stop(_)
                 | Effect::Store { .. } => {}
             }
         }

@@ -78,7 +78,7 @@ impl Event {
         ("resume", "a host goes on after a pause"),
         ("skew", "the clock of a host is wrong"),
         ("expire", "something ended by its time"),
-        ("halt", "a server stopped, because its disk failed it"),
+        ("halt", "a server was stopped by its disk or its service"),
         ("stall", "a write waits for others that it depends on"),
     ];
 

@@ -17,22 +17,22 @@ mod front;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const A: &str = "lilith;[[1,3],[4,9]]\nzein;[[1,4],[6,10]]\n";
-const B: &str = "jameson;[[2,3],[5,7]]\ncallie;[[0,5],[6,8]]\n";
+pub(crate) const B: &str = "jameson;[[2,3],[5,7]]\ncallie;[[0,5],[6,8]]\n";
 
 /// A main server and two data servers.
-struct Cluster {
-    directory: Directory,
+pub(crate) struct Cluster {
+    pub(crate) directory: Directory,
     /// Of main, a and b, for datagrams.
-    addresses: [SocketAddr; 3],
-    main: Option<Server>,
+    pub(crate) addresses: [SocketAddr; 3],
+    pub(crate) main: Option<Server>,
     clients: SocketAddr,
     a: Option<Server>,
-    b: Option<Server>,
+    pub(crate) b: Option<Server>,
 }
 
 impl Cluster {
     /// Starts all of them, and waits until the main server knows everybody.
-    fn start(test: &str, settings: &str) -> Self {
+    pub(crate) fn start(test: &str, settings: &str) -> Self {
         let cluster = Self::start_with(test, settings, [A, B]);
         cluster.wait_for_all();
         cluster
@@ -61,7 +61,7 @@ impl Cluster {
     }
 
     /// Starts the main server where it was before.
-    fn start_main(&mut self, settings: &str) {
+    pub(crate) fn start_main(&mut self, settings: &str) {
         let [main, a, b] = self.addresses;
         let mut command = wavetank(&format!(
             "serve meeting --role main --listen {main} --tcp {} --peer a={a} --peer b={b}",
@@ -79,7 +79,7 @@ impl Cluster {
         self.main = Some(server);
     }
 
-    fn data_server(&self, name: &str) -> Server {
+    pub(crate) fn data_server(&self, name: &str) -> Server {
         let own = self.addresses[if name == "a" { 1 } else { 2 }];
         let main = self.addresses[0];
         let mut command = wavetank(&format!(
@@ -92,7 +92,7 @@ impl Cluster {
     }
 
     /// Until then an answer about them is incomplete.
-    fn wait_for_all(&self) {
+    pub(crate) fn wait_for_all(&self) {
         let mut line = self.netcat();
         loop {
             let told = line.ask("lilith zein jameson callie");
@@ -102,7 +102,7 @@ impl Cluster {
         }
     }
 
-    fn netcat(&self) -> Netcat {
+    pub(crate) fn netcat(&self) -> Netcat {
         Netcat::new(TcpStream::connect(self.clients).unwrap())
     }
 
@@ -121,12 +121,12 @@ impl Cluster {
     }
 }
 
-fn file(directory: &Path, name: &str) -> PathBuf {
+pub(crate) fn file(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}.txt"))
 }
 
 /// Somebody who types lines.
-struct Netcat {
+pub(crate) struct Netcat {
     stream: BufReader<TcpStream>,
 }
 
@@ -147,7 +147,7 @@ impl Netcat {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    fn ask(&mut self, line: &str) -> String {
+    pub(crate) fn ask(&mut self, line: &str) -> String {
         self.send(format!("{line}\n").as_bytes());
         self.told()
     }

@@ -103,9 +103,11 @@ fn with_examples(setting: &Setting) -> anyhow::Result<Setting> {
         }
     }
     let mut scheduler = MeetingScheduler::default().configured(&setting.settings)?;
-    for (place, name, text) in FILES {
-        let people = DataFile::parse(name, text.as_bytes())?.into_people();
-        scheduler = scheduler.with_people(place, people);
+    let read = FILES.map(|(_, name, text)| DataFile::parse(name, text.as_bytes()));
+    let files = read.into_iter().collect::<Result<Vec<_>, _>>()?;
+    DataFile::check_apart(&files)?;
+    for ((place, ..), file) in FILES.into_iter().zip(files) {
+        scheduler = scheduler.with_people(place, file.into_people());
     }
     let application: Arc<dyn Application> = Arc::new(scheduler);
     Ok(Setting {

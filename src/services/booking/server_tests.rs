@@ -82,6 +82,7 @@ fn words(effect: Effect) -> String {
         Effect::Transaction(step) => format!("part in {}", step.transaction),
         Effect::SetTimer(_, at) => format!("timer {at}"),
         Effect::Tell(word, _, text) => format!("{word:?} {text}"),
+        Effect::Stop(why) => format!("stop {why}"),
         Effect::Store { key, value } => format!("store {} {value:?}", key.escape_ascii()),
     }
 }

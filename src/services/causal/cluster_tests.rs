@@ -130,8 +130,11 @@ impl Cluster {
                 }
                 Effect::Complete { ticket, reply } => self.hear(place, ticket, reply),
                 Effect::Tell(..) => self.stalls += 1,
-                Effect::Push { .. } | Effect::Lock(_) | Effect::Transaction(_) => {
-                    panic!("no client is told, no lock or part taken")
+                Effect::Push { .. }
+                | Effect::Lock(_)
+                | Effect::Transaction(_)
+                | Effect::Stop(_) => {
+                    panic!("no client is told, no lock or part taken, and nobody stops")
                 }
             }
         }

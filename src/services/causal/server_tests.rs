@@ -20,9 +20,11 @@ fn words(effects: &mut Effects) -> Vec<String> {
         Effect::Commit(commit) => Some(format!("commit {}", commit.text)),
         Effect::Tell(_, _, text) => Some(format!("stall {text}")),
         Effect::SetTimer(_, at) => Some(format!("timer {at}")),
-        Effect::Push { .. } | Effect::Store { .. } | Effect::Lock(_) | Effect::Transaction(_) => {
-            None
-        }
+        Effect::Push { .. }
+        | Effect::Store { .. }
+        | Effect::Lock(_)
+        | Effect::Transaction(_)
+        | Effect::Stop(_) => None,
     });
     let words = words.collect();
     effects.clear();

@@ -23,12 +23,16 @@ pub(super) const SERVERS: u16 = 3;
 const CALLS: u32 = 12;
 /// Within this time, clients call and servers crash.
 const STORM_MS: u64 = 2_500;
+/// How late a message may be as long as some are lost.
+const LATE_MS_MAX: u32 = 600;
 /// In this time after the last fault everything has been said.
 const SETTLE_MS: u64 = 20_000;
 const STEPS_MAX: u64 = 1_000_000;
 
-const PEOPLE: &str =
-    "people = { a = [\"ann;[[0,9]]\", \"bob;[[0,6]]\"], b = [\"cat;[[0,9]]\", \"dan;[[3,9]]\"] }";
+/// The long names, of whom nobody asks, make two pieces of the names of each.
+const PEOPLE: &str = "\
+    people.a = [\"ann;[[0,9]]\", \"bob;[[0,6]]\", \"zoe-of-the-house-by-the-northern-lake;[]\"]
+    people.b = [\"cat;[[0,9]]\", \"dan;[[3,9]]\", \"zoe-of-the-house-by-the-southern-lake;[]\"]";
 const NAMES: [&str; 5] = ["ann", "bob", "cat", "dan", "nobody"];
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -99,7 +103,8 @@ impl Cluster {
             without: without.iter().copied().collect(),
             ..Settings::default()
         };
-        settings.set_all(&PEOPLE.parse().unwrap()).unwrap();
+        let people = PEOPLE.parse().expect("a table");
+        settings.set_all(&people).expect("settings");
         let mut cluster = Self {
             settings,
             now: Time::ZERO,
@@ -136,7 +141,7 @@ impl Cluster {
         let service = server.service();
         service
             .restore(self.now, &mut records, &mut effects)
-            .unwrap();
+            .expect("its own records");
         self.servers[index] = Some(server);
         self.told[index].clear();
         self.carry_out(place, &effects, usize::MAX);
@@ -239,7 +244,10 @@ impl Cluster {
             _ => 1,
         };
         for _ in 0..copies {
-            let delay = 1 + u64::from(self.chance.below(9) * self.chance.below(9));
+            let mut delay = 1 + u64::from(self.chance.below(9) * self.chance.below(9));
+            if self.loss > 0 && self.chance.below(8) == 0 {
+                delay += u64::from(self.chance.below(LATE_MS_MAX)); // its sender may have begun another life
+            }
             self.sent += 1;
             let due = (Time::from_ms(self.now.as_ms() + delay), self.sent);
             self.mail.insert(due, (from, to, body.to_vec()));
@@ -298,7 +306,7 @@ impl Cluster {
         }
         let start = u64::from(self.chance.below(8));
         let end = start + 1 + u64::from(self.chance.below(2));
-        let stretch = Interval::new(start, end).unwrap();
+        let stretch = Interval::new(start, end).expect("it ends after its start");
         Request::Register(Meeting { stretch, names })
     }
 
@@ -360,6 +368,19 @@ impl Cluster {
     /// What is wrong in the end.
     pub(super) fn faults(&mut self) -> Vec<String> {
         let mut faults = Vec::new();
+        for timed in self.calls.iter().rev().take(4) {
+            let told = timed.call.told.as_deref().map(Reply::decode);
+            let answer = match told {
+                Some(Ok(Reply::Free(answer))) => answer,
+                told => {
+                    faults.push(format!("in the end {} is told {told:?}", timed.name));
+                    continue;
+                }
+            };
+            if !answer.is_complete() || !answer.unknown.is_empty() {
+                faults.push(format!("in the end {} is told {answer}", timed.name));
+            }
+        }
         for server in self.servers.iter_mut().flatten() {
             if !server.service().is_settled() {
                 faults.push("somebody waits for a decision".to_owned());

@@ -3,7 +3,7 @@
 use crate::services::meeting::data_file::NAME_BYTES_MAX;
 use crate::services::meeting::message::{
     Answer, Entry, INTERVAL_BYTES, LINE_REPLY_BYTES_MAX, Meeting, NAMES_BYTES_MAX, NAMES_MAX,
-    PeerBody, PeerMessage, Piece, Refusal, Reply, Request, TaskId,
+    PeerBody, PeerMessage, Piece, Question, Refusal, Reply, Request, TaskId,
 };
 use crate::services::meeting::times::{Interval, Times};
 use crate::wire::{Limit, Reader, WireError, Writer};
@@ -48,6 +48,7 @@ const VOTE: u8 = 8;
 const DECIDE: u8 = 9;
 const HAS_TAKEN: u8 = 10;
 const INQUIRE: u8 = 11;
+const HERE: u8 = 12;
 
 impl Request {
     /// The request as bytes.
@@ -143,14 +144,28 @@ impl PeerMessage {
             writer.u64(self.life);
         };
         match &self.body {
-            PeerBody::Who => begin(&mut writer, WHO),
-            PeerBody::Names { piece, names } => {
+            PeerBody::Here => begin(&mut writer, HERE),
+            PeerBody::Who { question } => {
+                begin(&mut writer, WHO);
+                write_question(&mut writer, *question);
+            }
+            PeerBody::Names {
+                question,
+                piece,
+                names,
+            } => {
                 begin(&mut writer, NAMES_ARE);
+                write_question(&mut writer, *question);
                 write_piece(&mut writer, *piece);
                 write_names(&mut writer, names);
             }
-            PeerBody::HasNames { of, piece } => {
+            PeerBody::HasNames {
+                question,
+                of,
+                piece,
+            } => {
                 begin(&mut writer, HAS_NAMES);
+                write_question(&mut writer, *question);
                 writer.u64(*of);
                 writer.u32(*piece);
             }
@@ -221,12 +236,17 @@ impl PeerMessage {
         let kind = reader.u8("kind of message")?;
         let life = reader.u64("life")?;
         let body = match kind {
-            WHO => PeerBody::Who,
+            HERE => PeerBody::Here,
+            WHO => PeerBody::Who {
+                question: read_question(&mut reader)?,
+            },
             NAMES_ARE => PeerBody::Names {
+                question: read_question(&mut reader)?,
                 piece: read_piece(&mut reader)?,
                 names: read_names(&mut reader, NAMES_OF_PIECE)?,
             },
             HAS_NAMES => PeerBody::HasNames {
+                question: read_question(&mut reader)?,
                 of: reader.u64("life")?,
                 piece: reader.u32("number of a piece")?,
             },
@@ -289,6 +309,11 @@ pub(super) fn write_meeting(writer: &mut Writer, meeting: &Meeting) {
 pub(super) fn write_task(writer: &mut Writer, task: TaskId) {
     writer.u64(task.life);
     writer.u64(task.number);
+}
+
+fn write_question(writer: &mut Writer, question: Question) {
+    writer.u64(question.main);
+    writer.u64(question.number);
 }
 
 fn write_intervals(writer: &mut Writer, intervals: &[Interval]) {
@@ -376,6 +401,13 @@ pub(super) fn read_task(reader: &mut Reader<'_>) -> Result<TaskId, WireError> {
     Ok(TaskId {
         life: reader.u64("life")?,
         number: reader.u64("number of a task")?,
+    })
+}
+
+fn read_question(reader: &mut Reader<'_>) -> Result<Question, WireError> {
+    Ok(Question {
+        main: reader.u64("life of the main server")?,
+        number: reader.u64("number of a question")?,
     })
 }
 

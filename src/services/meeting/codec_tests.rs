@@ -27,6 +27,10 @@ fn task() -> impl Strategy<Value = TaskId> {
     any::<(u64, u64)>().prop_map(|(life, number)| TaskId { life, number })
 }
 
+fn question() -> impl Strategy<Value = Question> {
+    any::<(u64, u64)>().prop_map(|(main, number)| Question { main, number })
+}
+
 fn piece() -> impl Strategy<Value = Piece> {
     (1..=u32::MAX).prop_flat_map(|of| (0..of).prop_map(move |number| Piece { number, of }))
 }
@@ -78,9 +82,20 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 pub(crate) fn peer() -> impl Strategy<Value = PeerMessage> {
     let entry = (name(), vec(interval(), 0..4)).prop_map(|(name, times)| Entry { name, times });
     let body = prop_oneof![
-        Just(PeerBody::Who),
-        (piece(), names()).prop_map(|(piece, names)| PeerBody::Names { piece, names }),
-        any::<(u64, u32)>().prop_map(|(of, piece)| PeerBody::HasNames { of, piece }),
+        Just(PeerBody::Here),
+        question().prop_map(|question| PeerBody::Who { question }),
+        (question(), piece(), names()).prop_map(|(question, piece, names)| PeerBody::Names {
+            question,
+            piece,
+            names,
+        }),
+        (question(), any::<(u64, u32)>()).prop_map(|(question, (of, piece))| {
+            PeerBody::HasNames {
+                question,
+                of,
+                piece,
+            }
+        }),
         (any::<u64>(), names()).prop_map(|(of, names)| PeerBody::NamesTaken { of, names }),
         (task(), names(), vec(any::<u32>(), 0..4)).prop_map(|(task, names, pieces)| {
             PeerBody::Lookup {
@@ -129,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_is_written_the_same(bytes in vec(any::<u8>(), 0..80), kind in 0u8..12) {
+    fn whatever_is_read_is_written_the_same(bytes in vec(any::<u8>(), 0..80), kind in 0u8..13) {
         let mut bytes = bytes;
         if let Some(first) = bytes.first_mut() {
             *first = kind;

@@ -19,7 +19,7 @@ use crate::services::meeting::message::{
 };
 use crate::services::meeting::records::{self, Stored};
 use crate::services::meeting::settings::{Protection, Settings};
-use crate::trace::{Part, TransactionStep, Word};
+use crate::trace::{Part, TransactionStep};
 
 /// The server's only timer: the next moment at which something is due.
 const DUE: TimerKey = TimerKey(0);
@@ -42,6 +42,8 @@ pub struct DataServer {
     settings: Settings,
     place: u16,
     life: u64,
+    /// The life that it begins on an empty disk.
+    first_life: u64,
     /// The life that it begins if it has forgotten the earlier ones.
     later_life: u64,
     holds: Holds,
@@ -61,6 +63,7 @@ impl DataServer {
         Self {
             place,
             life: 1,
+            first_life: 1,
             later_life: 2,
             enrolment: Enrolment::new(&people, settings.piece_bytes.into()),
             holds: Holds::new(people),
@@ -71,10 +74,11 @@ impl DataServer {
         }
     }
 
-    /// The same server; if it has forgotten its earlier lives, this number tells the new one from them.
+    /// The same server, with numbers for its lives: the first one on an empty disk, 1 unless said otherwise; and one that
+    /// has forgotten the earlier ones, to tell it from them.
     #[must_use]
-    pub const fn with_later_life(mut self, life: u64) -> Self {
-        self.later_life = life;
+    pub const fn with_lives(mut self, first: u64, later: u64) -> Self {
+        (self.first_life, self.later_life) = (first, later);
         self
     }
 
@@ -91,18 +95,19 @@ impl DataServer {
         message: PeerMessage,
         effects: &mut Effects,
     ) {
-        self.enrolment.hear_main(now, message.life);
         match message.body {
-            PeerBody::HasNames { of, piece } if of == self.life => {
-                self.enrolment.acknowledge(now, piece);
-            }
+            PeerBody::Who { question } => self.enrolment.asked(now, question),
+            PeerBody::HasNames {
+                question,
+                of,
+                piece,
+            } if of == self.life => self.enrolment.acknowledge(now, question, piece),
             PeerBody::NamesTaken { of, names } if of == self.life => {
-                self.enrolment.give_up();
                 let names = names.join(", ");
-                let text = format!(
-                    "{names}: another data server has people of these names; name them anew, and start this one again"
-                );
-                effects.tell(Word::Halt, None, &text);
+                effects.stop(&format!(
+                    "another data server has people of these names already: {names}: take each out of one of the two \
+                     files, or name it anew there, and start this server again"
+                ));
             }
             PeerBody::Lookup {
                 task,
@@ -273,6 +278,21 @@ impl DataServer {
     }
 }
 
+/// Whether everybody is here of whom a time is held or has been taken. Somebody else who has his line now would give it
+/// again.
+fn check_here(holds: &Holds, meeting: &Meeting) -> Result<(), String> {
+    let names = meeting.names.iter().map(String::as_str);
+    let gone: Vec<&str> = names.filter(|name| holds.times(name).is_none()).collect();
+    let [first, ..] = gone[..] else {
+        return Ok(());
+    };
+    let (stretch, gone) = (meeting.stretch, gone.join(", "));
+    Err(format!(
+        "{stretch} is taken or held of people who are not in the file of this server: {gone}: put their lines back, or \
+         `{first};[]` for somebody who has left; nobody can move to another data server"
+    ))
+}
+
 impl Service for DataServer {
     fn step(&mut self, now: Time, input: Input<'_>, effects: &mut Effects) {
         match input {
@@ -312,7 +332,11 @@ impl Service for DataServer {
         effects: &mut Effects,
     ) -> Result<(), BadRecord> {
         let (holds, found) = (&mut self.holds, &mut self.found);
-        self.life = records::restore(self.place, records, |stored| {
+        let begun = (self.place, self.first_life);
+        self.life = records::restore(begun, records, |stored| {
+            if let Stored::Hold(_, meeting, _) | Stored::Taken(_, meeting, _) = &stored {
+                check_here(holds, meeting)?;
+            }
             match stored {
                 Stored::Hold(task, meeting, about) => {
                     let asks = now;
@@ -340,3 +364,7 @@ impl Service for DataServer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "data_server_tests.rs"]
+mod tests;

@@ -49,8 +49,9 @@ pub(super) fn peer(body: &[u8]) -> String {
 
 fn told(body: &PeerBody) -> String {
     match body {
-        PeerBody::Who => "asks for names".to_owned(),
-        PeerBody::Names { piece, names } => format!("has {}{}", some(names), of_piece(*piece)),
+        PeerBody::Here => "has begun".to_owned(),
+        PeerBody::Who { .. } => "asks for names".to_owned(),
+        PeerBody::Names { piece, names, .. } => format!("has {}{}", some(names), of_piece(*piece)),
         PeerBody::HasNames { piece, .. } => format!("knows piece {} of the names", piece + 1),
         PeerBody::NamesTaken { names, .. } => format!("knows another {}", some(names)),
         PeerBody::Lookup { names, pieces, .. } => match &pieces[..] {

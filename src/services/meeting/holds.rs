@@ -117,7 +117,7 @@ impl Holds {
         self.held.insert(task, hold);
     }
 
-    /// A time has been taken. Of people who are no longer here nothing is left to take.
+    /// A time has been taken. Its people are here: a data server does not begin without them.
     pub fn taken(&mut self, task: TaskId, meeting: Meeting) {
         for name in &meeting.names {
             if let Some(times) = self.times(name) {

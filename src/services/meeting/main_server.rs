@@ -39,6 +39,8 @@ const DUE: TimerKey = TimerKey(0);
 pub struct MainServer {
     settings: Settings,
     life: u64,
+    /// The life that it begins on an empty disk.
+    first_life: u64,
     /// The life that it begins if it has forgotten the earlier ones.
     later_life: u64,
     /// How many lookups and transactions there were in this life.
@@ -60,9 +62,10 @@ impl MainServer {
     pub fn new(settings: Settings) -> Self {
         Self {
             life: 1,
+            first_life: 1,
             later_life: 2,
             tasks: 0,
-            directory: Directory::new(settings.data_places()),
+            directory: Directory::new(1, settings.data_places()),
             turns: Turns::default(),
             queries: BTreeMap::new(),
             votings: BTreeMap::new(),
@@ -73,10 +76,11 @@ impl MainServer {
         }
     }
 
-    /// The same server; if it has forgotten its earlier lives, this number tells the new one from them.
+    /// The same server, with numbers for its lives: the first one on an empty disk, 1 unless said otherwise; and one that
+    /// has forgotten the earlier ones, to tell it from them.
     #[must_use]
-    pub const fn with_later_life(mut self, life: u64) -> Self {
-        self.later_life = life;
+    pub const fn with_lives(mut self, first: u64, later: u64) -> Self {
+        (self.first_life, self.later_life) = (first, later);
         self
     }
 
@@ -115,22 +119,28 @@ impl MainServer {
         effects: &mut Effects,
     ) {
         let life = message.life;
+        self.directory.hear(now, from, life);
         if matches!(message.body, PeerBody::Names { .. }) {
             self.turns.names_have_come();
         }
         match message.body {
-            PeerBody::Names { piece, names } => {
-                let heard = self.directory.hear(from, life, (piece, names));
+            PeerBody::Names {
+                question,
+                piece,
+                names,
+            } => {
+                let heard = self.directory.hear_names(from, question, (piece, names));
+                let of = life;
                 let piece = piece.number;
-                self.send(
-                    (from, None),
-                    PeerBody::HasNames { of: life, piece },
-                    effects,
-                );
-                if let Err(names) = heard {
-                    let of = life;
-                    self.send((from, None), PeerBody::NamesTaken { of, names }, effects);
-                }
+                let told = match heard {
+                    Ok(()) => PeerBody::HasNames {
+                        question,
+                        of,
+                        piece,
+                    },
+                    Err(names) => PeerBody::NamesTaken { of, names },
+                };
+                self.send((from, None), told, effects);
             }
             PeerBody::Times {
                 task,
@@ -148,7 +158,7 @@ impl MainServer {
             }
             PeerBody::Done { task } => self.done(from, task, effects),
             PeerBody::Inquire { task } => self.tell_decision((from, about), task, effects),
-            _ => {} // not for main servers
+            _ => {} // it has been heard, or is not for main servers
         }
     }
 
@@ -240,8 +250,8 @@ impl MainServer {
         for step in self.found.drain(..) {
             effects.transaction(step);
         }
-        for place in self.directory.take_due(now, self.settings.lookup_timeout) {
-            self.send((place, None), PeerBody::Who, effects);
+        for (place, question) in self.directory.take_due(now, self.settings.lookup_timeout) {
+            self.send((place, None), PeerBody::Who { question }, effects);
         }
         // A decision leaves before the next vote on the same people is asked for: that waits for it.
         self.go_on_with_decisions(now, effects);
@@ -449,6 +459,7 @@ impl Service for MainServer {
 
     fn begin_again(&mut self, _now: Time, effects: &mut Effects) {
         self.life = self.later_life;
+        self.directory = Directory::new(self.life, self.settings.data_places());
         self.set_timer(effects);
     }
 
@@ -459,7 +470,7 @@ impl Service for MainServer {
         effects: &mut Effects,
     ) -> Result<(), BadRecord> {
         let (decisions, found) = (&mut self.decisions, &mut self.found);
-        self.life = records::restore(MAIN, records, |stored| match stored {
+        self.life = records::restore((MAIN, self.first_life), records, |stored| match stored {
             Stored::Decision(task, meeting, about, places) => {
                 let decided = Part::Decide {
                     commit: true,
@@ -471,6 +482,7 @@ impl Service for MainServer {
             }
             _ => Err("it is of a data server, and this is none".to_owned()),
         })?;
+        self.directory = Directory::new(self.life, self.settings.data_places());
         records::store_server(MAIN, self.life, effects);
         self.set_timer(effects);
         Ok(())

@@ -4,7 +4,7 @@ use super::*;
 use crate::id::{ClientId, ClientKey, HostId};
 use crate::rpc::service::{Caller, Effect};
 use crate::services::meeting::command;
-use crate::services::meeting::message::{Entry, Piece};
+use crate::services::meeting::message::{Entry, Piece, Question};
 use crate::services::meeting::times::{Interval, Times};
 
 const ONE: Piece = Piece { number: 0, of: 1 };
@@ -22,8 +22,7 @@ impl Desk {
             now: Time::ZERO,
         };
         for (place, name) in [(1, "ann"), (2, "bob")] {
-            let names = vec![name.to_owned()];
-            desk.hear(place, PeerBody::Names { piece: ONE, names });
+            desk.hear(place, names(1, name));
         }
         desk
     }
@@ -97,6 +96,15 @@ impl Desk {
     fn yes(&mut self, from: u16, number: u64) -> Vec<String> {
         let (task, against) = (task(number), Vec::new());
         self.hear(from, PeerBody::Vote { task, against })
+    }
+}
+
+/// All the names of a data server, as it answers a question of this number.
+fn names(number: u64, names: &str) -> PeerBody {
+    PeerBody::Names {
+        question: Question { main: 1, number },
+        piece: ONE,
+        names: names.split_whitespace().map(str::to_owned).collect(),
     }
 }
 
@@ -224,11 +232,7 @@ fn who_is_unknown_is_waited_for_and_then_said_to_be_missing() {
     };
     assert_eq!(desk.ask(1, "ann"), ["Who to 1", "Who to 2"]);
     desk.ask(2, "register 1 2 ann");
-    let names = vec!["bob".to_owned()];
-    assert_eq!(
-        desk.hear(2, PeerBody::Names { piece: ONE, names }),
-        ["HasNames to 2"]
-    );
+    assert_eq!(desk.hear(2, names(1, "bob")), ["HasNames to 2"]);
     desk.now = Time::from_ms(600);
     let told = desk.step(Input::Timer(DUE));
     assert!(
@@ -236,8 +240,7 @@ fn who_is_unknown_is_waited_for_and_then_said_to_be_missing() {
         "{told:?}"
     );
     assert_eq!(told[2..], ["2: Refused(Unavailable([\"a\"]))"]);
-    let names = vec!["eve".to_owned()];
-    desk.hear(1, PeerBody::Names { piece: ONE, names });
+    desk.hear(1, names(1, "eve"));
     assert_eq!(
         desk.ask(3, "register 1 2 ann"),
         ["3: Refused(Unknown([\"ann\"]))"]
@@ -247,15 +250,19 @@ fn who_is_unknown_is_waited_for_and_then_said_to_be_missing() {
 #[test]
 fn a_data_server_with_a_name_of_another_is_refused() {
     let mut desk = Desk::new();
-    let names = vec!["ann".to_owned()];
-    let body = PeerBody::Names { piece: ONE, names };
-    let message = PeerMessage { life: 2, body };
-    let told = desk.step(Input::Peer {
-        from: 2,
-        about: None,
-        body: &message.encode(),
-    });
-    assert_eq!(told, ["HasNames to 2", "NamesTaken to 2"]);
+    let say = |desk: &mut Desk, body| {
+        let message = PeerMessage { life: 2, body };
+        desk.step(Input::Peer {
+            from: 2,
+            about: None,
+            body: &message.encode(),
+        })
+    };
+    assert_eq!(say(&mut desk, PeerBody::Here), ["Who to 2"]);
+    for copy in 1..=2 {
+        let told = say(&mut desk, names(2, "ann"));
+        assert_eq!(told, ["NamesTaken to 2"], "copy {copy}: one may be lost");
+    }
 }
 
 #[test]

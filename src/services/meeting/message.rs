@@ -102,6 +102,16 @@ pub struct TaskId {
     pub number: u64,
 }
 
+/// A question of the main server to a data server, whom it has: the number of the main server's life, and a count
+/// within that for each data server. It never repeats.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Question {
+    /// The life of the main server.
+    pub main: u64,
+    /// The number within the life, from 1.
+    pub number: u64,
+}
+
 /// A message from one server to another. It may be lost, doubled, delayed or overtaken.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerMessage {
@@ -114,23 +124,32 @@ pub struct PeerMessage {
 /// What a server tells another.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PeerBody {
+    /// A data server has begun a life, and is to be asked whom it has.
+    Here,
     /// The main server asks a data server whom it has.
-    Who,
+    Who {
+        /// Names the question.
+        question: Question,
+    },
     /// A data server has these people, among others.
     Names {
+        /// The question that it answers.
+        question: Question,
         /// Which piece of its names this is.
         piece: Piece,
         /// The names.
         names: Vec<String>,
     },
-    /// The main server has this piece of the names of this life of a data server.
+    /// The main server has this piece of the answer of this life of a data server.
     HasNames {
+        /// The question that was answered.
+        question: Question,
         /// The life.
         of: u64,
         /// The piece, from 0.
         piece: u32,
     },
-    /// The main server has people of these names from another data server already.
+    /// The main server has people of these names from another data server already: this one is to stop.
     NamesTaken {
         /// The life of the data server that is refused.
         of: u64,

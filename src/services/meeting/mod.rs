@@ -49,6 +49,8 @@ mod cluster_storm_tests;
 #[cfg(test)]
 mod cluster_tests;
 #[cfg(test)]
+mod enrolment_tests;
+#[cfg(test)]
 mod exchange_tests;
 
 use std::sync::Arc;
@@ -67,19 +69,30 @@ use crate::services::meeting::main_server::{MAIN, MainServer};
 use crate::services::meeting::message::{Reply, Request};
 use crate::services::meeting::settings::{Front, People, Settings};
 use crate::services::{Application, Client, Command, CommandError, Setting, SettingError, Usage};
-use crate::trace::{Event, Line, Word};
 
 /// The meeting scheduler.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct MeetingScheduler {
     settings: Settings,
+    draws_first_lives: bool,
 }
 
 impl MeetingScheduler {
     /// The scheduler with these settings.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            draws_first_lives: false,
+        }
+    }
+
+    /// The same scheduler, for servers whose disks may be emptied: the number of a life on an empty disk is drawn, so
+    /// that it is none of before. Unless this is said, it is 1.
+    #[must_use]
+    pub const fn with_drawn_first_lives(mut self) -> Self {
+        self.draws_first_lives = true;
+        self
     }
 
     /// The same scheduler with these settings.
@@ -149,11 +162,15 @@ impl Application for MeetingScheduler {
     }
 
     fn replica(&self, place: u16, mut chance: Stream) -> Box<dyn Service> {
-        let life = chance.next_u64();
+        let later = chance.next_u64();
+        let first = match self.draws_first_lives {
+            true => 1 + u64::from(chance.next_u32()), // they stay short in traces
+            false => 1,
+        };
         let settings = self.settings.clone();
         match place {
-            MAIN => Box::new(MainServer::new(settings).with_later_life(life)),
-            place => Box::new(DataServer::new(settings, place).with_later_life(life)),
+            MAIN => Box::new(MainServer::new(settings).with_lives(first, later)),
+            place => Box::new(DataServer::new(settings, place).with_lives(first, later)),
         }
     }
 
@@ -167,22 +184,6 @@ impl Application for MeetingScheduler {
 
     fn client(&self, rpc: RpcClient) -> Box<dyn Client> {
         Box::new(client::MeetingClient::new(rpc, &self.settings))
-    }
-
-    fn tells_arrivals(&self) -> bool {
-        true
-    }
-
-    /// That a data server stops, as its people are known of another one.
-    fn arrival(&self, line: &Line) -> Option<String> {
-        match &line.event {
-            Event::Service {
-                word: Word::Halt,
-                text,
-                ..
-            } => Some(format!("halt: {text}")),
-            _ => None,
-        }
     }
 
     fn lines(&self) -> Option<Lines> {

@@ -2,7 +2,7 @@
 //!
 //! | record | of | key | value |
 //! |---|---|---|---|
-//! | the server | all | 1 | format `u16`, always 1; its place `u16`; its life `u64`, from 1 |
+//! | the server | all | 1 | format `u16`, always 1; its place `u16`; its life `u64` |
 //! | a hold | data servers | 2, transaction | meeting; operation |
 //! | a taken time | data servers | 3, transaction | meeting; operation |
 //! | a decision that not all have acknowledged | main server | 4, transaction | meeting; operation; participants, a list of places `u16` |
@@ -11,6 +11,11 @@
 //! list of names; an operation is a flag and, if there is one, host `u16` and number `u32`. A decision to abort
 //! is not stored: that there is no record means abort. The files that a data server begins with are never
 //! changed: a taken time lies beside them.
+//!
+//! Lives count up from the one that is stored. The first one, on an empty disk, is drawn on real sockets: a server whose
+//! directory was emptied, or that was given another one, is not to repeat numbers that the others still
+//! have, for a transaction that has the number of an earlier one would be taken for that. In simulation, where disks are
+//! not emptied, it is 1, for traces that read well.
 
 use crate::id::{HostId, OperationId};
 use crate::rpc::service::{BadRecord, Effects, Record};
@@ -82,18 +87,18 @@ impl Stored {
 }
 
 /// Hands the records of the server at this place to `take`, which says what is wrong with one that it has no use
-/// for. Gives the number of the life that now begins.
+/// for. Gives the number of the life that now begins: the first one, if there was none before.
 pub(super) fn restore(
-    place: u16,
+    (place, first_life): (u16, u64),
     records: &mut dyn Iterator<Item = Record>,
     mut take: impl FnMut(Stored) -> Result<(), String>,
 ) -> Result<u64, BadRecord> {
-    let mut last = 0;
+    let mut last = None;
     for (key, value) in records {
         let taken = match Stored::read(&key, &value) {
             Err(error) => Err(error.to_string()),
             Ok(Stored::Server { place: of, life }) if of == place => {
-                last = life;
+                last = Some(life);
                 Ok(())
             }
             Ok(Stored::Server { place: of, .. }) => {
@@ -104,7 +109,7 @@ pub(super) fn restore(
         };
         taken.map_err(|reason| BadRecord { key, reason })?;
     }
-    Ok(last + 1)
+    Ok(last.map_or(first_life, |last| last + 1))
 }
 
 /// Stores in which life a server is.

@@ -36,7 +36,7 @@ fn records(store: impl FnOnce(&mut Effects)) -> Vec<Record> {
 
 fn restored(place: u16, records: Vec<Record>) -> Result<(u64, Vec<Stored>), BadRecord> {
     let mut found = Vec::new();
-    let life = restore(place, &mut records.into_iter(), |stored| {
+    let life = restore((place, 7), &mut records.into_iter(), |stored| {
         found.push(stored);
         Ok(())
     })?;
@@ -57,7 +57,7 @@ fn what_was_stored_is_taken_up_in_the_next_life() {
         Stored::Decision(TASK, meeting(), None, vec![1, 2]),
     ];
     assert_eq!(restored(1, stored), Ok((4, expected)));
-    assert_eq!(restored(1, Vec::new()), Ok((1, Vec::new())));
+    assert_eq!(restored(1, Vec::new()), Ok((7, Vec::new())));
 }
 
 #[test]

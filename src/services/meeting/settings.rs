@@ -289,7 +289,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Everybody has one data server, and that is there.
+    /// Everybody's data server is there.
     fn check_people(&self) -> Result<(), String> {
         let servers = usize::from(self.data_servers);
         if self.people.len() > servers {
@@ -298,17 +298,6 @@ impl Settings {
                 "there are people of server {}; expected none beyond server {last}, as `data_servers` is {servers}",
                 Self::server_name(self.people.len() as u16), // at most 26
             ));
-        }
-        let mut all = BTreeMap::new();
-        for (place, people) in (1..).zip(&self.people) {
-            for name in people.keys() {
-                if let Some(other) = all.insert(name, place) {
-                    let (one, two) = (Self::server_name(other), Self::server_name(place));
-                    return Err(format!(
-                        "`{name}` is there twice, of server {one} and of server {two}; expected one of them"
-                    ));
-                }
-            }
         }
         Ok(())
     }
@@ -321,7 +310,7 @@ fn people(value: &toml::Value) -> Result<Vec<Arc<People>>, String> {
         )
     };
     let table = value.as_table().ok_or_else(expected)?;
-    let mut all = Vec::new();
+    let (mut places, mut files) = (Vec::new(), Vec::new());
     for (server, lines) in table {
         let place = match server.as_bytes() {
             [letter @ b'a'..=b'z'] => usize::from(letter - b'a'),
@@ -336,19 +325,18 @@ fn people(value: &toml::Value) -> Result<Vec<Arc<People>>, String> {
             .iter()
             .map(|line| line.as_str().ok_or_else(expected))
             .collect::<Result<_, _>>()?;
-        if all.len() <= place {
-            all.resize(place + 1, Arc::default());
-        }
-        all[place] = Arc::new(people_of_lines(server, &lines)?);
+        let text = lines.join("\n");
+        let file = DataFile::parse(server, text.as_bytes()).map_err(|error| error.to_string())?;
+        places.push(place);
+        files.push(file);
+    }
+    DataFile::check_apart(&files).map_err(|error| error.to_string())?;
+    let count = places.iter().max().map_or(0, |last| last + 1);
+    let mut all = vec![Arc::default(); count];
+    for (place, file) in places.into_iter().zip(files) {
+        all[place] = Arc::new(file.into_people());
     }
     Ok(all)
-}
-
-/// The people of the lines of a data file.
-fn people_of_lines(server: &str, lines: &[&str]) -> Result<People, String> {
-    let text = lines.join("\n");
-    let file = DataFile::parse(server, text.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(file.into_people())
 }
 
 fn span(value: &toml::Value) -> Result<Duration, String> {

@@ -71,7 +71,7 @@ fn a_wrong_setting_is_refused_with_what_was_expected() {
         (
             "people = { a = [\"x;[]\"], b = [\"x;[]\"] }",
             "people",
-            "server a and of server b",
+            "b:1:1: x stands in a:1 already",
         ),
         ("port = 1", "port", "data_servers, people"),
     ] {
