@@ -14,6 +14,17 @@ use crate::rpc::message::{BODY, NO_SESSION, REPLY_BODY};
 use crate::rpc::service::BadRecord;
 use crate::wire::{Reader, WireError, Writer};
 
+/// A server cannot begin: what its disk holds is no use to it.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The disk failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record is not understood.
+    #[error("{0}: name another directory, or serve what was served from it")]
+    Record(#[from] BadRecord),
+}
+
 /// Before the keys of the service's own records.
 pub(super) const SERVICE: u8 = b'r';
 const SESSION: u8 = b's';

@@ -21,9 +21,10 @@ use crate::rpc::malformed::MalformedCounts;
 use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
 use crate::rpc::origin::Origin;
 use crate::rpc::output::{Held, Output};
+pub use crate::rpc::records::RestoreError;
 use crate::rpc::records::{self, Stored};
 use crate::rpc::reply_cache::{Admission, Limits, ReplyCache};
-use crate::rpc::service::{BadRecord, Effects, Input, Service, Ticket};
+use crate::rpc::service::{Effects, Input, Service, Ticket};
 use crate::rpc::step_disk::StepDisk;
 use crate::rpc::v1::FormatV1;
 use crate::rpc::{CacheKind, Semantics};
@@ -44,17 +45,6 @@ pub struct RpcServer {
     disk: Option<StepDisk>,
     /// What the service has last said of it; of a server that has just begun, nothing is known.
     is_settled: bool,
-}
-
-/// A server cannot begin: what its disk holds is no use to it.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// The disk failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A record is not understood.
-    #[error("{0}: name another directory, or serve what was served from it")]
-    Record(#[from] BadRecord),
 }
 
 impl fmt::Debug for RpcServer {
