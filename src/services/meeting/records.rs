@@ -129,11 +129,7 @@ pub(super) fn store_hold(
     about: Option<OperationId>,
     effects: &mut Effects,
 ) {
-    let value = written(|writer| {
-        write_meeting(writer, meeting);
-        write_operation(writer, about);
-    });
-    effects.store(&key(HOLD, task), &value);
+    store_part(HOLD, task, (meeting, about), effects);
 }
 
 /// Erases a hold.
@@ -148,11 +144,20 @@ pub(super) fn store_taken(
     about: Option<OperationId>,
     effects: &mut Effects,
 ) {
+    store_part(TAKEN, task, (meeting, about), effects);
+}
+
+fn store_part(
+    kind: u8,
+    task: TaskId,
+    (meeting, about): (&Meeting, Option<OperationId>),
+    effects: &mut Effects,
+) {
     let value = written(|writer| {
         write_meeting(writer, meeting);
         write_operation(writer, about);
     });
-    effects.store(&key(TAKEN, task), &value);
+    effects.store(&key(kind, task), &value);
 }
 
 /// Stores a decision.
