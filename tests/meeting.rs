@@ -57,6 +57,34 @@ fn run_on(backend: Backend, source: &str) -> (Report, String) {
     (report, trace)
 }
 
+/// With at-least-once ann's registration runs twice. The second time the main server has come back and does not know
+/// server b, so that it refuses at once and begins no transaction.
+const REFUSED_AT_ONCE: &str = r#"
+[network]
+delay_ms = { fixed = 2 }
+
+[[fault]]
+reset = { between = ["ann", "main"], at_ms = 7 }
+[[fault]]
+crash = { host = "main", at_ms = 9, restart_after_ms = 300 }
+[[fault]]
+crash = { host = "b", at_ms = 20, restart_after_ms = 3000 }
+"#;
+
+#[test]
+fn a_refusal_of_a_second_execution_says_nothing_of_the_first_ones_transaction() {
+    let source = REGISTRATION.replace("STRETCH", "5 6") + REFUSED_AT_ONCE;
+    let source = source.replace("at-most-once", "at-least-once");
+    let source = source.replace("reply_cache = \"durable\"\n", "");
+    let (report, trace) = run_on(Backend::Event, &source);
+    let told = "ann#1 failed: no answer from server b: nothing is registered";
+    assert!(trace.contains(told), "{trace}");
+    let verdict = |asked| report.verdicts.iter().find(|(check, _)| *check == asked);
+    let is = |check, word| verdict(check).is_some_and(|(_, verdict)| verdict.name() == word);
+    assert!(is(Check::Atomicity, "valid"), "{trace}");
+    assert!(is(Check::Executions, "violated"), "{trace}");
+}
+
 /// Lets ann register while a server crashes, and judges it. `false` if there was no such crash.
 fn survives(stretch: &str, crash: &str) -> bool {
     let fault = format!("[[fault]]\ncrash = {{ {crash}, restart_after_ms = 300 }}\n");

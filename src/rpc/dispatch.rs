@@ -118,7 +118,7 @@ impl Dispatch {
             }
             return self.carry_out(now, effects, out);
         };
-        let answer = self.complete(now, pending, reply);
+        let answer = self.complete(now, pending, (reply, effects.remembers(ticket)));
         out.record_execution(operation, body, &answer.body);
         if effects.len() == 1 {
             return answer.send(pending, out);
@@ -131,7 +131,7 @@ impl Dispatch {
                         answer.send(pending, out);
                     }
                 }
-                other => self.carry_out_one(now, other, out),
+                other => self.carry_out_one(now, effects, other, out),
             }
         }
     }
@@ -165,7 +165,7 @@ impl Dispatch {
             });
             out.abandon(pending.id());
             if let Some(cache) = &mut self.cache {
-                cache.abandon(pending.id());
+                cache.forget(pending.id());
             }
         }
         abandoned
@@ -174,15 +174,21 @@ impl Dispatch {
     /// Carries out what a step has brought about that was no request.
     pub(super) fn carry_out(&mut self, now: Time, effects: &Effects, out: &mut dyn Output) {
         for effect in effects.iter() {
-            self.carry_out_one(now, effect, out);
+            self.carry_out_one(now, effects, effect, out);
         }
     }
 
-    fn carry_out_one(&mut self, now: Time, effect: Effect<'_>, out: &mut dyn Output) {
+    fn carry_out_one(
+        &mut self,
+        now: Time,
+        all: &Effects,
+        effect: Effect<'_>,
+        out: &mut dyn Output,
+    ) {
         match effect {
             Effect::Complete { ticket, reply } => {
                 if let Some(pending) = self.waiting.remove(ticket) {
-                    let answer = self.complete(now, &pending, reply);
+                    let answer = self.complete(now, &pending, (reply, all.remembers(ticket)));
                     let (operation, reply) = (pending.caller.operation, answer.body.clone());
                     out.record(Event::Complete {
                         operation,
@@ -215,11 +221,18 @@ impl Dispatch {
         self.write_reply(pending, reply).send(pending, out);
     }
 
-    /// Writes the reply to a request, and lets the reply cache keep it.
-    fn complete(&mut self, now: Time, pending: &Pending, reply: &[u8]) -> Answer {
+    /// Writes the reply to a request, and lets the reply cache keep it, or forget the request.
+    fn complete(
+        &mut self,
+        now: Time,
+        pending: &Pending,
+        (reply, is_remembered): (&[u8], bool),
+    ) -> Answer {
         let answer = self.write_reply(pending, reply);
-        if let Some(cache) = &mut self.cache {
-            cache.complete(now, pending.id(), &answer.body);
+        match &mut self.cache {
+            Some(cache) if is_remembered => cache.complete(now, pending.id(), &answer.body),
+            Some(cache) => cache.forget(pending.id()),
+            None => {}
         }
         answer
     }

@@ -226,8 +226,8 @@ impl ReplyCache {
         true
     }
 
-    /// Forgets a request in progress that its client no longer waits for: nobody will complete it.
-    pub(super) fn abandon(&mut self, request: RequestId) {
+    /// Forgets a request in progress: its client no longer waits for it, or its reply is not worth the room.
+    pub(super) fn forget(&mut self, request: RequestId) {
         let Some(record) = self.clients.get_mut(request.client) else {
             return;
         };

@@ -170,7 +170,7 @@ fn a_request_that_is_abandoned_is_erased_together_with_the_word_that_nobody_wait
     let client = ClientKey::Id(ALICE);
     assert!(!cache.acknowledge(at(1), client, 78, 2), "another session");
     assert!(cache.acknowledge(at(1), client, 77, 2));
-    cache.abandon(request(ALICE, 1));
+    cache.forget(request(ALICE, 1));
     assert_eq!((cache.len(), cache.bytes), (0, 0));
     disk.commit(&mut cache);
     assert_eq!(disk.0.len(), 1, "the session");

@@ -210,6 +210,8 @@ pub struct Effects {
     keeps_records: bool,
     /// Requests that wait, and of which nothing is stored.
     unstored: Vec<Ticket>,
+    /// Requests whose replies are not remembered.
+    unremembered: Vec<Ticket>,
 }
 
 #[derive(Debug)]
@@ -231,6 +233,18 @@ impl Effects {
     pub fn complete(&mut self, ticket: Ticket, reply: &[u8]) {
         let part = self.keep(reply);
         self.kept.push(Kept::Complete(ticket, part));
+    }
+
+    /// Completes a request that has changed nothing, with a reply that is not worth the room to remember it: a
+    /// duplicate of it is a new request, and is executed again.
+    pub fn complete_unremembered(&mut self, ticket: Ticket, reply: &[u8]) {
+        self.complete(ticket, reply);
+        self.unremembered.push(ticket);
+    }
+
+    /// Whether the reply to this request is remembered.
+    pub(crate) fn remembers(&self, ticket: Ticket) -> bool {
+        !self.unremembered.contains(&ticket)
     }
 
     /// Pushes a message to a client.
@@ -382,6 +396,7 @@ impl Effects {
         self.kept.clear();
         self.bytes.clear();
         self.unstored.clear();
+        self.unremembered.clear();
     }
 
     /// The reply that completes this request, if one does.

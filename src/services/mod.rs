@@ -224,10 +224,10 @@ pub trait Application: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether several of its servers take part in transactions, and say so step by step: then runs can be
-    /// judged by the check `atomicity`.
-    fn has_transactions(&self) -> bool {
-        false
+    /// Of a service whose servers take part in transactions, and say so step by step: the place of the one that
+    /// decides. Then runs can be judged by the check `atomicity`. Unless a service says otherwise, it has none.
+    fn coordinator(&self) -> Option<u16> {
+        None
     }
 
     /// Of a service with transactions: how the one that a request asked for has ended, as this reply tells its

@@ -16,7 +16,7 @@ use crate::trace::{Detail, Event, Line, Names, Part, TransactionStep, Word};
 use crate::wire::SharedBytes;
 
 /// The verdict of a run: unknown if nothing is violated and a participant is down in the end, for nobody sees what
-/// it has.
+/// it has; or the coordinator is, for who is prepared waits for it, as two-phase commit must.
 pub(super) fn judge(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
     let mut seen = Seen::default();
     for line in &run.setup {
@@ -25,13 +25,15 @@ pub(super) fn judge(variant: &Variant, run: &Run, detail: Detail) -> Verdict {
     for (number, line) in cite::numbers(detail).zip(&run.lines) {
         seen.take(number, line);
     }
-    let hidden = seen.hide_those_that_are_down();
+    let coordinator = variant.application.coordinator().map(HostId);
+    let hidden = seen.hide_what_is_not_known(coordinator);
     let names = Names(&run.names);
     let transactions = seen.transactions(names, &told(variant, run));
     match (atomicity::judge(&transactions), hidden) {
         (Verdict::Valid, Some((host, transaction))) => {
             let host = names.host(host);
-            let text = format!("{host} is down in the end, and has a part in {transaction}");
+            let text =
+                format!("{host} is down in the end: what has become of {transaction} is not known");
             Verdict::Unknown(text)
         }
         (verdict, _) => verdict,
@@ -142,15 +144,23 @@ impl Seen {
         seen.participants.insert(host, standing);
     }
 
-    /// Leaves out the participants that are down; the first of them, and its transaction.
-    fn hide_those_that_are_down(&mut self) -> Option<(HostId, Rc<str>)> {
+    /// Leaves out the participants of which nobody knows what they will have: those that are down, and those that wait
+    /// for a coordinator that is. Gives the first host that is down, and a transaction for which that matters.
+    fn hide_what_is_not_known(&mut self, coordinator: Option<HostId>) -> Option<(HostId, Rc<str>)> {
+        let coordinator = coordinator.filter(|host| self.down.contains(host));
         let mut hidden = None;
         for (name, seen) in &mut self.by_name {
-            let is_down = |host: &HostId| self.down.contains(host);
-            if let Some(&host) = seen.participants.keys().find(|host| is_down(host)) {
-                hidden = hidden.or(Some((host, name.clone())));
-                seen.participants.retain(|host, _| !is_down(host));
-            }
+            seen.participants.retain(|&host, standing| {
+                let waits_for = coordinator.filter(|_| *standing == Standing::Prepared);
+                let is_down = self.down.contains(&host).then_some(host);
+                match is_down.or(waits_for) {
+                    Some(down) => {
+                        hidden.get_or_insert_with(|| (down, name.clone()));
+                        false
+                    }
+                    None => true,
+                }
+            });
         }
         hidden
     }
@@ -251,7 +261,7 @@ mod tests {
         for (number, line) in (1..).zip(lines) {
             seen.take(number, line);
         }
-        let hidden = seen.hide_those_that_are_down();
+        let hidden = seen.hide_what_is_not_known(Some(HostId(0)));
         let names = ["main", "a", "b", "ann"].map(str::to_owned);
         let told = told.into_iter().map(|told| (ANN, told)).collect();
         let verdict = atomicity::judge(&seen.transactions(Names(&names), &told));
@@ -311,6 +321,38 @@ mod tests {
         assert_eq!(verdict(&lines, None), "valid, without b of t");
         lines.push(restart);
         assert!(verdict(&lines, None).contains("b has nothing of it"));
+    }
+
+    #[test]
+    fn who_is_prepared_waits_for_a_coordinator_that_is_down() {
+        let mut lines = vec![step(1, "t", Part::Hold), step(2, "t", Part::Hold)];
+        assert!(verdict(&lines, None).starts_with("violated"));
+        let [crash, _] = restart(0);
+        lines.push(crash);
+        assert_eq!(verdict(&lines, None), "valid, without main of t");
+        let mut halted = committed();
+        halted.truncate(4);
+        halted.push(halt(0));
+        assert_eq!(verdict(&halted, None), "valid, without main of t");
+        halted.push(step(2, "t", Part::Release));
+        assert!(verdict(&halted, None).contains("b has nothing of it"));
+    }
+
+    #[test]
+    fn a_server_that_has_stopped_is_down() {
+        let mut lines = committed();
+        lines.truncate(4);
+        lines.push(halt(2));
+        assert_eq!(verdict(&lines, None), "valid, without b of t");
+    }
+
+    fn halt(host: u16) -> Line {
+        let event = Event::Service {
+            word: Word::Halt,
+            operation: None,
+            text: "the disk is full".into(),
+        };
+        line(host, event)
     }
 
     #[test]

@@ -39,6 +39,9 @@ impl Service for Stubborn {
                     effects.complete(waiting, b"awake");
                 }
             }
+            Input::Request { ticket, body, .. } if body == b"look" => {
+                effects.complete_unremembered(ticket, &[b'x'; 500]);
+            }
             Input::Request { ticket, .. } => self.waiting.push_back(ticket),
             Input::Again(ticket) => tell(&format!("again {}", ticket.0)),
             Input::Abandoned(ticket) => tell(&format!("abandoned {}", ticket.0)),
@@ -336,4 +339,24 @@ fn told(line: &Line) -> Option<&str> {
         Event::Service { text, .. } => Some(text),
         _ => None,
     }
+}
+
+#[test]
+fn what_need_not_be_remembered_takes_no_room_and_is_executed_again() {
+    let limits = Limits {
+        bytes: 2 * (REQUEST_BYTES + 100),
+        ..Limits::default()
+    };
+    let mut server = Asked::with(Semantics::AtMostOnce, CacheKind::Memory, limits);
+    let seen = "x".repeat(500);
+    for sequence in 1..=20 {
+        let done = server.ask(sequence, 1, b"look");
+        assert_eq!(done, ["execute", &format!("{sequence} {seen}")]);
+    }
+    let again = server.ask(20, 1, b"look");
+    assert_eq!(again, ["execute", &format!("20 {seen}")]);
+    assert_eq!(server.ask(21, 1, b"wait"), ["execute"], "there is room");
+    server.ask(22, 1, b"wake");
+    let remembered = server.ask(21, 1, b"wait");
+    assert_eq!(remembered, ["filter", "21 awake"]);
 }

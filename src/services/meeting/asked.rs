@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::id::OperationId;
 use crate::rpc::service::{Effects, Ticket};
-use crate::services::meeting::message::{Refusal, Reply, Request};
+use crate::services::meeting::message::{REPLY_BYTES_MAX, Refusal, Reply, Request};
 use crate::services::meeting::turns::Turn;
 
 /// A request that is to be completed.
@@ -22,15 +22,22 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Tells whoever waits for it.
+    /// Tells whoever waits for it. A long answer would take room from replies that must be remembered, and what fits
+    /// one way may not fit another: it is found again when it is asked for again.
     pub(super) fn complete(&self, reply: &Reply, effects: &mut Effects) {
         let Some(ticket) = self.ticket else {
             return;
         };
         let mut reply = reply.encode();
-        if reply.len() > self.reply_bytes_max {
+        let is_too_long = reply.len() > self.reply_bytes_max;
+        let is_long = reply.len() > REPLY_BYTES_MAX;
+        if is_too_long {
             reply = Reply::Refused(Refusal::TooLong).encode();
         }
-        effects.complete(ticket, &reply);
+        if matches!(self.request, Request::Free { .. }) && is_long {
+            effects.complete_unremembered(ticket, &reply);
+        } else {
+            effects.complete(ticket, &reply);
+        }
     }
 }

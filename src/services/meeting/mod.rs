@@ -206,8 +206,9 @@ impl Application for MeetingScheduler {
         Some(Box::new(promise::Promise::new(&self.settings)))
     }
 
-    fn has_transactions(&self) -> bool {
-        true
+    /// The main server.
+    fn coordinator(&self) -> Option<u16> {
+        Some(MAIN)
     }
 
     /// A registration is one.

@@ -68,7 +68,7 @@ fn cannot_judge(check: Check, application: &dyn Application) -> Option<&'static 
             (application.spec().is_none()).then_some("has no sequential specification")
         }
         Check::Exclusion => (!application.has_locks()).then_some("has no locks"),
-        Check::Atomicity => (!application.has_transactions()).then_some("has no transactions"),
+        Check::Atomicity => (application.coordinator().is_none()).then_some("has no transactions"),
         Check::Causal
         | Check::CausalMemory
         | Check::ReadYourWrites
