@@ -41,3 +41,50 @@ impl Asked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::HostId;
+    use crate::services::meeting::message::{Answer, LINE_REPLY_BYTES_MAX, Meeting};
+    use crate::services::meeting::times::{Interval, Times};
+
+    const TICKET: Ticket = Ticket(7);
+
+    /// Whether the reply with so many times is remembered.
+    fn is_remembered(request: &Request, count: u64, reply_bytes_max: usize) -> bool {
+        let client = HostId(3);
+        let asked = Asked {
+            ticket: Some(TICKET),
+            about: OperationId { client, number: 1 },
+            since: Time::ZERO,
+            request: request.clone(),
+            reply_bytes_max,
+            turn: Turn::default(),
+        };
+        let times = (0..count).filter_map(|nth| Interval::new(2 * nth, 2 * nth + 1));
+        let answer = Answer {
+            times: Times::new(times.collect()).unwrap(),
+            ..Answer::default()
+        };
+        let mut effects = Effects::default();
+        asked.complete(&Reply::Free(answer), &mut effects);
+        assert!(effects.reply_to(TICKET).is_some());
+        effects.remembers(TICKET)
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_for_a_datagram_is_not_remembered() {
+        let names = vec!["ann".to_owned()];
+        let free = Request::Free {
+            names: names.clone(),
+        };
+        for limit in [REPLY_BYTES_MAX, LINE_REPLY_BYTES_MAX] {
+            assert!(is_remembered(&free, 10, limit));
+            assert!(!is_remembered(&free, 4_000, limit));
+        }
+        let stretch = Interval::new(1, 2).unwrap();
+        let register = Request::Register(Meeting { stretch, names });
+        assert!(is_remembered(&register, 4_000, LINE_REPLY_BYTES_MAX));
+    }
+}
