@@ -81,7 +81,7 @@ fn one_that_is_refused_stops_and_says_which_names_and_what_to_do() {
 }
 
 /// A copy of a question may reach a new life first, and what the main server has told the earlier one of its answer
-/// may come after it. If that counted and the new answer were lost, nobody would hear of the new life.
+/// may come after it. If that counted and the new answer were lost, the new life would say no more.
 #[test]
 fn what_the_main_server_has_of_an_earlier_life_is_told_again_by_this_one() {
     let mut server = scheduler("people.a = [\"ann;[]\"]").replica(1, Seed(1).stream("replica"));
