@@ -1,10 +1,13 @@
 //! What a data server does when it begins, and when it is refused.
 
+use std::time::Duration;
+
 use super::*;
 use crate::rpc::service::Effect;
 use crate::seed::Seed;
 use crate::services::Application;
 use crate::services::meeting::MeetingScheduler;
+use crate::services::meeting::message::Question;
 use crate::services::meeting::times::Interval;
 
 const TASK: TaskId = TaskId { life: 1, number: 1 };
@@ -75,6 +78,33 @@ fn one_that_is_refused_stops_and_says_which_names_and_what_to_do() {
         why.contains(": ann: ") && why.contains("start this server again"),
         "{why}"
     );
+}
+
+/// A copy of a question may reach a new life first, and what the main server has told the earlier one of its answer
+/// may come after it. If that counted and the new answer were lost, the new life would say no more.
+#[test]
+fn what_the_main_server_has_of_an_earlier_life_is_told_again_by_this_one() {
+    let mut server = scheduler("people.a = [\"ann;[]\"]").replica(1, Seed(1).stream("replica"));
+    let question = Question { main: 1, number: 1 };
+    let sent = hear(&mut *server, MAIN, 1, PeerBody::Who { question }).sent;
+    let [PeerMessage { life, .. }] = sent[..] else {
+        panic!("one piece: {sent:?}");
+    };
+    let timeout = Duration::from_millis(200);
+    let has_names = |of| PeerBody::HasNames {
+        question,
+        of,
+        piece: 0,
+    };
+    for (of, then, is_told) in [
+        (life + 1, Time::ZERO + timeout, true),
+        (life, Time::ZERO + 10 * timeout, false),
+    ] {
+        hear(&mut *server, MAIN, 1, has_names(of));
+        let mut effects = Effects::default().with_records();
+        server.step(then, Input::Timer(DUE), &mut effects);
+        assert_eq!(done(&effects).sent == sent, is_told, "of life {of}");
+    }
 }
 
 #[test]

@@ -98,28 +98,35 @@ impl Directory {
         }
     }
 
-    /// Takes in a piece of an answer of the life that was heard last. If all are there, some names may be
-    /// those of another data server: then this one is refused, for these names.
+    /// Takes in a piece of an answer of the life that was heard last. Whether all are there with it: then it is
+    /// known whom the data server has; or it is [refused](Self::refused), as some names are those of another.
     pub(super) fn hear_names(
         &mut self,
         place: u16,
         question: Question,
         (piece, names): (Piece, Vec<String>),
-    ) -> Result<(), Vec<String>> {
+    ) -> bool {
         let Some(server) = self.servers.get_mut(&place) else {
-            return Ok(());
+            return false;
         };
-        if server.is_asked && (question.main, question.number) == (self.main, server.question) {
-            server.coming.insert(piece.number, names);
-            if server.coming.len() >= piece.of as usize {
-                server.is_asked = false;
-                let names = std::mem::take(&mut server.coming).into_values().flatten();
-                self.replace(place, names.collect());
-            }
+        if !server.is_asked || (question.main, question.number) != (self.main, server.question) {
+            return false;
         }
-        match self.servers.get(&place).map(|it| &it.standing) {
-            Some(Standing::Refused(names)) => Err(names.clone()),
-            _ => Ok(()),
+        server.coming.insert(piece.number, names);
+        if server.coming.len() < piece.of as usize {
+            return false;
+        }
+        server.is_asked = false;
+        let names = std::mem::take(&mut server.coming).into_values().flatten();
+        self.replace(place, names.collect());
+        true
+    }
+
+    /// The names for which a data server is refused, if it is.
+    pub(super) fn refused(&self, place: u16) -> Option<&[String]> {
+        match &self.servers.get(&place)?.standing {
+            Standing::Refused(names) => Some(names),
+            Standing::Unknown | Standing::Known => None,
         }
     }
 
@@ -198,7 +205,11 @@ mod tests {
         names: (Piece, Vec<String>),
     ) -> Result<(), Vec<String>> {
         directory.hear(Time::ZERO, place, life);
-        directory.hear_names(place, Question { main: 1, number }, names)
+        directory.hear_names(place, Question { main: 1, number }, names);
+        match directory.refused(place) {
+            None => Ok(()),
+            Some(names) => Err(names.to_vec()),
+        }
     }
 
     fn unknown(directory: &Directory) -> Vec<u16> {
@@ -230,6 +241,24 @@ mod tests {
     }
 
     #[test]
+    fn only_the_piece_that_completes_an_answer_is_news() {
+        let mut directory = directory();
+        let mut is_news =
+            |place, number, names| directory.hear_names(place, Question { main: 1, number }, names);
+        assert!(!is_news(1, 1, piece(0, 2, "ann")), "it is half of it");
+        assert!(!is_news(1, 1, piece(0, 2, "ann")), "a copy");
+        assert!(!is_news(1, 9, piece(1, 2, "bob")), "of another question");
+        assert!(is_news(1, 1, piece(1, 2, "bob")));
+        assert!(!is_news(1, 1, piece(1, 2, "bob")), "it is known");
+        assert!(is_news(2, 1, piece(0, 1, "bob")), "it is refused now");
+        assert!(!is_news(2, 1, piece(0, 1, "bob")), "it was refused before");
+        assert!(
+            !is_news(9, 1, piece(0, 1, "eve")),
+            "there is no such server"
+        );
+    }
+
+    #[test]
     fn another_life_has_other_people_once_it_has_told_all() {
         let mut directory = directory();
         say(&mut directory, (1, 7, 1), piece(0, 1, "ann bob")).unwrap();
@@ -255,6 +284,9 @@ mod tests {
         say(&mut directory, (1, 8, 4), piece(1, 2, "bob")).unwrap();
         assert_eq!(asked(&mut directory), [(1, 5)], "it is in life 8 now");
         say(&mut directory, (1, 8, 5), piece(1, 2, "bob")).unwrap();
+        assert_eq!(unknown(&directory), [1, 2], "earlier pieces are forgotten");
+        let due = directory.take_due(Time::from_ms(100), Duration::from_millis(100));
+        assert_eq!(due[0], (1, Question { main: 1, number: 5 }));
         say(&mut directory, (1, 8, 5), piece(0, 2, "ann")).unwrap();
         assert_eq!(
             (directory.place_of("ann"), asked(&mut directory)),

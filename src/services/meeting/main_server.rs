@@ -120,25 +120,24 @@ impl MainServer {
     ) {
         let life = message.life;
         self.directory.hear(now, from, life);
-        if matches!(message.body, PeerBody::Names { .. }) {
-            self.turns.names_have_come();
-        }
         match message.body {
             PeerBody::Names {
                 question,
                 piece,
                 names,
             } => {
-                let heard = self.directory.hear_names(from, question, (piece, names));
+                if self.directory.hear_names(from, question, (piece, names)) {
+                    self.turns.names_have_come();
+                }
                 let of = life;
                 let piece = piece.number;
-                let told = match heard {
-                    Ok(()) => PeerBody::HasNames {
+                let told = match self.directory.refused(from).map(<[_]>::to_vec) {
+                    None => PeerBody::HasNames {
                         question,
                         of,
                         piece,
                     },
-                    Err(names) => PeerBody::NamesTaken { of, names },
+                    Some(names) => PeerBody::NamesTaken { of, names },
                 };
                 self.send((from, None), told, effects);
             }

@@ -12,15 +12,23 @@ const ONE: Piece = Piece { number: 0, of: 1 };
 struct Desk {
     main: MainServer,
     now: Time,
+    /// What its timer was set to last.
+    timer: Option<Time>,
 }
 
 impl Desk {
-    /// A main server that knows ann at 1 and bob at 2.
-    fn new() -> Self {
-        let mut desk = Self {
+    /// A main server that knows nobody.
+    fn of_nobody() -> Self {
+        Self {
             main: MainServer::new(Settings::default()),
             now: Time::ZERO,
-        };
+            timer: None,
+        }
+    }
+
+    /// A main server that knows ann at 1 and bob at 2.
+    fn new() -> Self {
+        let mut desk = Self::of_nobody();
         for (place, name) in [(1, "ann"), (2, "bob")] {
             desk.hear(place, names(1, name));
         }
@@ -30,6 +38,11 @@ impl Desk {
     fn step(&mut self, input: Input<'_>) -> Vec<String> {
         let mut effects = Effects::default().with_records();
         self.main.step(self.now, input, &mut effects);
+        for effect in effects.iter() {
+            if let Effect::SetTimer(DUE, at) = effect {
+                self.timer = Some(at);
+            }
+        }
         let told = effects.iter().filter_map(|effect| match effect {
             Effect::Complete {
                 ticket: Ticket(number),
@@ -54,6 +67,12 @@ impl Desk {
         let body = &PeerMessage { life: 1, body }.encode();
         let about = None;
         self.step(Input::Peer { from, about, body })
+    }
+
+    /// Goes on until its timer runs out.
+    fn run_out(&mut self) -> Vec<String> {
+        self.now = self.timer.take().unwrap();
+        self.step(Input::Timer(DUE))
     }
 
     fn ask(&mut self, ticket: u64, line: &str) -> Vec<String> {
@@ -226,10 +245,7 @@ fn a_server_that_does_not_vote_makes_it_fail_for_all() {
 
 #[test]
 fn who_is_unknown_is_waited_for_and_then_said_to_be_missing() {
-    let mut desk = Desk {
-        main: MainServer::new(Settings::default()),
-        now: Time::ZERO,
-    };
+    let mut desk = Desk::of_nobody();
     assert_eq!(desk.ask(1, "ann"), ["Who to 1", "Who to 2"]);
     desk.ask(2, "register 1 2 ann");
     assert_eq!(desk.hear(2, names(1, "bob")), ["HasNames to 2"]);
@@ -245,6 +261,39 @@ fn who_is_unknown_is_waited_for_and_then_said_to_be_missing() {
         desk.ask(3, "register 1 2 ann"),
         ["3: Refused(Unknown([\"ann\"]))"]
     );
+}
+
+#[test]
+fn a_request_waits_no_longer_for_a_server_that_has_long_been_silent() {
+    let mut desk = Desk::of_nobody();
+    desk.step(Input::Timer(DUE));
+    while desk.timer.unwrap() < Time::from_ms(10_000) {
+        assert_eq!(desk.run_out(), ["Who to 1", "Who to 2"]);
+    }
+    desk.now = Time::from_ms(10_000);
+    assert_eq!(desk.ask(1, "ann"), [""; 0]);
+    let told = desk.run_out();
+    assert!(told[0].starts_with("1: Free(Answer"), "{told:?}");
+    assert_eq!((told.len(), desk.now), (1, Time::from_ms(10_600)));
+}
+
+#[test]
+fn who_waits_for_names_is_not_looked_at_for_a_part_of_an_answer() {
+    let mut desk = Desk::of_nobody();
+    desk.ask(1, "ann");
+    let mut is_looked_at = |number, of| {
+        let body = PeerBody::Names {
+            question: Question { main: 1, number: 1 },
+            piece: Piece { number, of },
+            names: vec![format!("p{number}")],
+        };
+        let message = PeerMessage { life: 1, body };
+        desk.main
+            .hear(desk.now, (2, None), message, &mut Effects::default());
+        desk.main.turns.nameless_since().is_none()
+    };
+    assert!(!is_looked_at(0, 2) && !is_looked_at(0, 2));
+    assert!(is_looked_at(1, 2));
 }
 
 #[test]
@@ -273,6 +322,17 @@ fn nobody_is_told_who_no_longer_waits() {
     desk.step(Input::Abandoned(Ticket(1)));
     desk.step(Input::Abandoned(Ticket(2)));
     assert_eq!(desk.yes(1, 1), ["Decide to 1"], "it was taken all the same");
+}
+
+#[test]
+fn a_query_that_is_abandoned_under_way_holds_up_nobody() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.ask(1, "ann"), ["Lookup to 1"]);
+    assert_eq!(desk.ask(2, "register 1 2 ann"), [""; 0]);
+    assert_eq!(desk.step(Input::Abandoned(Ticket(1))), ["Prepare to 1"]);
+    assert_eq!(desk.ask(3, "bob"), ["Lookup to 2"]);
+    desk.step(Input::Abandoned(Ticket(3)));
+    assert_eq!(desk.ask(4, "register 1 2 bob"), ["Prepare to 2"]);
 }
 
 #[test]

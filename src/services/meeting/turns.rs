@@ -128,7 +128,7 @@ impl Turns {
         None
     }
 
-    /// A server has said whom it has: all that waits for that is to be looked at.
+    /// A server has said whom it has, all of them: what waits for that is to be looked at.
     pub(super) fn names_have_come(&mut self) {
         self.fresh.append(&mut self.nameless);
     }

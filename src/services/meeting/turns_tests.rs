@@ -33,8 +33,11 @@ fn turns(lines: &[&str]) -> Turns {
 
 /// All that begin now.
 fn begin(turns: &mut Turns) -> Vec<Asked> {
-    let now = Time::ZERO;
-    std::iter::from_fn(|| turns.next((now, PATIENCE), |_| true)).collect()
+    begin_those(turns, Time::ZERO, |_| true)
+}
+
+fn begin_those(turns: &mut Turns, now: Time, may_begin: impl Fn(&Asked) -> bool) -> Vec<Asked> {
+    std::iter::from_fn(|| turns.next((now, PATIENCE), &may_begin)).collect()
 }
 
 fn numbers(asked: &[Asked]) -> Vec<u64> {
@@ -95,6 +98,17 @@ fn who_waits_for_names_is_looked_at_when_names_come_or_it_is_late() {
     assert_eq!(turns.nameless_since(), Some(Time::from_ms(1)));
     assert_eq!(next(&mut turns, 600, ""), (4, None));
     assert_eq!(next(&mut turns, 601, ""), (5, Some(Ticket(1))));
+    assert_eq!(turns.nameless_since(), None);
+}
+
+#[test]
+fn who_is_abandoned_is_no_longer_the_first_that_waits_for_names() {
+    let mut turns = turns(&["ann", "bob"]);
+    assert!(begin_those(&mut turns, Time::ZERO, |_| false).is_empty());
+    assert_eq!(turns.nameless_since(), Some(Time::from_ms(1)));
+    turns.abandon(Ticket(1));
+    assert_eq!(turns.nameless_since(), Some(Time::from_ms(2)));
+    turns.abandon(Ticket(2));
     assert_eq!(turns.nameless_since(), None);
 }
 
@@ -164,7 +178,11 @@ proptest! {
     #[test]
     fn whoever_may_begin_does_and_nobody_else(
         lines in prop::collection::vec("(register 1 2|free)( [a-d]){1,3}", 1..20),
-        ends in prop::collection::vec(any::<prop::sample::Index>(), 40),
+        // In each step the names may come that are known from then on; and one request ends.
+        steps in prop::collection::vec(
+            (prop::option::of("[a-d]{0,4}"), any::<prop::sample::Index>()),
+            40,
+        ),
     ) {
         let mut turns = Turns::default();
         let mut all: Vec<(u64, Request)> = Vec::new();
@@ -174,16 +192,31 @@ proptest! {
             turns.push(asked).unwrap();
         }
         let mut under_way: BTreeMap<u64, Asked> = BTreeMap::new();
-        for end in ends {
-            for asked in begin(&mut turns) {
+        let mut known = String::new();
+        for (step, (come, end)) in (0..).zip(steps) {
+            if let Some(come) = come {
+                known = come;
+                turns.names_have_come();
+            }
+            let now = Time::from_ms(60 * step); // some become late
+            let has_names = |number: u64, request: &Request| {
+                let is_late = Time::from_ms(number) + PATIENCE <= now;
+                is_late || request.names().iter().all(|name| known.contains(name.as_str()))
+            };
+            let before: Vec<u64> = under_way.keys().copied().collect();
+            let begun = begin_those(&mut turns, now, |it| has_names(it.since.as_ms(), &it.request));
+            for asked in begun {
                 let number = numbers(std::slice::from_ref(&asked))[0];
                 prop_assert!(under_way.insert(number, asked).is_none());
             }
-            let expected: Vec<u64> = (0..all.len())
+            let (expected, nameless): (Vec<_>, Vec<_>) = (0..all.len())
                 .filter(|&place| may_begin(&all[..place].iter().collect::<Vec<_>>(), &all[place].1))
-                .map(|place| all[place].0)
-                .collect();
+                .map(|place| &all[place])
+                .partition(|(number, it)| before.contains(number) || has_names(*number, it));
+            let expected: Vec<u64> = expected.iter().map(|(number, _)| *number).collect();
             prop_assert_eq!(under_way.keys().copied().collect::<Vec<_>>(), expected);
+            let since = nameless.first().map(|(number, _)| Time::from_ms(*number));
+            prop_assert_eq!(turns.nameless_since(), since);
             if all.is_empty() {
                 break;
             }
