@@ -4,8 +4,9 @@
 //! What it guarantees: no connection holds up another, whatever its client does or leaves undone. They take turns:
 //! each writes once, reads a little and takes one line, and then it is the next one's turn; new ones are let in between, a
 //! few at a time. Each has one request under way at most, and its next line is taken when the reply has been
-//! written; so what is kept of it is bounded: one line, one reply. Whoever has ended what it sends is still
-//! answered, and then the connection is closed.
+//! written; so what is kept of it is bounded: one line, one reply. Long replies share some room; whoever leaves one
+//! unread for longest loses its connection to newcomers, and short replies always have room. Whoever has ended what
+//! it sends is still answered, and then the connection is closed.
 //!
 //! What it deliberately does not: it never repeats anything. A connection that breaks takes nothing back; the
 //! reply waits in the reply cache for a client that asks again under the same id.

@@ -381,6 +381,18 @@ fn a_client_that_reads_nothing_is_asked_for_nothing_and_closed_in_the_end() {
 }
 
 #[test]
+fn a_reply_that_took_long_may_be_read_as_late_as_any_other() {
+    let (mut front, door) = front();
+    let idle = std::mem::take(&mut front.lines.idle);
+    let _slow = door.client("a\n", 0);
+    let said = next(&mut front).unwrap();
+    front.lines.idle = idle;
+    let now = front.host.now();
+    reply(&mut front, &said, "A");
+    assert!(front.next_deadline() >= now + idle);
+}
+
+#[test]
 fn replies_that_nobody_reads_take_so_much_room_and_the_slowest_makes_room() {
     let (mut front, door) = front();
     let long = "x".repeat(1_024 * 1_024 - 1);
