@@ -17,6 +17,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Reads in a row: so many that a line is whole as a rule.
 const READS_MAX: usize = 4;
 
+/// The longest reply that is kept however many others are: all connections have room for one.
+pub(super) const SHORT_BYTES_MAX: usize = 4 * 1_024;
+
 /// How long a line waits for its answer at most, then its connection is closed: longer than any service of this crate
 /// takes, so that a line which the server has lost sight of does not keep its connection for ever.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(600);
@@ -38,6 +41,8 @@ pub(super) struct LineConnection {
     written: usize,
     unwritten_label: Option<Label>,
     under_way: Option<UnderWay>,
+    /// When the last request was complete.
+    completed_at: Time,
     /// When it is to be closed.
     until: Time,
 }
@@ -58,6 +63,10 @@ enum State {
 /// A request that is not answered.
 struct UnderWay {
     request: Option<(ClientId, u32)>,
+    /// The number of its line, from 1.
+    number: u32,
+    /// Whether the client was told that it is in progress: it came before, and is executed for somebody else.
+    is_joined: bool,
     /// The id as the client wrote it.
     id: Option<String>,
     since: Time,
@@ -93,6 +102,7 @@ impl LineConnection {
             written: 0,
             unwritten_label: None,
             under_way: None,
+            completed_at: Time::ZERO,
             until,
         }
     }
@@ -138,31 +148,59 @@ impl LineConnection {
         }
     }
 
-    /// The request that has just come is this one.
-    pub(super) fn begin(&mut self, request: (ClientId, u32)) {
+    /// The request that has just come is this one, and its line has this number.
+    pub(super) fn begin(&mut self, request: (ClientId, u32), number: u32) {
         if let Some(under_way) = &mut self.under_way {
-            under_way.request = Some(request);
+            (under_way.request, under_way.number) = (Some(request), number);
         }
     }
 
-    /// Writes a line for the request under way; the last one ends it.
-    pub(super) fn answer(&mut self, text: &str, label: Option<Label>, is_last: bool) {
-        let Some(under_way) = &self.under_way else {
-            return;
-        };
-        if let Some(id) = &under_way.id {
+    /// Writes that the request under way is in progress already. Its reply is still to come.
+    pub(super) fn join(&mut self, text: &str, label: Option<Label>) {
+        self.write_line(text, label);
+        if let Some(under_way) = &mut self.under_way {
+            under_way.is_joined = true;
+        }
+    }
+
+    /// Writes the answer to the request under way, which ends it.
+    pub(super) fn answer(&mut self, text: &str, label: Option<Label>) {
+        self.write_line(text, label);
+        self.under_way = None;
+    }
+
+    /// The same for an answer that may have taken long: from now on, the client has time to read it.
+    pub(super) fn complete(
+        &mut self,
+        text: &str,
+        label: Option<Label>,
+        (now, idle): (Time, Duration),
+    ) {
+        self.answer(text, label);
+        self.completed_at = now;
+        self.touch(now, idle);
+    }
+
+    /// Writes a line for the request under way.
+    fn write_line(&mut self, text: &str, label: Option<Label>) {
+        let room = self.room_for(text);
+        self.unwritten.reserve_exact(room);
+        if let Some(id) = self.under_way.as_ref().and_then(|it| it.id.as_ref()) {
             self.unwritten.extend_from_slice(id.as_bytes());
             self.unwritten.push(b' ');
         }
         self.say(text);
         self.unwritten_label = label;
-        if is_last {
-            self.under_way = None;
-        }
+    }
+
+    /// How many bytes this text takes as an answer to the request under way.
+    pub(super) fn room_for(&self, text: &str) -> usize {
+        let id = self.under_way.as_ref().and_then(|it| it.id.as_ref());
+        id.map_or(0, |id| id.len() + 1) + text.len() + 1
     }
 
     /// Something has happened on it.
-    pub(super) fn touch(&mut self, now: Time, idle: Duration) {
+    fn touch(&mut self, now: Time, idle: Duration) {
         if self.state != State::Leaving {
             self.until = now + idle;
         }
@@ -177,7 +215,7 @@ impl LineConnection {
         match self.state {
             State::Open | State::Heard if may_be_heard && self.under_way.is_some() => {
                 let waited = show_span(ANSWER_MAX);
-                self.answer(&format!("error: no answer for {waited}"), None, true);
+                self.answer(&format!("error: no answer for {waited}"), None);
                 self.leave(now);
             }
             State::Open if may_be_heard => {
@@ -200,17 +238,36 @@ impl LineConnection {
         self.connection.peer_address()
     }
 
-    /// How much of what it is told is kept.
-    pub(super) fn unwritten_bytes(&self) -> usize {
-        self.unwritten.len()
+    /// How many bytes of a long reply are kept, the written ones too; 0 if none is.
+    pub(super) fn long_bytes(&self) -> usize {
+        let bytes = self.unwritten.capacity();
+        if bytes > SHORT_BYTES_MAX { bytes } else { 0 }
+    }
+
+    pub(super) const fn completed_at(&self) -> Time {
+        self.completed_at
+    }
+
+    /// Closes it at once; what is not written is lost.
+    pub(super) fn close(&mut self) {
+        self.state = State::Gone;
+        self.unwritten = Vec::new();
+        self.written = 0;
     }
 
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone)
     }
 
-    pub(super) const fn is_waiting(&self) -> bool {
-        self.under_way.is_some()
+    /// Whether a request is under way that is executed for somebody else.
+    pub(super) fn has_joined(&self) -> bool {
+        self.under_way.as_ref().is_some_and(|it| it.is_joined)
+    }
+
+    /// Whether the line of this number is under way.
+    pub(super) fn is_number(&self, number: Option<u32>) -> bool {
+        let under_way = self.under_way.as_ref();
+        under_way.is_some_and(|it| Some(it.number) == number)
     }
 
     pub(super) fn is_under_way(&self, request: (ClientId, u32)) -> bool {
@@ -320,6 +377,8 @@ impl LineConnection {
         let word = line.split_whitespace().next().unwrap_or_default();
         let under_way = UnderWay {
             request: None,
+            number: 0,
+            is_joined: false,
             id: word.starts_with('#').then(|| word.to_owned()),
             since: now,
         };
@@ -332,7 +391,7 @@ impl LineConnection {
             Asked::Help => {
                 let forms = lines.format.forms().join(", ");
                 self.under_way = Some(under_way);
-                self.answer(&format!("commands: {forms}, help, quit"), None, true);
+                self.answer(&format!("commands: {forms}, help, quit"), None);
                 return None;
             }
             Asked::Hello(id) => (Some(id), Ok(Ask::Hello)),
@@ -353,7 +412,7 @@ impl LineConnection {
                 ask,
             }),
             Err(error) => {
-                self.answer(&format!("error: {error}"), None, true);
+                self.answer(&format!("error: {error}"), None);
                 None
             }
         }

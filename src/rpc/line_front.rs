@@ -4,13 +4,14 @@
 //! What it guarantees: no connection holds up another, whatever its client does or leaves undone. They take turns:
 //! each writes once, reads a little and takes one line, and then it is the next one's turn; new ones are let in between, a
 //! few at a time. Each has one request under way at most, and its next line is taken when the reply has been
-//! written; so what is kept of it is bounded: one line, one reply. Whoever has ended what it sends is still
-//! answered, and then the connection is closed.
+//! written; so what is kept of it is bounded: one line, one reply. Long replies share some room; whoever leaves one
+//! unread for longest loses its connection to newcomers, and short replies always have room. Whoever has ended what
+//! it sends is still answered, and then the connection is closed.
 //!
 //! What it deliberately does not: it never repeats anything. A connection that breaks takes nothing back; the
 //! reply waits in the reply cache for a client that asks again under the same id.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
 use crate::clock::Time;
@@ -18,7 +19,7 @@ use crate::host::Host;
 use crate::id::ClientId;
 use crate::net::{Connection, Label, Listener};
 use crate::rpc::line::{Lines, write_answer};
-use crate::rpc::line_connection::{LineConnection, Request, Step};
+use crate::rpc::line_connection::{LineConnection, Request, SHORT_BYTES_MAX, Step};
 use crate::rpc::message::Message;
 use crate::rpc::origin::Origin;
 use crate::wire::SharedBytes;
@@ -26,9 +27,10 @@ use crate::wire::SharedBytes;
 /// Connections at once: more are told so, and closed. Each may keep a line, about 40 KiB, and a reply.
 pub const CONNECTIONS_MAX: usize = 1_000;
 
-/// Bytes of replies that are not written yet, on all connections: more are not kept, and their clients are told to
-/// ask again. Room for ten of the longest; few are long, and most are written at once.
-const UNWRITTEN_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Bytes of long replies that are not written yet, on all connections. Where there would be more, whoever has left one
+/// unread for longest makes room: its connection is closed. Room for ten of the longest; few are long, and most are
+/// written at once.
+const LONG_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
 /// Steps in a row before other tasks, and datagrams, have their turn.
 const STEPS_MAX: usize = 32;
@@ -36,7 +38,7 @@ const STEPS_MAX: usize = 32;
 /// Connections that are let in before each round: a flood of them does not keep those that are there from theirs.
 const ACCEPTS_MAX: usize = 8;
 
-/// Where all connections stand in for one address: no datagram can be sent to port 0.
+/// The port of all lines: no datagram can be sent there. The rest of their address is their number.
 const NO_PORT: u16 = 0;
 
 /// The connections of a server.
@@ -46,11 +48,12 @@ pub struct LineFront {
     lines: Lines,
     /// In whose name lines without an id are executed.
     own: ClientId,
-    /// How many of them there have been.
+    /// How many lines were requests. Each has a number, so that no reply goes to another one of the same id: where
+    /// duplicates are not filtered, that may be another request.
     numbered: u32,
     connections: Vec<LineConnection>,
     /// Whose turn it is: the next one's after the one that has last done something, so none is forgotten because
-    /// others say much. If that was a request, it is the one that the server has.
+    /// others say much.
     turn: usize,
 }
 
@@ -184,18 +187,21 @@ impl LineFront {
 
     /// The request of the connection that has last done something.
     fn said(&mut self, request: Request) -> Said {
+        self.numbered = self.numbered.wrapping_add(1).max(1);
+        let number = self.numbered;
         let (client, sequence) = match request.id {
             Some(id) => (id.client, id.sequence),
-            None => {
-                self.numbered = self.numbered.wrapping_add(1).max(1);
-                (self.own, self.numbered)
-            }
+            None => (self.own, number),
         };
         let connection = &mut self.connections[self.turn - 1];
-        connection.begin((client, sequence));
-        let peer = connection.peer();
+        connection.begin((client, sequence), number);
+        let origin = Origin {
+            address: address_of(number),
+            host: self.host.host_of(connection.peer()),
+            label: request.label,
+        };
         Said {
-            origin: self.origin(peer, request.label),
+            origin,
             client,
             sequence,
             ask: request.ask,
@@ -207,12 +213,13 @@ impl LineFront {
         to.port() == NO_PORT
     }
 
-    /// Writes what the server answers: a reply on every connection where its request is under way, whoever it was
-    /// executed for. Anything else is about the line that has just come, and goes to its connection alone.
-    pub(super) fn answer(&mut self, datagram: &[u8], label: Option<Label>) {
+    /// Writes what the server answers to the line of this address. A reply is also for those who were told that
+    /// its request is in progress; anything else is for that line alone.
+    pub(super) fn answer(&mut self, to: SocketAddr, datagram: &[u8], label: Option<Label>) {
         let Ok(message) = Message::decode(datagram) else {
             return;
         };
+        let number = number_of(to);
         let (Message::InProgress { client, sequence }
         | Message::Refused {
             client, sequence, ..
@@ -221,32 +228,31 @@ impl LineFront {
             client, sequence, ..
         }) = message
         else {
-            return self.complete(&message, label);
+            return self.complete(&message, number, label);
         };
-        let is_last = !matches!(message, Message::InProgress { .. });
-        let (now, idle) = (self.host.now(), self.lines.idle);
-        let asker = self.turn.checked_sub(1);
-        let asker = asker.and_then(|place| self.connections.get_mut(place));
-        if let Some(asker) = asker
-            && asker.is_under_way((client, sequence))
+        let mut connections = self.connections.iter_mut();
+        let request = (client, sequence);
+        if let Some(asker) = connections.find(|it| it.is_number(number) && it.is_under_way(request))
             && let Some(text) = write_answer(&message, self.lines.format)
         {
-            asker.answer(&text, label, is_last);
-            asker.touch(now, idle);
+            match message {
+                Message::InProgress { .. } => asker.join(&text, label),
+                _ => asker.answer(&text, label),
+            }
         }
     }
 
-    /// The server sends this to somebody else. If it is the reply to a request that is under way here as well, it is
-    /// written here too.
+    /// The server sends this to somebody else. If it is the reply to a request of which somebody here was told that
+    /// it is in progress, it is written here too.
     pub(super) fn overhear(&mut self, datagram: &[u8], label: Option<Label>) {
-        if self.connections.iter().any(LineConnection::is_waiting)
+        if self.connections.iter().any(LineConnection::has_joined)
             && let Ok(message) = Message::decode(datagram)
         {
-            self.complete(&message, label);
+            self.complete(&message, None, label);
         }
     }
 
-    fn complete(&mut self, message: &Message<'_>, label: Option<Label>) {
+    fn complete(&mut self, message: &Message<'_>, number: Option<u32>, label: Option<Label>) {
         let &Message::Reply {
             client, sequence, ..
         } = message
@@ -254,21 +260,35 @@ impl LineFront {
             return;
         };
         let now = self.host.now();
-        let mut unwritten = self.unwritten_bytes();
         let mut text = None;
-        for connection in &mut self.connections {
-            if connection.is_under_way((client, sequence)) {
+        for place in 0..self.connections.len() {
+            let connection = &self.connections[place];
+            let is_heard = connection.is_number(number) || connection.has_joined();
+            if is_heard && connection.is_under_way((client, sequence)) {
                 let text = text.get_or_insert_with(|| write_answer(message, self.lines.format));
                 let Some(text) = text else { return };
-                unwritten += text.len();
-                if unwritten > UNWRITTEN_BYTES_MAX {
-                    unwritten -= text.len();
-                    connection.answer(NO_ROOM, None, true);
-                } else {
-                    connection.answer(text, label, true);
-                }
-                connection.touch(now, self.lines.idle);
+                let bytes = connection.room_for(text);
+                self.make_room(bytes);
+                self.connections[place].complete(text, label, (now, self.lines.idle));
             }
+        }
+    }
+
+    /// Makes room for a reply of so many bytes, if it is a long one.
+    fn make_room(&mut self, bytes: usize) {
+        if bytes <= SHORT_BYTES_MAX {
+            return;
+        }
+        let connections = self.connections.iter();
+        let mut held: usize = connections.map(LineConnection::long_bytes).sum();
+        while held + bytes > LONG_BYTES_MAX {
+            let holders = self.connections.iter_mut();
+            let holders = holders.filter(|it| it.long_bytes() > 0);
+            let Some(slowest) = holders.min_by_key(|it| it.completed_at()) else {
+                return;
+            };
+            held -= slowest.long_bytes();
+            slowest.close();
         }
     }
 
@@ -277,15 +297,9 @@ impl LineFront {
         let now = self.host.now();
         for connection in &mut self.connections {
             if connection.is_under_way((client, sequence)) {
-                connection.answer(SUPERSEDED, None, true);
-                connection.touch(now, self.lines.idle);
+                connection.complete(SUPERSEDED, None, (now, self.lines.idle));
             }
         }
-    }
-
-    fn unwritten_bytes(&self) -> usize {
-        let connections = self.connections.iter();
-        connections.map(LineConnection::unwritten_bytes).sum()
     }
 
     fn accept(
@@ -304,18 +318,21 @@ impl LineFront {
                 connection.poll_write(context, b"error: too many connections\n", None);
         }
     }
-
-    fn origin(&self, peer: SocketAddr, label: Option<Label>) -> Origin {
-        Origin {
-            address: SocketAddr::new(peer.ip(), NO_PORT),
-            host: self.host.host_of(peer),
-            label,
-        }
-    }
 }
 
-/// What is said where a reply would be, if too many replies are not read.
-const NO_ROOM: &str = "error: too many replies wait to be read; ask again later";
+/// Where the answers to the line of this number are sent.
+fn address_of(number: u32) -> SocketAddr {
+    let ip = Ipv6Addr::from(u128::from(number));
+    SocketAddr::new(ip.into(), NO_PORT)
+}
+
+/// The number of the line whose address this is.
+fn number_of(address: SocketAddr) -> Option<u32> {
+    match address.ip() {
+        IpAddr::V6(ip) => u32::try_from(u128::from(ip)).ok(),
+        IpAddr::V4(_) => None,
+    }
+}
 
 /// What is said of a request that nobody is believed to wait for.
 const SUPERSEDED: &str = "error: a later request of this client has come";

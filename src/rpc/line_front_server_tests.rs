@@ -21,7 +21,7 @@ use crate::rpc::service::{Effects, Input, Service, Ticket};
 use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Seed;
 
-/// Lets every request wait until one says `go`.
+/// Lets every request wait until one says `go`, or `first` for the first of them.
 #[derive(Default)]
 struct Gate {
     waiting: Vec<Ticket>,
@@ -33,6 +33,12 @@ impl Service for Gate {
             Input::Request { ticket, body, .. } if body == b"go" => {
                 for waiting in self.waiting.drain(..) {
                     effects.complete(waiting, b"gone");
+                }
+                effects.complete(ticket, b"went");
+            }
+            Input::Request { ticket, body, .. } if body == b"first" => {
+                if let Some(first) = (!self.waiting.is_empty()).then(|| self.waiting.remove(0)) {
+                    effects.complete(first, b"gone first");
                 }
                 effects.complete(ticket, b"went");
             }
@@ -102,13 +108,22 @@ impl Scene<'_> {
     }
 }
 
+fn gate(semantics: Semantics) -> RpcServer {
+    RpcServer::new(Box::<Gate>::default(), None, semantics)
+}
+
 /// Plays it with a server whose reply cache is of this kind.
-fn play(kind: CacheKind, limits: Limits, play: impl FnOnce(&mut Scene<'_>)) {
+fn play(kind: CacheKind, limits: Limits, scene: impl FnOnce(&mut Scene<'_>)) {
+    let numbers = Seed(1).stream("sessions");
+    play_with(
+        gate(Semantics::AtMostOnce).with_reply_cache(kind, limits, numbers),
+        scene,
+    );
+}
+
+fn play_with(mut server: RpcServer, play: impl FnOnce(&mut Scene<'_>)) {
     let (front, door) = front();
     let host = front.host.clone();
-    let server = RpcServer::new(Box::<Gate>::default(), None, Semantics::AtMostOnce);
-    let numbers = Seed(1).stream("sessions");
-    let mut server = server.with_reply_cache(kind, limits, numbers);
     let wire = Wire::default();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().build().unwrap();
@@ -150,6 +165,29 @@ fn what_was_asked_for_in_a_datagram_first_is_answered_over_a_connection_too() {
             body: b"gone",
         };
         assert_eq!(gone.last(), Some(&reply.encode().into()));
+    });
+}
+
+#[test]
+fn whose_duplicates_are_not_filtered_is_given_no_reply_to_another_request() {
+    play_with(gate(Semantics::AtLeastOnce), |scene| {
+        let (one, other) = (scene.says("#1/1 wait\n"), scene.says("#1/1 another\n"));
+        scene.receives(1, b"a third");
+        scene.says("first\n");
+        assert_eq!(
+            (told(&one).as_str(), told(&other).as_str()),
+            ("#1/1 gone first\n", "")
+        );
+        let again = scene.says("#1/1 again\n");
+        scene.says("first\n");
+        assert_eq!(
+            (told(&other).as_str(), told(&again).as_str()),
+            ("#1/1 gone first\n", "")
+        );
+        scene.says("first\n");
+        assert_eq!(told(&again), "", "that was the reply to the datagram");
+        scene.says("go\n");
+        assert_eq!(told(&again), "#1/1 gone\n");
     });
 }
 

@@ -195,7 +195,7 @@ fn in_progress(front: &mut LineFront, said: &Said) {
         client: said.client,
         sequence: said.sequence,
     };
-    front.answer(&in_progress.encode(), None);
+    front.answer(said.origin.address, &in_progress.encode(), None);
 }
 
 fn reply(front: &mut LineFront, said: &Said, body: &str) {
@@ -204,7 +204,7 @@ fn reply(front: &mut LineFront, said: &Said, body: &str) {
         sequence: said.sequence,
         body: body.as_bytes(),
     };
-    front.answer(&reply.encode(), None);
+    front.answer(said.origin.address, &reply.encode(), None);
     assert!(next(front).is_none());
 }
 
@@ -234,6 +234,7 @@ fn lines_of_a_connection_take_their_turn_with_others() {
     assert_eq!((text(&first).as_str(), text(&second).as_str()), ("a", "c"));
     assert!(next(&mut front).is_none(), "b waits until a is answered");
     front.answer(
+        first.origin.address,
         &Message::Reply {
             client: first.client,
             sequence: first.sequence,
@@ -266,8 +267,8 @@ fn a_reply_finds_every_connection_on_which_its_request_is_under_way() {
         door.client("#01/1 a\n", ROOM),
     );
     let said = next(&mut front).unwrap();
-    assert!(next(&mut front).is_some());
-    in_progress(&mut front, &said);
+    let copy = next(&mut front).unwrap();
+    in_progress(&mut front, &copy);
     reply(&mut front, &said, "A\r\nB");
     assert_eq!(told(&one), "#1/1 A  B\n", "it has asked once");
     assert_eq!(told(&two), "#01/1 in progress\n#01/1 A  B\n");
@@ -279,12 +280,12 @@ fn a_client_is_told_nothing_of_copies_that_others_send() {
     let first = door.client("#1/1 a\n", 0);
     let said = next(&mut front).unwrap();
     for _ in 0..1_000 {
-        let copy = door.client("#1/1 a\n", ROOM);
-        assert!(next(&mut front).is_some());
-        in_progress(&mut front, &said);
+        let other = door.client("#1/1 a\n", ROOM);
+        let copy = next(&mut front).unwrap();
+        in_progress(&mut front, &copy);
         assert!(next(&mut front).is_none());
-        assert_eq!(told(&copy), "#1/1 in progress\n");
-        copy.borrow_mut().is_broken = true;
+        assert_eq!(told(&other), "#1/1 in progress\n");
+        other.borrow_mut().is_broken = true;
         assert!(next(&mut front).is_none());
     }
     first.borrow_mut().room = usize::MAX;
@@ -380,26 +381,47 @@ fn a_client_that_reads_nothing_is_asked_for_nothing_and_closed_in_the_end() {
 }
 
 #[test]
-fn replies_that_nobody_reads_take_so_much_room_and_no_more() {
+fn a_reply_that_took_long_may_be_read_as_late_as_any_other() {
+    let (mut front, door) = front();
+    let idle = std::mem::take(&mut front.lines.idle);
+    let _slow = door.client("a\n", 0);
+    let said = next(&mut front).unwrap();
+    front.lines.idle = idle;
+    let now = front.host.now();
+    reply(&mut front, &said, "A");
+    assert!(front.next_deadline() >= now + idle);
+}
+
+#[test]
+fn replies_that_nobody_reads_take_so_much_room_and_the_slowest_makes_room() {
     let (mut front, door) = front();
     let long = "x".repeat(1_024 * 1_024 - 1);
     let clients: Vec<Shared> = (0..65).map(|_| door.client("a\n", 0)).collect();
     let said: Vec<Said> = std::iter::from_fn(|| next(&mut front)).collect();
-    for said in &said {
+    // The first to be complete is the slowest, wherever its connection stands.
+    for said in said[7..].iter().chain(&said[..7]) {
         reply(&mut front, said, &long);
     }
+    assert!(clients[7].borrow().is_closed);
     let read = |client: &Shared, front: &mut LineFront| {
         client.borrow_mut().room = 2 * long.len();
         assert!(next(front).is_none());
         told(client)
     };
-    let (last, others) = clients.split_last().unwrap();
-    assert_eq!(read(last, &mut front), format!("{NO_ROOM}\n"));
-    assert_eq!(read(&others[0], &mut front), format!("{long}\n"));
+    for text in ["A".to_owned(), "s".repeat(SHORT_BYTES_MAX - 1)] {
+        let client = door.client("a\n", 2 * text.len());
+        let said = next(&mut front).unwrap();
+        reply(&mut front, &said, &text);
+        assert_eq!(told(&client), format!("{text}\n"));
+    }
+    let closed = |all: &[Shared]| all.iter().filter(|it| it.borrow().is_closed).count();
+    assert_eq!(closed(&clients), 1, "short replies need no room");
+    assert_eq!(read(&clients[6], &mut front), format!("{long}\n"));
     let later = door.client("a\n", 0);
     let said = next(&mut front).unwrap();
     reply(&mut front, &said, &long);
     assert_eq!(read(&later, &mut front), format!("{long}\n"));
+    assert_eq!(closed(&clients), 1, "what is read makes room");
 }
 
 /// A socket that has had many datagrams come in.

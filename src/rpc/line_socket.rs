@@ -33,7 +33,7 @@ pub struct LineSocket {
     asked: Option<Asked>,
     /// Whoever waits for something to arrive.
     waker: Option<Waker>,
-    /// For a user: what the server has said last that is about no request, such as that it has no room.
+    /// For a user: which error the server has named last that is no reply, such as that it has no room.
     complaint: Rc<RefCell<Option<String>>>,
 }
 
@@ -87,7 +87,7 @@ impl LineSocket {
         }
     }
 
-    /// The same socket; what the server says that is about no request is kept there, the last of it.
+    /// The same socket; an error that the server names and that is no reply is kept there, the last of them.
     #[must_use]
     pub fn with_complaints(mut self, complaint: Rc<RefCell<Option<String>>>) -> Self {
         self.complaint = complaint;
@@ -136,13 +136,23 @@ impl LineSocket {
         };
         let read = read();
         if read.is_none()
-            && let Some(complaint) = line.strip_prefix(b"error: ")
+            && let Some(complaint) = complaint(line)
         {
-            let text = String::from_utf8_lossy(complaint);
-            *self.complaint.borrow_mut() = Some(text.trim_end().to_owned());
+            *self.complaint.borrow_mut() = Some(complaint);
         }
         read.unwrap_or_else(|| line.into())
     }
+}
+
+/// The error that a line names, with or without the id of the request that it is about.
+fn complaint(line: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(line);
+    let text = match line.split_once(' ') {
+        Some((id, text)) if id.starts_with('#') => text,
+        _ => &line,
+    };
+    text.strip_prefix("error: ")
+        .map(|it| it.trim_end().to_owned())
 }
 
 impl Link {
@@ -286,3 +296,7 @@ impl std::fmt::Debug for LineSocket {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "line_socket_tests.rs"]
+mod tests;

@@ -167,7 +167,7 @@ pub(super) struct Outlet<'a> {
 impl Output for Outlet<'_> {
     fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
         match &mut self.front {
-            Some(front) if LineFront::is_at(to) => return front.answer(&datagram, label),
+            Some(front) if LineFront::is_at(to) => return front.answer(to, &datagram, label),
             Some(front) => front.overhear(&datagram, label),
             None => {}
         }

@@ -34,12 +34,15 @@ fn tank(reply_cache: CacheKind) -> Tank {
 
 /// Calls so often, one second after another.
 fn calls(count: u32) -> Script {
+    calls_every(1_000, count)
+}
+
+fn calls_every(ms: u64, count: u32) -> Script {
     script(move |client| async move {
         let mut rpc = client.rpc(1);
         for number in 1..=count {
             client.call(&mut rpc, number, b"count").await;
-            rpc.idle_until(Time::from_ms(1_000 * u64::from(number)))
-                .await;
+            rpc.idle_until(Time::from_ms(ms * u64::from(number))).await;
         }
     })
 }
@@ -270,6 +273,15 @@ fn a_client_that_was_silent_too_long_does_not_know_and_then_gets_another_session
         assert_eq!(run.executions(alice(2)), 0);
         assert_eq!(replies(&run)[2], counted(2), "{kind:?}");
         assert_eq!(hellos(&run), 2);
+    }
+}
+
+#[test]
+fn a_client_that_calls_now_and_then_says_hello_once_and_a_silent_one_again() {
+    for (every_ms, expected) in [(100_000, 1), (250_000, 7)] {
+        let run = tank(CacheKind::Epoch).run(vec![calls_every(every_ms, 7)]);
+        assert_eq!(replies(&run), [1, 2, 3, 4, 5, 6, 7].map(counted));
+        assert_eq!(hellos(&run), expected, "every {every_ms} ms");
     }
 }
 

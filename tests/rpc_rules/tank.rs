@@ -33,7 +33,7 @@ pub(crate) const POLICY: Policy = Policy {
 pub(crate) const DELAY_MS: u32 = 10;
 
 /// When a run ends: long after everything.
-const END: Time = Time::from_ms(60_000);
+const END: Time = Time::from_ms(2_000_000);
 
 /// A client's script.
 pub(crate) type Script = Box<dyn Fn(TestClient) -> Life>;
