@@ -1,5 +1,7 @@
 //! The two simulators tell the same story, to the byte, and datagrams on turmoil do cross turmoil.
 
+#[path = "backends/asides.rs"]
+mod asides;
 #[path = "backends/broken_connections.rs"]
 mod broken_connections;
 #[path = "backends/carried.rs"]

@@ -187,6 +187,54 @@ fn what_the_disk_has_lied_about_is_not_told() {
 }
 
 #[test]
+fn what_a_life_does_after_its_end_is_not_told_though_the_disk_looks_like_it() {
+    let text = HANDED_OVER
+        .replace(
+            "[\"acquire\", \"wait 100ms\", \"release\"]",
+            "[\"acquire\", \"touch\"]",
+        )
+        .replace("[\"wait 50ms\", \"acquire\", \"release\"]", "[]")
+        .replace("[\"executions\", \"linearizable\"]", "[\"executions\"]")
+        .replace("execute alice#2", "receive alice#2");
+    let report = report("state = \"disk\"\nreply_cache = \"memory\"\n", &text);
+    assert_valid(&report);
+    assert_eq!(
+        of_server(&report),
+        [
+            "5 execute alice#1",
+            "5 grant alice#1 token 1",
+            "15 crash",
+            "65 restart",
+            "515 execute alice#2",
+        ]
+    );
+}
+
+#[test]
+fn of_a_step_that_stored_nothing_nothing_is_left_to_be_told() {
+    let text = HANDED_OVER
+        .replace(
+            "[\"acquire\", \"wait 100ms\", \"release\"]",
+            "[\"wait 100ms\", \"wake\", \"wake\"]",
+        )
+        .replace("[\"wait 50ms\", \"acquire\", \"release\"]", "[\"sleep\"]")
+        .replace("[\"executions\", \"linearizable\"]", "[\"effects\"]")
+        .replace("execute alice#2", "execute alice#1");
+    let report = report("state = \"disk\"\nreply_cache = \"memory\"\n", &text);
+    assert_eq!(
+        of_server(&report)[..6],
+        [
+            "5 execute bob#1",
+            "105 execute alice#1",
+            "105 crash",
+            "155 restart",
+            "505 execute bob#1",
+            "605 execute alice#1",
+        ]
+    );
+}
+
+#[test]
 fn of_a_server_without_a_disk_nothing_is_told() {
     let report = report(IN_MEMORY, HANDED_OVER);
     let lines = of_server(&report);

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+use tracing::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -56,6 +57,11 @@ fn body(text: &str) -> Vec<u8> {
     let bytes = bytes.into_iter().flat_map(|bytes| bytes.split(", "));
     bytes.filter_map(byte).skip(HEAD_BYTES).collect()
 }
+
+/// A second subscriber, which collects nothing. As long as there is only one, tracing asks the thread that first
+/// comes to a place that logs whether anybody listens, and remembers its no for all threads; and other tests of this
+/// process listen to nothing.
+static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(registry()));
 
 /// Collects what turmoil logs.
 #[derive(Clone, Default)]
@@ -121,6 +127,7 @@ fn run(seed: u64, backend: Backend) -> (Vec<Line>, Vec<Logged>) {
     let storm = storm.replace("wanda = [\"book 'Meeting Room A' mon 10:00-11:00\"]\n", "");
     let scenario = Scenario::parse("storm.toml", &storm, &catalogue())
         .unwrap_or_else(|error| panic!("{error}"));
+    LazyLock::force(&OTHER);
     let collector = Collector::default();
     let lines = with_default(registry().with(collector.clone()), || {
         let run = report::run(&scenario.variants[0], Seed(seed), backend, Detail::Trace);

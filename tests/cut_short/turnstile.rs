@@ -13,13 +13,14 @@ use wavetank::trace::{Decision, LockStep};
 
 const LEASE: Duration = Duration::from_secs(2);
 
-/// The lock: `acquire` waits until it is free, `release` gives it to whoever has waited longest. `sleep`
-/// is never completed.
+/// The lock: `acquire` waits until it is free, `release` gives it to whoever has waited longest, and
+/// `touch` stores again what is stored. `sleep` waits until somebody says `wake`; that stores nothing.
 #[derive(Debug, Default)]
 struct Turnstile {
     token: u64,
     is_held: bool,
     waiting: VecDeque<(Ticket, OperationId)>,
+    asleep: Vec<Ticket>,
 }
 
 impl Turnstile {
@@ -55,7 +56,15 @@ impl Service for Turnstile {
         };
         let asked = (ticket, caller.operation);
         match body {
-            b"sleep" => return,
+            b"sleep" => return self.asleep.push(ticket),
+            b"wake" => {
+                effects.complete(ticket, b"woken");
+                for sleeper in self.asleep.drain(..) {
+                    effects.complete(sleeper, b"awake");
+                }
+                return;
+            }
+            b"touch" => effects.complete(ticket, b"touched"),
             b"acquire" if self.is_held => return self.waiting.push_back(asked),
             b"acquire" => self.grant(now, asked, effects),
             _ => {
@@ -102,10 +111,12 @@ impl SequentialSpec for Spec {
     }
 }
 
-const USAGE: [Usage; 3] = [
+const USAGE: [Usage; 5] = [
     Usage::new("acquire", "Acquires the lock."),
     Usage::new("release", "Releases it."),
-    Usage::new("sleep", "Is never told anything."),
+    Usage::new("sleep", "Waits for a wake."),
+    Usage::new("touch", "Stores what is stored."),
+    Usage::new("wake", "Wakes all sleepers."),
 ];
 
 #[derive(Debug)]

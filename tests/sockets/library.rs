@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::LocalSet;
 
+use wavetank::clock::Time;
 use wavetank::history::{OutcomeKind, Told};
 use wavetank::host::Host;
 use wavetank::id::{HostId, OperationId};
@@ -15,6 +16,7 @@ use wavetank::rpc::Semantics;
 use wavetank::rpc::client::{CallOptions, RpcClient, Wire};
 use wavetank::rpc::serve::serve;
 use wavetank::rpc::server::RpcServer;
+use wavetank::rpc::service::{Effects, Input, Service};
 use wavetank::seed::Seed;
 use wavetank::services::booking::Booking;
 use wavetank::services::{Application, Client};
@@ -166,6 +168,46 @@ fn a_server_on_all_addresses_answers_both_formats() {
             let mut client = Player::new(&world, id, server, options(wire, semantics));
             let (kind, _) = client.perform("query 'Seminar Room B' all").await;
             assert_eq!(kind, OutcomeKind::Ok);
+        }
+    });
+}
+
+/// Completes nothing, and pushes a message that asks for no reply back to where it came from.
+struct Mirror;
+
+impl Service for Mirror {
+    fn step(&mut self, _now: Time, input: Input<'_>, effects: &mut Effects) {
+        if let Input::OneWay { caller, body } = input {
+            effects.push(*caller, body);
+        }
+    }
+}
+
+#[test]
+fn a_client_speaks_and_hears_beside_its_call() {
+    block_on(async {
+        let world = RealWorld::new(&["server", "alice"], None, None, None);
+        let host = world.host(HostId(0), LOOPBACK);
+        let socket = host.bind(0).unwrap();
+        let address = socket.local_address();
+        let server = RpcServer::new(Box::new(Mirror), None, Semantics::Maybe);
+        host.spawn(serve(host.clone(), socket, server));
+
+        let host = world.host(HostId(1), LOOPBACK);
+        let options = options(Wire::V2, Semantics::AtMostOnce);
+        let mut client = RpcClient::new(host.clone(), host.bind(0).unwrap(), address, options);
+        let mut aside = client.aside().unwrap();
+        let operation = OperationId {
+            client: host.id(),
+            number: 1,
+        };
+        let heard = async {
+            aside.tell(operation, b"still here");
+            aside.next_update(Time::NEVER).await
+        };
+        tokio::select! { biased;
+            called = client.call(operation, b"wait") => panic!("nobody replies: {called:?}"),
+            update = heard => assert_eq!(&update.unwrap().body[..], b"still here"),
         }
     });
 }
