@@ -339,7 +339,7 @@ const SUPERSEDED: &str = "error: a later request of this client has come";
 
 #[cfg(test)]
 #[path = "line_front_tests.rs"]
-mod tests;
+pub(super) mod tests;
 
 #[cfg(test)]
 #[path = "line_front_server_tests.rs"]

@@ -5,38 +5,14 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::id::HostId;
 use crate::net::real::RealWorld;
-
-/// Words of a service whose replies are no errors.
-struct Numbers;
-
-impl LineFormat for Numbers {
-    fn read_request(&self, line: &str) -> Result<Vec<u8>, String> {
-        Ok(line.into())
-    }
-
-    fn write_request(&self, body: &[u8]) -> String {
-        String::from_utf8_lossy(body).into_owned()
-    }
-
-    fn write_reply(&self, body: &[u8]) -> String {
-        self.write_request(body)
-    }
-
-    fn read_reply(&self, _request: &[u8], text: &str) -> Option<Vec<u8>> {
-        text.parse::<u8>().ok().map(|it| vec![it])
-    }
-
-    fn forms(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-}
+use crate::rpc::line_front::tests::Echo;
 
 /// What is kept for a user when request 1 of client 9 is told this line.
 fn kept(line: &str) -> Option<String> {
     let world = RealWorld::new(&["client"], None, None, None);
     let host = world.host(HostId(0), Ipv4Addr::LOCALHOST.into());
     let complaint = Rc::<RefCell<Option<String>>>::default();
-    let mut socket = LineSocket::new(host, &Numbers).with_complaints(complaint.clone());
+    let mut socket = LineSocket::new(host, &Echo).with_complaints(complaint.clone());
     socket.asked = Some(Asked {
         client: ClientId(9),
         sequence: 1,

@@ -50,21 +50,18 @@ fn a_plot_is_whole_or_as_it_was() {
 
 // ---- plots
 
+/// The words that ask for a plot of a sweep over these seeds.
+fn swept<'a>(file: &'a str, seeds: &'a str, sweep: &'a str, plot: &'a str) -> [&'a str; 7] {
+    [file, "--seeds", seeds, "--sweep", sweep, "--plot", plot]
+}
+
 #[test]
 fn a_plot_shows_the_numbers_of_the_json() {
     let scratch = Scratch::new("numbers");
     let file = scratch.file("rough.toml", LOAD);
     let plot = scratch.path("plot.svg");
     // Not in their order: a line goes from left to right all the same.
-    let words = [
-        file.as_str(),
-        "--seeds",
-        "0..40",
-        "--sweep",
-        "loss=0.4,0,0.05..0.2",
-        "--plot",
-        &plot,
-    ];
+    let words = swept(&file, "0..40", "loss=0.4,0,0.05..0.2", &plot);
     let json = json_of(&words);
     let svg = fs::read_to_string(&plot).expect("a plot");
     assert_well_formed(&svg);
@@ -213,15 +210,7 @@ fn a_plot_is_for_every_reader() {
     let scratch = Scratch::new("a<b>&c");
     let file = scratch.file("a<b>&\"c\".toml", LOAD);
     let plot = scratch.path("plot.svg");
-    let words = [
-        file.as_str(),
-        "--seeds",
-        "0..2",
-        "--sweep",
-        "loss=0,0.1",
-        "--plot",
-        &plot,
-    ];
+    let words = swept(&file, "0..2", "loss=0,0.1", &plot);
     assert_eq!(compare(&words).code, 0);
     let svg = fs::read_to_string(&plot).expect("a plot");
     assert_well_formed(&svg);

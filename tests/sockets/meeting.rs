@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::directory::Directory;
-use crate::process::{Ended, Server, wavetank};
+use crate::process::{Ended, Server, wavetank, with_input};
 
 #[path = "meeting_front.rs"]
 mod front;
@@ -108,16 +108,8 @@ impl Cluster {
 
     /// What the program prints as a client, given this input.
     fn client(&self, input: &str) -> Ended {
-        let mut child = wavetank(&format!("client meeting --server {}", self.clients))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).unwrap();
-        drop(stdin);
-        Ended::new(child.wait_with_output().unwrap())
+        let client = format!("client meeting --server {}", self.clients);
+        with_input(wavetank(&client), input)
     }
 }
 

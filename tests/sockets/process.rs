@@ -105,17 +105,7 @@ impl Server {
 
     /// A client that reads its commands from its input.
     pub(crate) fn piped_client(&self, input: &str) -> Ended {
-        let mut child = self
-            .client_command("")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).unwrap();
-        drop(stdin);
-        Ended::new(child.wait_with_output().unwrap())
+        with_input(self.client_command(""), input)
     }
 
     pub(crate) fn client_command(&self, options: &str) -> Command {
@@ -148,4 +138,14 @@ impl Ended {
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// What a program prints, given this input.
+pub(crate) fn with_input(mut command: Command, input: &str) -> Ended {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = pipes.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    Ended::new(child.wait_with_output().unwrap())
 }

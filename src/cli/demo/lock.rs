@@ -3,14 +3,12 @@
 use crate::cli::demo::Promise;
 use std::time::Duration;
 
-use crate::cli::demo::stage::{Actor, Run, Setting, Stage, heading};
+use crate::cli::demo::stage::{Actor, Setting, Stage, heading};
 use crate::cli::out::say;
 use crate::cli::real;
 use crate::history::{OutcomeKind, Told};
 use crate::id::{HostId, OperationId};
-use crate::net::conditions::{Conditions, Delay, Link};
 use crate::rpc::Semantics;
-use crate::seed::Seed;
 use crate::services::lock::message::Reply;
 use crate::trace::{Decision, Event};
 
@@ -47,7 +45,7 @@ pub(super) fn five_clients(setting: &Setting) -> anyhow::Result<Promise> {
             "Five clients write one line each: 1 and 3 to file_0, 2 to file_2, 4 and 5 to file_3.",
         );
         let names = FIVE_NAMES.into_iter().chain([READER]);
-        let stage = set(setting, &names.collect::<Vec<_>>())?;
+        let stage = Stage::calm(setting, &names.collect::<Vec<_>>())?;
         let mut playing = Vec::new();
         for (client, file) in FIVE {
             let actor = stage.client(client)?;
@@ -121,7 +119,7 @@ pub(super) fn paused(setting: &Setting) -> anyhow::Result<Promise> {
                 "c1 acquires the lock and pauses past its lease; c2 gets the lock. When c1 goes on it still believes \
                  to be the holder.",
             );
-            let stage = set(&setting, &["c1", "c2", READER])?;
+            let stage = Stage::calm(&setting, &["c1", "c2", READER])?;
             let text = play_paused(&stage).await?;
             conclude_paused(&stage, &text, variant, &mut promise);
             Ok(())
@@ -169,24 +167,6 @@ fn conclude_paused(stage: &Stage, text: &str, variant: &str, promise: &mut Promi
             "without fencing: c1's A stands in the middle of what c2 wrote under the lock",
         );
     }
-}
-
-/// A stage on which nothing happens to messages.
-fn set(setting: &Setting, clients: &[&str]) -> anyhow::Result<Stage> {
-    let run = Run {
-        clients,
-        semantics: Semantics::AtMostOnce,
-        policy: setting.application.policy(),
-        conditions: Conditions {
-            everywhere: Link {
-                delay: Delay::Fixed(1),
-                ..Link::default()
-            },
-            ..Conditions::default()
-        },
-        seed: Seed(1), // nothing is left to chance here
-    };
-    Stage::set(setting, run)
 }
 
 /// The released text of a file.

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::demo::Promise;
-use crate::cli::demo::stage::{Actor, Run, Setting, Stage, heading};
+use crate::cli::demo::stage::{Actor, Setting, Stage, heading};
 use crate::cli::exit::UsageError;
 use crate::cli::out::say;
 use crate::cli::real;
 use crate::history::Told;
-use crate::net::conditions::{Conditions, Delay, Link};
 use crate::rpc::Semantics;
-use crate::seed::Seed;
 use crate::services::Application;
 use crate::services::meeting::MeetingScheduler;
 use crate::services::meeting::data_file::DataFile;
@@ -52,20 +50,7 @@ pub(super) fn session(setting: &Setting) -> anyhow::Result<Promise> {
             Semantics::AtMostOnce,
             "A client asks the main server over TCP, and that asks the data servers over UDP.",
         );
-        let run = Run {
-            clients: &["client"],
-            semantics: Semantics::AtMostOnce,
-            policy: setting.application.policy(),
-            conditions: Conditions {
-                everywhere: Link {
-                    delay: Delay::Fixed(1),
-                    ..Link::default()
-                },
-                ..Conditions::default()
-            },
-            seed: Seed(1), // nothing is left to chance here
-        };
-        let stage = Stage::set(&setting, run)?;
+        let stage = Stage::calm(&setting, &["client"])?;
         let mut client = stage.client(CLIENT)?;
         let mut is_told = true;
         for (asked, expected) in SESSION {

@@ -16,7 +16,7 @@ use crate::cli::out::say;
 use crate::history::{Outcome, OutcomeKind};
 use crate::host::Host;
 use crate::id::{HostId, OperationId};
-use crate::net::conditions::Conditions;
+use crate::net::conditions::{Conditions, Delay, Link};
 use crate::net::real::RealWorld;
 use crate::net::{Attempt, Datagrams};
 use crate::rpc::client::{CallOptions, RpcClient, Wire};
@@ -111,6 +111,24 @@ pub(super) fn heading(experiment: &str, variant: impl Display, story: &str) {
 }
 
 impl Stage {
+    /// Starts the servers for at-most-once, and nothing happens to messages.
+    pub(super) fn calm(setting: &Setting, clients: &[&str]) -> anyhow::Result<Self> {
+        let run = Run {
+            clients,
+            semantics: Semantics::AtMostOnce,
+            policy: setting.application.policy(),
+            conditions: Conditions {
+                everywhere: Link {
+                    delay: Delay::Fixed(1),
+                    ..Link::default()
+                },
+                ..Conditions::default()
+            },
+            seed: Seed(1), // nothing is left to chance here
+        };
+        Self::set(setting, run)
+    }
+
     /// Starts the servers; everything that happens is printed from now on.
     pub(super) fn set(setting: &Setting, run: Run<'_>) -> anyhow::Result<Self> {
         let application = setting.application.clone();

@@ -335,24 +335,31 @@ fn a_query_that_is_abandoned_under_way_holds_up_nobody() {
     assert_eq!(desk.ask(4, "register 1 2 bob"), ["Prepare to 2"]);
 }
 
+/// So many times that do not touch.
+fn so_many(count: u64) -> Vec<Interval> {
+    let many = (0..count).map(|number| Interval::new(2 * number, 2 * number + 1));
+    many.map(Option::unwrap).collect()
+}
+
+/// A piece of what a data server says of ann.
+fn times_of_ann(piece: Piece, times: &[Interval]) -> PeerBody {
+    let entry = Entry {
+        name: "ann".to_owned(),
+        times: times.to_vec(),
+    };
+    PeerBody::Times {
+        task: task(1),
+        taken: 0,
+        piece,
+        entries: vec![entry],
+    }
+}
+
 #[test]
 fn an_answer_that_fits_no_datagram_is_refused() {
     let mut desk = Desk::new();
     desk.ask(1, "ann");
-    let many = (0..4_000).map(|number| Interval::new(2 * number, 2 * number + 1).unwrap());
-    let entry = Entry {
-        name: "ann".to_owned(),
-        times: many.collect(),
-    };
-    let told = desk.hear(
-        1,
-        PeerBody::Times {
-            task: task(1),
-            taken: 0,
-            piece: ONE,
-            entries: vec![entry],
-        },
-    );
+    let told = desk.hear(1, times_of_ann(ONE, &so_many(4_000)));
     assert_eq!(told, ["1: Refused(TooLong)"]);
 }
 
@@ -363,24 +370,11 @@ fn an_answer_over_a_connection_may_be_longer_but_has_a_limit_too() {
     for (count, is_told) in [(4_000, true), (fit, true), (fit + 2, false)] {
         let mut desk = Desk::new();
         desk.ask_from(0, 1, "ann");
-        let many = (0..count as u64).map(|number| Interval::new(2 * number, 2 * number + 1));
-        let many: Vec<Interval> = many.map(Option::unwrap).collect();
+        let many = so_many(count as u64);
         let of = many.len().div_ceil(4_000) as u32;
         let mut told = Vec::new();
         for (number, times) in (0..of).zip(many.chunks(4_000)) {
-            let entry = Entry {
-                name: "ann".to_owned(),
-                times: times.to_vec(),
-            };
-            let told_of_piece = desk.hear(
-                1,
-                PeerBody::Times {
-                    task: task(1),
-                    taken: 0,
-                    piece: Piece { number, of },
-                    entries: vec![entry],
-                },
-            );
+            let told_of_piece = desk.hear(1, times_of_ann(Piece { number, of }, times));
             let replies = told_of_piece
                 .into_iter()
                 .filter(|it| !it.starts_with("Lookup"));
