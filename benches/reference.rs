@@ -220,7 +220,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// With the name of a workload as argument, only that one runs, for a profiler.
+/// With the name of a workload as argument, only that one runs, for a profiler: one round, or as many as
+/// a second argument says.
 fn profile(workloads: &[Workload]) -> bool {
     let asked = std::env::args().nth(1).filter(|name| name != "--bench");
     let Some(workload) = workloads
@@ -229,7 +230,11 @@ fn profile(workloads: &[Workload]) -> bool {
     else {
         return false;
     };
-    seconds(workload);
+    let rounds = std::env::args().nth(2);
+    let rounds: usize = rounds.map_or(1, |rounds| rounds.parse().expect("how many rounds"));
+    for _ in 0..rounds {
+        seconds(workload);
+    }
     true
 }
 

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::clock::Time;
@@ -19,7 +20,7 @@ use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::aside::Aside;
-use crate::rpc::call::{Call, Idle};
+use crate::rpc::call::{Call, Idle, Sending};
 use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::Policy;
 use crate::rpc::v1::{FormatV1, FromServer};
@@ -81,6 +82,7 @@ pub struct RpcClient {
     /// The last number given: each call takes one, and a hello one of its own.
     numbered: u32,
     pub(super) updates: VecDeque<Pushed>,
+    pub(super) sending: Sending,
     writer: Writer,
 }
 
@@ -136,6 +138,7 @@ impl RpcClient {
             heard_at: Time::ZERO,
             numbered: 0,
             updates,
+            sending: Sending::nothing(options.policy),
             writer: Writer::default(),
         }
     }
@@ -190,8 +193,8 @@ impl RpcClient {
 
     /// Asks for its session again if the server may have forgotten it meanwhile: a request that is refused for that
     /// might have been executed, as far as the client can tell.
-    pub(super) fn doubt_session(&mut self) {
-        let is_doubtful = self.host.now() - self.heard_at >= SILENCE_MAX;
+    pub(super) fn doubt_session(&mut self, now: Time) {
+        let is_doubtful = now - self.heard_at >= SILENCE_MAX;
         if is_doubtful && self.session.is_some_and(|it| it != NO_SESSION) {
             self.session = None;
             self.options.sessions = true;
@@ -268,7 +271,7 @@ impl RpcClient {
         }
     }
 
-    pub(super) fn encode_v2(&mut self, open: Open<'_>) -> SharedBytes {
+    fn encode_v2(&mut self, open: Open<'_>) -> SharedBytes {
         let (client, sequence) = (self.id, open.sequence);
         let message = if open.says_hello {
             Message::Hello { client, sequence }
@@ -285,13 +288,21 @@ impl RpcClient {
         self.writer.share()
     }
 
-    pub(super) fn receive(&mut self, until: Time) -> RecvUntil<'_> {
+    fn receive(&mut self, until: Time) -> RecvUntil<'_> {
         recv_until(&mut *self.socket, &mut *self.timer, until)
+    }
+
+    pub(super) fn poll_timer(&mut self, context: &mut Context<'_>, until: Time) -> Poll<()> {
+        if until == Time::NEVER {
+            return Poll::Pending;
+        }
+        self.timer.poll_until(context, until)
     }
 
     /// What a datagram in the buffer means while this call is open. In format v2 it may come from another
     /// address than the server was asked at, which a server of many addresses may reply from: who does
     /// not know the client id cannot forge it. In v1 the address is all that there is to go by.
+    #[inline(always)]
     pub(super) fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
         let datagram = &arrival.body;
         match self.options.wire {
@@ -309,6 +320,17 @@ impl RpcClient {
             Ok(_) => Heard::Nothing(Ignored::NotWaiting),
             Err(_) => Heard::Nothing(Ignored::Malformed),
         }
+    }
+
+    /// Makes nothing of a datagram, as no call is open.
+    #[inline(never)]
+    pub(super) fn idly_hear(&self, arrival: &Arrival) {
+        let reason = match self.hear(arrival, None) {
+            Heard::Update(_) => Ignored::NotMonitoring,
+            Heard::Nothing(reason) => reason,
+            _ => Ignored::NotWaiting,
+        };
+        self.ignore_arrival(arrival, reason);
     }
 
     pub(super) fn pushed(&self, arrival: &Arrival, body: SharedBytes) -> Pushed {
@@ -350,6 +372,7 @@ impl Pushed {
 }
 
 /// What a datagram of format v2 means to the client of this id while this call is open.
+#[inline(always)]
 pub(super) fn hear_v2(id: ClientId, datagram: &SharedBytes, open: Option<Open<'_>>) -> Heard {
     let is_open =
         |client, sequence| client == id && open.is_some_and(|open| open.sequence == sequence);

@@ -79,11 +79,6 @@ impl Retransmission {
         }
     }
 
-    /// Another message takes the place of the request: its first send is now.
-    pub fn restart(&mut self, now: Time) {
-        *self = Self::first_send(now, self.policy);
-    }
-
     /// The server has said that the request is in progress.
     pub fn in_progress(&mut self, now: Time) {
         self.attempt = 1;

@@ -88,9 +88,8 @@ pub struct Answering<'a> {
 /// tokio lets it find nothing more, so that a flood of datagrams does not shut out connections.
 const DATAGRAMS_IN_A_ROW_MAX: u32 = 32;
 
-/// What a server is to take in next.
+/// What a server is to take in next, if it is no datagram.
 enum Next {
-    Datagram(Arrival),
     Line(Said),
     Timer,
 }
@@ -103,21 +102,8 @@ impl Answering<'_> {
         self
     }
 
-    /// What comes next: a datagram, a line, or a timer that has run out.
+    /// What comes next where no datagram has: a line, or a timer that has run out.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
-        if self.in_a_row >= DATAGRAMS_IN_A_ROW_MAX {
-            self.in_a_row = 0;
-            if let Some(front) = &mut self.front
-                && let Poll::Ready(said) = front.poll_next(context)
-            {
-                return Poll::Ready(Next::Line(said));
-            }
-        }
-        if let Poll::Ready(arrival) = self.socket.poll_recv(context) {
-            self.in_a_row += 1;
-            return Poll::Ready(Next::Datagram(arrival));
-        }
-        self.in_a_row = 0;
         let mut deadline = self.server.next_timer();
         if let Some(front) = &mut self.front {
             if let Poll::Ready(said) = front.poll_next(context) {
@@ -132,7 +118,33 @@ impl Answering<'_> {
         due.map(|()| Next::Timer)
     }
 
-    /// Takes it in.
+    /// The next line, after so many datagrams that one is to have its turn.
+    fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+        match &mut self.front {
+            Some(front) => front.poll_next(context).map(Next::Line),
+            None => Poll::Pending,
+        }
+    }
+
+    fn take_datagram_in(&mut self, arrival: &Arrival) -> Result<(), StoreError> {
+        let now = self.host.now();
+        let mut outlet = Outlet {
+            host: self.host,
+            socket: self.socket,
+            front: self.front.as_mut(),
+            wants_all_events: self.host.wants_all_events(),
+        };
+        let origin = Origin {
+            address: arrival.from,
+            host: self.host.host_of(arrival.from),
+            label: arrival.label,
+        };
+        self.server
+            .receive(now, &origin, &arrival.body, &mut outlet)
+    }
+
+    /// Takes in what is no datagram.
+    #[inline(never)]
     fn take_in(&mut self, next: Next) -> Result<(), StoreError> {
         let now = self.host.now();
         let mut outlet = Outlet {
@@ -142,14 +154,6 @@ impl Answering<'_> {
             wants_all_events: self.host.wants_all_events(),
         };
         match next {
-            Next::Datagram(Arrival { body, from, label }) => {
-                let origin = Origin {
-                    address: from,
-                    host: self.host.host_of(from),
-                    label,
-                };
-                self.server.receive(now, &origin, &body, &mut outlet)
-            }
             Next::Line(said) => {
                 let is_answered = self.server.receive_line(now, &said, &mut outlet)?;
                 if let (false, Some(front)) = (is_answered, &mut self.front) {
@@ -172,8 +176,30 @@ impl Future for Answering<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Stop> {
         loop {
-            let next = ready!(self.poll_next(context));
-            if let Err(failure) = self.take_in(next) {
+            let answering = &mut *self;
+            let is_lines_turn = answering.in_a_row >= DATAGRAMS_IN_A_ROW_MAX;
+            let line = if is_lines_turn {
+                answering.in_a_row = 0;
+                answering.poll_line(context)
+            } else {
+                Poll::Pending
+            };
+            let taken = match line {
+                Poll::Ready(line) => answering.take_in(line),
+                // A datagram is looked at where it stands, and not moved.
+                Poll::Pending => match answering.socket.poll_recv(context) {
+                    Poll::Ready(arrival) => {
+                        answering.in_a_row += 1;
+                        answering.take_datagram_in(&arrival)
+                    }
+                    Poll::Pending => {
+                        answering.in_a_row = 0;
+                        let next = ready!(answering.poll_next(context));
+                        answering.take_in(next)
+                    }
+                },
+            };
+            if let Err(failure) = taken {
                 return Poll::Ready(failure.into());
             }
             if let Some(why) = self.server.stopped() {

@@ -370,8 +370,10 @@ impl RpcServer {
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
         let client = pending.caller.client;
-        for ticket in self.dispatch.abandon(now, client, (session, awaited), out) {
-            self.step(now, Input::Abandoned(ticket), out)?;
+        if !self.dispatch.waiting.is_empty() {
+            for ticket in self.dispatch.abandon(now, client, (session, awaited), out) {
+                self.step(now, Input::Abandoned(ticket), out)?;
+            }
         }
         let admission = match &mut self.dispatch.cache {
             Some(cache) => cache.admit(now, pending.id(), session, awaited, body),

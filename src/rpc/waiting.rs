@@ -14,6 +14,10 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     pub(super) fn insert(&mut self, ticket: Ticket, pending: Pending) {
         self.by_ticket.insert(ticket, pending);
         self.by_id.insert((pending.id(), ticket));

@@ -1,6 +1,5 @@
 //! What a client does next: act by act through its script, or through its load.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::host::Host;
@@ -26,7 +25,7 @@ pub(super) enum Act<'a> {
     /// Its host pauses.
     Pause(Duration),
     /// A command, the operation of this number.
-    Perform(Cow<'a, Command>, u32),
+    Perform(&'a Command, u32),
     /// Its part is done.
     End,
 }
@@ -42,6 +41,8 @@ pub(super) struct Draws {
     chance: Stream,
     weights: Vec<u32>,
     has_rested: bool,
+    /// The latest one; none yet at first.
+    command: Option<Command>,
 }
 
 impl<'a> Course<'a> {
@@ -55,6 +56,7 @@ impl<'a> Course<'a> {
                     chance: host.stream("load"),
                     weights: weights.collect(),
                     has_rested: false,
+                    command: None,
                 };
                 Self::Load(load, Box::new(draws))
             }
@@ -62,7 +64,7 @@ impl<'a> Course<'a> {
     }
 
     /// What comes next. The progress counts it as begun.
-    pub(super) fn next(&mut self, progress: &mut Progress, client: &mut dyn Client) -> Act<'a> {
+    pub(super) fn next(&mut self, progress: &mut Progress, client: &mut dyn Client) -> Act<'_> {
         match self {
             Self::Script(steps) => {
                 let Some(step) = steps.get(progress.steps) else {
@@ -72,7 +74,7 @@ impl<'a> Course<'a> {
                 match step {
                     Step::Wait(span) => Act::Rest(*span),
                     Step::Pause(span) => Act::Pause(*span),
-                    Step::Perform(command, _) => progress.perform(Cow::Borrowed(command)),
+                    Step::Perform(command, _) => progress.perform(command),
                 }
             }
             Self::Load(load, _) if progress.operations >= load.requests => Act::End,
@@ -85,14 +87,14 @@ impl<'a> Course<'a> {
                 let verb = verb.map_or("", |place| load.mix[place].0);
                 let command = client.generate(verb, &mut draws.chance);
                 let command = command.expect("the scenario's verbs were looked up");
-                progress.perform(Cow::Owned(command))
+                progress.perform(draws.command.insert(command))
             }
         }
     }
 }
 
 impl Progress {
-    fn perform<'a>(&mut self, command: Cow<'a, Command>) -> Act<'a> {
+    fn perform<'a>(&mut self, command: &'a Command) -> Act<'a> {
         self.operations += 1;
         Act::Perform(command, self.operations)
     }

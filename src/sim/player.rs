@@ -4,7 +4,7 @@
 //! outside its lives.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -173,19 +173,13 @@ impl Player {
         }
     }
 
-    /// Goes on. A life that has ended goes on no more: the next one does so.
-    fn go_on(&self, progress: Progress) -> impl Future<Output = ()> + use<> {
+    /// Goes on, and says if it may. A life that has ended goes on no more: the next one does so.
+    fn goes_on(&self, progress: Progress) -> bool {
         let goes_on = self.machine.is_alive();
         if goes_on {
             self.progress.set(progress);
         }
-        poll_fn(move |_| {
-            if goes_on {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
+        goes_on
     }
 
     /// Waits for a stage. What arrives meanwhile is taken in, and ignored.
@@ -205,7 +199,9 @@ impl Player {
         while let Some(step) = steps.get(self.progress.get().setup_steps) {
             let mut progress = self.progress.get();
             progress.setup_steps += 1;
-            self.go_on(progress).await;
+            if !self.goes_on(progress) {
+                return pending().await;
+            }
             match step {
                 Step::Wait(span) => self.rest(*span).await,
                 Step::Pause(span) => self.pause(*span).await,
@@ -228,7 +224,9 @@ impl Player {
         loop {
             let mut progress = self.progress.get();
             let act = course.next(&mut progress, &mut *self.client);
-            self.go_on(progress).await;
+            if !self.goes_on(progress) {
+                return pending().await;
+            }
             match act {
                 Act::Rest(span) => self.rest(span).await,
                 Act::Pause(span) => self.pause(span).await,
@@ -237,7 +235,7 @@ impl Player {
                         client: self.host.id(),
                         number,
                     };
-                    let command = self.client.prepare(operation, &command);
+                    let command = self.client.prepare(operation, command);
                     self.host.record_invocation(operation, &command.body);
                     // A layer of futures less than `Client::perform`: most of a run goes through here.
                     let outcome = if self.client.is_one_call(&command) {

@@ -75,10 +75,11 @@ impl Stages {
     /// Whether every client has done its part, or is down for good, and no host is to come back.
     fn is_story_over(&self, world: &World) -> bool {
         let is_done = |&client| world.waits_for(client, self.story + 1) || !world.is_up(client);
+        // The clients come first: as long as the story lasts, one of them has something to do.
         !world.calls_in_flight()
+            && self.clients.iter().all(is_done)
             && world.is_settled()
             && !world.is_busy()
-            && self.clients.iter().all(is_done)
     }
 
     fn give_up(&mut self, what_was: &str) {
