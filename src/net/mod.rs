@@ -158,7 +158,7 @@ pub trait Datagrams {
     /// Sends a datagram. It may be lost, doubled, delayed or overtaken; nobody will say so.
     ///
     /// A datagram of more than [`DATAGRAM_BYTES_MAX`] bytes is lost.
-    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>);
+    fn send(&mut self, to: SocketAddr, body: &SharedBytes, label: Option<Label>);
 
     /// The next datagram that has arrived.
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Arrival>;

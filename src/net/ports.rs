@@ -60,7 +60,7 @@ impl World {
         &mut self,
         from: (HostId, u16),
         to: SocketAddr,
-        body: SharedBytes,
+        body: &SharedBytes,
         label: Option<Label>,
         mut carry: impl FnMut(Packet),
     ) {

@@ -280,7 +280,7 @@ struct SimSocket {
 }
 
 impl Datagrams for SimSocket {
-    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, body: &SharedBytes, label: Option<Label>) {
         let host = &self.host;
         let mut world = host.world.borrow_mut();
         if world.is_alive(host.life()) {

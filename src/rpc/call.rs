@@ -24,9 +24,16 @@ const UPDATES_QUEUED_MAX: usize = 1_024;
 /// A call under way: the future of [`RpcClient::call`]. It is small, as it is moved; what it has sent stands in
 /// the client.
 pub struct Call<'a> {
-    client: &'a mut RpcClient,
-    operation: OperationId,
-    body: &'a [u8],
+    pub(super) client: &'a mut RpcClient,
+    pub(super) asked: Asked<'a>,
+}
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) operation: OperationId,
+    /// In the service's own encoding.
+    pub(crate) body: &'a [u8],
 }
 
 /// What the latest call of a client has sent.
@@ -58,53 +65,74 @@ impl Sending {
     }
 }
 
-impl<'a> Call<'a> {
+/// The parts of a call. Whoever drives one by them can look at what comes of it where it stands; a future would
+/// move it.
+impl RpcClient {
     /// Makes the first send.
-    pub(super) fn begin(client: &'a mut RpcClient, operation: OperationId, body: &'a [u8]) -> Self {
-        let now = client.host.now();
-        client.doubt_session(now);
-        let says_hello = client.wants_session();
-        let mut call = Self {
-            client,
-            operation,
-            body,
-        };
-        call.begin_with(now, says_hello);
-        call
+    pub(crate) fn begin_call(&mut self, asked: Asked<'_>) {
+        let now = self.host.now();
+        self.doubt_session(now);
+        self.begin_with(asked, now, self.wants_session());
+    }
+
+    /// Goes on with a call that was begun, until it has ended.
+    pub(crate) fn poll_call(
+        &mut self,
+        context: &mut Context<'_>,
+        asked: Asked<'_>,
+    ) -> Poll<Called> {
+        if self.sending.datagram.is_none() {
+            return Poll::Ready(Called::NotExpressible);
+        }
+        loop {
+            // As in `recv_until`; but what arrives is looked at where it stands.
+            let ended = match &self.socket.poll_recv(context) {
+                Poll::Ready(arrival) => match self.hear(arrival, Some(self.open(asked))) {
+                    Heard::Reply(body) => return Poll::Ready(self.replied(arrival, body)),
+                    other => self.take_in(asked, arrival, other),
+                },
+                Poll::Pending => {
+                    let deadline = self.sending.retransmission.deadline();
+                    ready!(self.poll_timer(context, deadline));
+                    self.deadline_passed(asked)
+                }
+            };
+            if let Some(called) = ended {
+                return Poll::Ready(called);
+            }
+        }
     }
 
     /// Begins with a message, or anew with another one: the hello, or the request. Its number is a new one, so
     /// that what may still come for the message before is not taken for its answer.
-    fn begin_with(&mut self, now: Time, says_hello: bool) {
-        let client = &mut *self.client;
-        let sequence = client.next_number();
+    fn begin_with(&mut self, asked: Asked<'_>, now: Time, says_hello: bool) {
+        let sequence = self.next_number();
         let open = Open {
             sequence,
-            body: self.body,
+            body: asked.body,
             says_hello,
         };
-        let datagram = client.encode(open).ok();
-        let mut policy = client.options.policy;
-        if !client.options.semantics.retransmits() {
+        let mut policy = self.options.policy;
+        if !self.options.semantics.retransmits() {
             policy.attempts = 1;
         }
-        let sending = &mut client.sending;
-        sending.sequence = sequence;
-        sending.says_hello = says_hello;
-        sending.datagram = datagram;
-        sending.attempt = Attempt {
-            number: 1,
-            of: policy.attempts,
+        self.sending = Sending {
+            sequence,
+            says_hello,
+            datagram: self.encode(open).ok(),
+            attempt: Attempt {
+                number: 1,
+                of: policy.attempts,
+            },
+            sends: 0,
+            since: now,
+            retransmission: Retransmission::first_send(now, policy),
         };
-        sending.sends = 0;
-        sending.since = now;
-        sending.retransmission = Retransmission::first_send(now, policy);
-        self.send();
+        self.send(asked.operation);
     }
 
-    fn send(&mut self) {
-        let client = &mut *self.client;
-        let sending = &mut client.sending;
+    fn send(&mut self, operation: OperationId) {
+        let sending = &mut self.sending;
         let Some(datagram) = &sending.datagram else {
             return;
         };
@@ -115,37 +143,37 @@ impl<'a> Call<'a> {
         };
         let label = Label {
             kind,
-            operation: self.operation,
+            operation,
             attempt: sending.attempt,
         };
         sending.sends += 1;
-        (client.socket).send(client.server, datagram.clone(), Some(label));
+        self.socket.send(self.server, datagram, Some(label));
     }
 
-    fn open(&self) -> Open<'a> {
+    fn open<'a>(&self, asked: Asked<'a>) -> Open<'a> {
         let Sending {
             sequence,
             says_hello,
             ..
-        } = self.client.sending;
+        } = self.sending;
         Open {
             sequence,
-            body: self.body,
+            body: asked.body,
             says_hello,
         }
     }
 
     /// Nothing has come until the deadline.
-    fn deadline_passed(&mut self) -> Option<Called> {
-        let now = self.client.host.now();
-        let sending = &mut self.client.sending;
+    fn deadline_passed(&mut self, asked: Asked<'_>) -> Option<Called> {
+        let now = self.host.now();
+        let sending = &mut self.sending;
         let sends = sending.sends;
         match sending.retransmission.deadline_passed(now) {
             Step::GiveUp if sending.says_hello => Some(Called::NoWelcome { sends }),
             Step::GiveUp => Some(Called::GaveUp { sends }),
             Step::Retransmit { attempt } => {
                 sending.attempt.number = attempt;
-                self.send();
+                self.send(asked.operation);
                 None
             }
         }
@@ -153,55 +181,55 @@ impl<'a> Call<'a> {
 
     /// Takes in what has arrived and is not the reply, and says if that is the end.
     #[inline(never)]
-    fn take_in(&mut self, arrival: &Arrival, heard: Heard) -> Option<Called> {
+    fn take_in(&mut self, asked: Asked<'_>, arrival: &Arrival, heard: Heard) -> Option<Called> {
         match heard {
             Heard::Reply(body) => return Some(self.replied(arrival, body)),
-            Heard::Refused(reason) => return self.refused(reason),
+            Heard::Refused(reason) => return self.refused(asked, reason),
             Heard::Welcome(session) => {
-                self.client.session = Some(session);
-                self.client.heard_at = self.client.sending.since;
-                self.begin_with(self.client.host.now(), false);
+                self.session = Some(session);
+                self.heard_at = self.sending.since;
+                self.begin_with(asked, self.host.now(), false);
             }
             Heard::InProgress => {
-                let now = self.client.host.now();
-                let retransmission = &mut self.client.sending.retransmission;
+                let now = self.host.now();
+                let retransmission = &mut self.sending.retransmission;
                 retransmission.in_progress(now);
-                let (operation, until) = (self.operation, retransmission.deadline());
-                let from = self.client.host.host_of(arrival.from);
-                self.client.host.record_with(|| Event::Patience {
+                let (operation, until) = (asked.operation, retransmission.deadline());
+                let from = self.host.host_of(arrival.from);
+                self.host.record_with(|| Event::Patience {
                     from,
                     operation,
                     until,
                 });
             }
-            Heard::Update(body) if self.client.updates.len() < UPDATES_QUEUED_MAX => {
-                let pushed = self.client.pushed(arrival, body);
-                self.client.updates.push_back(pushed);
+            Heard::Update(body) if self.updates.len() < UPDATES_QUEUED_MAX => {
+                let pushed = self.pushed(arrival, body);
+                self.updates.push_back(pushed);
             }
-            Heard::Update(_) => self.client.ignore_arrival(arrival, Ignored::NotMonitoring),
-            Heard::Nothing(reason) => self.client.ignore_arrival(arrival, reason),
+            Heard::Update(_) => self.ignore_arrival(arrival, Ignored::NotMonitoring),
+            Heard::Nothing(reason) => self.ignore_arrival(arrival, reason),
         }
         None
     }
 
     fn replied(&mut self, arrival: &Arrival, body: SharedBytes) -> Called {
-        self.client.heard_at = self.client.sending.since;
+        self.heard_at = self.sending.since;
         let reply_to = arrival.label.map(|label| label.operation);
         Called::Reply { body, reply_to }
     }
 
-    fn refused(&mut self, reason: Refused) -> Option<Called> {
-        if self.client.sending.says_hello {
+    fn refused(&mut self, asked: Asked<'_>, reason: Refused) -> Option<Called> {
+        if self.sending.says_hello {
             return Some(Called::NoSession(reason));
         }
         if reason == Refused::SessionExpired {
-            if self.client.session.is_none() {
+            if self.session.is_none() {
                 // No copy of a request outside sessions is executed by a server that has them.
-                self.begin_with(self.client.host.now(), true);
+                self.begin_with(asked, self.host.now(), true);
                 return None;
             }
-            self.client.session = None;
-            self.client.options.sessions = true;
+            self.session = None;
+            self.options.sessions = true;
         }
         Some(Called::Refused(reason))
     }
@@ -211,34 +239,15 @@ impl Future for Call<'_> {
     type Output = Called;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Called> {
-        let call = &mut *self;
-        if call.client.sending.datagram.is_none() {
-            return Poll::Ready(Called::NotExpressible);
-        }
-        loop {
-            // As in `recv_until`; but what arrives is looked at where it stands, and not moved.
-            let ended = match call.client.socket.poll_recv(context) {
-                Poll::Ready(arrival) => match call.client.hear(&arrival, Some(call.open())) {
-                    Heard::Reply(body) => return Poll::Ready(call.replied(&arrival, body)),
-                    other => call.take_in(&arrival, other),
-                },
-                Poll::Pending => {
-                    let deadline = call.client.sending.retransmission.deadline();
-                    ready!(call.client.poll_timer(context, deadline));
-                    call.deadline_passed()
-                }
-            };
-            if let Some(called) = ended {
-                return Poll::Ready(called);
-            }
-        }
+        let Self { client, asked } = &mut *self;
+        client.poll_call(context, *asked)
     }
 }
 
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("operation", &self.operation)
+            .field("asked", &self.asked)
             .finish_non_exhaustive()
     }
 }
@@ -258,10 +267,10 @@ impl Future for Idle<'_> {
             client.ignore(&update, Ignored::NotMonitoring);
         }
         loop {
-            let Poll::Ready(arrival) = client.socket.poll_recv(context) else {
-                return client.poll_timer(context, *until);
-            };
-            client.idly_hear(&arrival);
+            match &client.socket.poll_recv(context) {
+                Poll::Ready(arrival) => client.idly_hear(arrival),
+                Poll::Pending => return client.poll_timer(context, *until),
+            }
         }
     }
 }

@@ -40,10 +40,10 @@ impl Called {
     /// attempt was executed, so that nobody knows either; nor does a server that is full remember
     /// whether it was, and another copy of the request may find room.
     #[must_use]
-    pub fn into_outcome(self, is_error: impl FnOnce(&[u8]) -> bool) -> Outcome {
+    pub fn outcome(&self, is_error: impl FnOnce(&[u8]) -> bool) -> Outcome {
         match self {
             Self::Reply { body, reply_to } => {
-                let failed = is_error(&body);
+                let failed = is_error(body);
                 let kind = if failed {
                     OutcomeKind::Failed
                 } else {
@@ -51,8 +51,8 @@ impl Called {
                 };
                 Outcome {
                     kind,
-                    told: Told::Reply(body),
-                    reply_to,
+                    told: Told::Reply(body.clone()),
+                    reply_to: *reply_to,
                 }
             }
             Self::Refused(reason @ (Refused::SessionExpired | Refused::Full)) => {

@@ -20,12 +20,12 @@ use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::aside::Aside;
-use crate::rpc::call::{Call, Idle, Sending};
+use crate::rpc::call::{Asked, Call, Idle, Sending};
 use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::Policy;
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
-use crate::wire::{SharedBytes, WireError, Writer};
+use crate::wire::{SharedBytes, WireError};
 
 /// After which silence a client asks for its session again before it sends a request: a minute less than servers keep one, so
 /// that a request which has to be sent again for a while still comes in time.
@@ -83,7 +83,6 @@ pub struct RpcClient {
     numbered: u32,
     pub(super) updates: VecDeque<Pushed>,
     pub(super) sending: Sending,
-    writer: Writer,
 }
 
 /// What a datagram means to a client.
@@ -139,7 +138,6 @@ impl RpcClient {
             numbered: 0,
             updates,
             sending: Sending::nothing(options.policy),
-            writer: Writer::default(),
         }
     }
 
@@ -188,7 +186,12 @@ impl RpcClient {
     /// Calls the service, and waits for the reply or until the policy says to give up. A client that
     /// needs a session and has none says hello first; that takes as many attempts of its own.
     pub fn call<'a>(&'a mut self, operation: OperationId, body: &'a [u8]) -> Call<'a> {
-        Call::begin(self, operation, body)
+        let asked = Asked { operation, body };
+        self.begin_call(asked);
+        Call {
+            client: self,
+            asked,
+        }
     }
 
     /// Asks for its session again if the server may have forgotten it meanwhile: a request that is refused for that
@@ -261,7 +264,7 @@ impl RpcClient {
         pushed.notified(&self.host, operation);
     }
 
-    pub(super) fn encode(&mut self, open: Open<'_>) -> Result<SharedBytes, WireError> {
+    pub(super) fn encode(&self, open: Open<'_>) -> Result<SharedBytes, WireError> {
         match self.options.wire {
             Wire::V1(format) => {
                 let datagram = format.encode_request(open.sequence, open.body);
@@ -271,7 +274,7 @@ impl RpcClient {
         }
     }
 
-    fn encode_v2(&mut self, open: Open<'_>) -> SharedBytes {
+    fn encode_v2(&self, open: Open<'_>) -> SharedBytes {
         let (client, sequence) = (self.id, open.sequence);
         let message = if open.says_hello {
             Message::Hello { client, sequence }
@@ -284,8 +287,7 @@ impl RpcClient {
                 body: open.body,
             }
         };
-        message.write(&mut self.writer);
-        self.writer.share()
+        message.share()
     }
 
     fn receive(&mut self, until: Time) -> RecvUntil<'_> {
@@ -412,7 +414,7 @@ pub(super) fn tell(
     operation: OperationId,
     body: &[u8],
 ) {
-    let datagram = Message::OneWay { client, body }.encode();
+    let datagram = Message::OneWay { client, body }.share();
     let label = Some(Label::new(Kind::OneWay, operation));
-    socket.send(server, datagram.into(), label);
+    socket.send(server, &datagram, label);
 }

@@ -14,7 +14,7 @@ use crate::rpc::timers::Timers;
 use crate::rpc::v1::FormatV1;
 use crate::rpc::waiting::Waiting;
 use crate::trace::{Event, Filtered};
-use crate::wire::{SharedBytes, Writer};
+use crate::wire::SharedBytes;
 
 /// Carries out what steps bring about.
 pub(super) struct Dispatch {
@@ -26,7 +26,6 @@ pub(super) struct Dispatch {
     pub(super) peers: Peers,
     /// Why the service has stopped.
     pub(super) stopped: Option<Rc<str>>,
-    writer: Writer,
 }
 
 /// The servers of a service.
@@ -86,7 +85,6 @@ impl Dispatch {
             timers: Timers::default(),
             peers: Peers::default(),
             stopped: None,
-            writer: Writer::default(),
         }
     }
 
@@ -241,13 +239,12 @@ impl Dispatch {
         match pending.caller.client {
             ClientKey::Id(client) => {
                 let sequence = pending.sequence;
-                Message::Reply {
+                let message = Message::Reply {
                     client,
                     sequence,
                     body: reply,
-                }
-                .write(&mut self.writer);
-                let datagram = self.writer.share();
+                };
+                let datagram = message.share();
                 Answer {
                     body: datagram.last(reply.len()),
                     datagram: Some(datagram),
@@ -275,25 +272,21 @@ impl Dispatch {
             return;
         };
         let from = self.peers.own;
-        Message::Peer { from, body }.write(&mut self.writer);
+        let datagram = Message::Peer { from, body }.share();
         // What is about no operation is the server's own: servers are the first hosts of a run.
         let own = OperationId {
             client: HostId(from),
             number: 0,
         };
         let label = Label::new(Kind::Peer, about.unwrap_or(own));
-        out.send(address, self.writer.share(), Some(label));
+        out.send(address, &datagram, Some(label));
     }
 
     fn push_update(&mut self, to: &Caller, update: &[u8], out: &mut dyn Output) {
         let datagram = match to.client {
             ClientKey::Id(client) => {
-                Message::Update {
-                    client,
-                    body: update,
-                }
-                .write(&mut self.writer);
-                self.writer.share()
+                let body = update;
+                Message::Update { client, body }.share()
             }
             ClientKey::Address(_) => match self.format_v1.map(|v1| v1.encode_update(update)) {
                 Some(Ok(Some(datagram))) => datagram.into(),
@@ -301,13 +294,13 @@ impl Dispatch {
             },
         };
         let label = Label::new(Kind::Update, to.operation);
-        out.send(to.address, datagram, Some(label));
+        out.send(to.address, &datagram, Some(label));
     }
 }
 
 impl Answer {
-    fn send(self, pending: &Pending, out: &mut dyn Output) {
-        if let Some(datagram) = self.datagram {
+    fn send(&self, pending: &Pending, out: &mut dyn Output) {
+        if let Some(datagram) = &self.datagram {
             let label = Label::new(Kind::Reply, pending.caller.operation);
             out.send(pending.caller.address, datagram, Some(label));
         }
@@ -323,8 +316,8 @@ pub(super) fn send(
 ) {
     if let ClientKey::Id(client) = pending.caller.client {
         let label = Label::new(kind, pending.caller.operation);
-        let datagram = message(client).encode();
-        out.send(pending.caller.address, datagram.into(), Some(label));
+        let datagram = message(client).share();
+        out.send(pending.caller.address, &datagram, Some(label));
     }
 }
 

@@ -57,8 +57,8 @@ struct Wire {
 }
 
 impl Datagrams for Wire {
-    fn send(&mut self, _: SocketAddr, body: SharedBytes, _: Option<Label>) {
-        self.gone.borrow_mut().push(body);
+    fn send(&mut self, _: SocketAddr, body: &SharedBytes, _: Option<Label>) {
+        self.gone.borrow_mut().push(body.clone());
     }
 
     fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Arrival> {

@@ -428,7 +428,7 @@ fn replies_that_nobody_reads_take_so_much_room_and_the_slowest_makes_room() {
 struct Flooded(u32);
 
 impl Datagrams for Flooded {
-    fn send(&mut self, _: SocketAddr, _: SharedBytes, _: Option<Label>) {}
+    fn send(&mut self, _: SocketAddr, _: &SharedBytes, _: Option<Label>) {}
 
     fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Arrival> {
         if self.0 == 0 {

@@ -213,8 +213,8 @@ impl Link {
 
 impl Datagrams for LineSocket {
     /// Sends a request or a hello; what else clients send has no lines.
-    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
-        let Ok(message) = Message::decode(&body) else {
+    fn send(&mut self, to: SocketAddr, body: &SharedBytes, label: Option<Label>) {
+        let Ok(message) = Message::decode(body) else {
             return;
         };
         let Some(mut line) = write(&message, self.format) else {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::id::ClientId;
 use crate::net::DATAGRAM_BYTES_MAX;
-use crate::wire::{Limit, Reader, WireError, Writer};
+use crate::wire::{Limit, Reader, SharedBytes, WireError};
 
 /// What a datagram of format v2 begins with: `WT`.
 pub const MAGIC: [u8; 2] = *b"WT";
@@ -29,6 +29,8 @@ pub const REPLY_BODY: Limit = Limit::new("body", 2 * 1_024 * 1_024);
 
 /// Magic, version, kind and client id: every message begins with them.
 const HEADER_BYTES: usize = 12;
+/// Header and sequence.
+const NUMBERED_BYTES: usize = HEADER_BYTES + 4;
 /// Header, session, sequence, awaited, body length.
 const REQUEST_BYTES: usize = HEADER_BYTES + 8 + 4 + 4 + 4;
 
@@ -152,22 +154,64 @@ impl<'a> Message<'a> {
     /// If it is no message of format v2, or more than one.
     #[inline]
     pub fn decode(datagram: &'a [u8]) -> Result<Self, WireError> {
+        match Self::usual(datagram) {
+            Some(message) => Ok(message),
+            None => Self::decode_any(datagram),
+        }
+    }
+
+    /// Reads a datagram field by field, and says what is wrong with it.
+    #[inline(never)]
+    fn decode_any(datagram: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(datagram);
         let message = Self::read(&mut reader)?;
         reader.finish()?;
         Ok(message)
     }
 
+    /// The message, if it is a request or a reply with which nothing is wrong: so are most, and one look at the
+    /// length is enough for their whole head.
+    #[inline]
+    fn usual(datagram: &'a [u8]) -> Option<Self> {
+        let (kind, rest) = datagram.split_first_chunk::<4>()?;
+        if *kind == kind_bytes(REQUEST) {
+            let (client, rest) = rest.split_first_chunk()?;
+            let (numbers, rest) = rest.split_first_chunk::<16>()?;
+            let (session, numbers) = numbers.split_first_chunk()?;
+            let (sequence, awaited) = numbers.split_first_chunk()?;
+            let sequence = u32::from_be_bytes(*sequence);
+            let awaited = u32::from_be_bytes(*awaited.first_chunk()?);
+            let is_right = (1..=sequence).contains(&awaited);
+            is_right.then_some(Self::Request {
+                client: ClientId(u64::from_be_bytes(*client)),
+                session: u64::from_be_bytes(*session),
+                sequence,
+                awaited,
+                body: whole_body(rest, BODY)?,
+            })
+        } else if *kind == kind_bytes(REPLY) {
+            let (client, rest) = rest.split_first_chunk()?;
+            let (sequence, rest) = rest.split_first_chunk()?;
+            let sequence = u32::from_be_bytes(*sequence);
+            (sequence > 0).then_some(Self::Reply {
+                client: ClientId(u64::from_be_bytes(*client)),
+                sequence,
+                body: whole_body(rest, REPLY_BODY)?,
+            })
+        } else {
+            None
+        }
+    }
+
     /// The datagram.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(REQUEST_BYTES + self.body().len());
-        self.write(&mut writer);
-        writer.finish()
+        self.share().to_vec()
     }
 
-    /// Writes the datagram.
-    pub fn write(&self, writer: &mut Writer) {
+    /// The datagram, to be shared.
+    #[must_use]
+    pub fn share(&self) -> SharedBytes {
         match *self {
             Self::Request {
                 client,
@@ -181,71 +225,45 @@ impl<'a> Message<'a> {
                 head[12..20].copy_from_slice(&session.to_be_bytes());
                 head[20..24].copy_from_slice(&sequence.to_be_bytes());
                 head[24..28].copy_from_slice(&awaited.to_be_bytes());
-                writer.head_and_bytes(&head, body);
+                head_and_body(head, body)
             }
             Self::Reply {
                 client,
                 sequence,
                 body,
-            } => {
-                let mut head = [0; HEADER_BYTES + 4];
-                head[..HEADER_BYTES].copy_from_slice(&header(REPLY, client));
-                head[12..].copy_from_slice(&sequence.to_be_bytes());
-                writer.head_and_bytes(&head, body);
-            }
+            } => head_and_body(numbered(REPLY, client, sequence), body),
             Self::InProgress { client, sequence } => {
-                writer.raw(&header(IN_PROGRESS, client));
-                writer.u32(sequence);
+                (&numbered(IN_PROGRESS, client, sequence)).into()
             }
             Self::Refused {
                 client,
                 sequence,
                 reason,
             } => {
-                writer.raw(&header(REFUSED, client));
-                writer.u32(sequence);
-                writer.u8(reason.code());
+                let mut bytes = [0; NUMBERED_BYTES + 1];
+                bytes[..NUMBERED_BYTES].copy_from_slice(&numbered(REFUSED, client, sequence));
+                bytes[NUMBERED_BYTES] = reason.code();
+                (&bytes).into()
             }
-            Self::Update { client, body } => {
-                writer.raw(&header(UPDATE, client));
-                writer.bytes(body);
-            }
-            Self::OneWay { client, body } => {
-                writer.raw(&header(ONE_WAY, client));
-                writer.bytes(body);
-            }
-            Self::Hello { client, sequence } => {
-                writer.raw(&header(HELLO, client));
-                writer.u32(sequence);
-            }
+            Self::Update { client, body } => head_and_body(header(UPDATE, client), body),
+            Self::OneWay { client, body } => head_and_body(header(ONE_WAY, client), body),
+            Self::Hello { client, sequence } => (&numbered(HELLO, client, sequence)).into(),
             Self::Welcome {
                 client,
                 sequence,
                 session,
             } => {
-                writer.raw(&header(WELCOME, client));
-                writer.u32(sequence);
-                writer.u64(session);
+                let mut bytes = [0; NUMBERED_BYTES + 8];
+                bytes[..NUMBERED_BYTES].copy_from_slice(&numbered(WELCOME, client, sequence));
+                bytes[NUMBERED_BYTES..].copy_from_slice(&session.to_be_bytes());
+                (&bytes).into()
             }
             Self::Peer { from, body } => {
-                writer.raw(&[MAGIC[0], MAGIC[1], VERSION, PEER]);
-                writer.u16(from);
-                writer.bytes(body);
+                let mut head = [0; 6];
+                head[..4].copy_from_slice(&kind_bytes(PEER));
+                head[4..].copy_from_slice(&from.to_be_bytes());
+                head_and_body(head, body)
             }
-        }
-    }
-
-    const fn body(&self) -> &'a [u8] {
-        match *self {
-            Self::Request { body, .. }
-            | Self::Reply { body, .. }
-            | Self::Update { body, .. }
-            | Self::OneWay { body, .. }
-            | Self::Peer { body, .. } => body,
-            Self::InProgress { .. }
-            | Self::Refused { .. }
-            | Self::Hello { .. }
-            | Self::Welcome { .. } => &[],
         }
     }
 
@@ -386,12 +404,47 @@ fn read_awaited(reader: &mut Reader<'_>, sequence: u32) -> Result<u32, WireError
     Ok(awaited)
 }
 
+/// Magic, version and kind.
+const fn kind_bytes(kind: u8) -> [u8; 4] {
+    [MAGIC[0], MAGIC[1], VERSION, kind]
+}
+
 /// Magic, version, kind and client id.
 fn header(kind: u8, client: ClientId) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
-    header[..4].copy_from_slice(&[MAGIC[0], MAGIC[1], VERSION, kind]);
+    header[..4].copy_from_slice(&kind_bytes(kind));
     header[4..].copy_from_slice(&client.0.to_be_bytes());
     header
+}
+
+/// The header, and a sequence number.
+fn numbered(kind: u8, client: ClientId, sequence: u32) -> [u8; NUMBERED_BYTES] {
+    let mut head = [0; NUMBERED_BYTES];
+    head[..HEADER_BYTES].copy_from_slice(&header(kind, client));
+    head[HEADER_BYTES..].copy_from_slice(&sequence.to_be_bytes());
+    head
+}
+
+/// A head, and a body behind its length, all written once. A body beyond `u32` fits no datagram; its length is
+/// written as the largest `u32`, which every reader refuses.
+#[inline]
+fn head_and_body<const HEAD: usize>(head: [u8; HEAD], body: &[u8]) -> SharedBytes {
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes();
+    SharedBytes::written(HEAD + length.len() + body.len(), |bytes| {
+        let (to_head, rest) = bytes.split_at_mut(HEAD);
+        to_head.copy_from_slice(&head);
+        let (to_length, to_body) = rest.split_at_mut(length.len());
+        to_length.copy_from_slice(&length);
+        to_body.copy_from_slice(body);
+    })
+}
+
+/// A body behind its length, if that is right and nothing follows.
+#[inline]
+fn whole_body(rest: &[u8], limit: Limit) -> Option<&[u8]> {
+    let (length, body) = rest.split_first_chunk()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    (length == body.len() && length <= limit.max).then_some(body)
 }
 
 #[cfg(test)]

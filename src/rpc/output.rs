@@ -13,7 +13,7 @@ use crate::wire::SharedBytes;
 /// Takes what a server does, in order.
 pub trait Output {
     /// Sends a datagram; the label is for its fate and for the trace.
-    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>);
+    fn send(&mut self, to: SocketAddr, datagram: &SharedBytes, label: Option<Label>);
 
     /// Records an event.
     fn record(&mut self, event: Event);
@@ -73,10 +73,10 @@ pub enum Action {
 
 /// Keeps all, events that no checker needs too.
 impl Output for Vec<Action> {
-    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, datagram: &SharedBytes, label: Option<Label>) {
         self.push(Action::Send {
             to,
-            datagram,
+            datagram: datagram.clone(),
             label,
         });
     }
@@ -121,7 +121,7 @@ impl Held {
                     to,
                     datagram,
                     label,
-                } => out.send(to, datagram, label),
+                } => out.send(to, &datagram, label),
                 Action::Record(event) => out.record(event),
             }
         }
@@ -143,7 +143,7 @@ fn durable(action: Action) -> Option<Event> {
 }
 
 impl Output for Held {
-    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, datagram: &SharedBytes, label: Option<Label>) {
         self.actions.send(to, datagram, label);
     }
 
@@ -165,10 +165,10 @@ pub(super) struct Outlet<'a> {
 }
 
 impl Output for Outlet<'_> {
-    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, datagram: &SharedBytes, label: Option<Label>) {
         match &mut self.front {
-            Some(front) if LineFront::is_at(to) => return front.answer(to, &datagram, label),
-            Some(front) => front.overhear(&datagram, label),
+            Some(front) if LineFront::is_at(to) => return front.answer(to, datagram, label),
+            Some(front) => front.overhear(datagram, label),
             None => {}
         }
         self.socket.send(to, datagram, label);

@@ -107,21 +107,28 @@ impl ClientRecord {
         }
     }
 
-    /// Lets a new request take the place of the only one, if that is complete and no longer waited for:
-    /// so it is with clients that have one call under way, and nothing need be looked through. Says how
-    /// many bytes that frees.
-    pub(super) fn succeed(&mut self, sequence: u32, body: &SharedBytes) -> Option<usize> {
+    /// Lets a new request take the place of the only one, if that is complete and no longer waited for, as the
+    /// new one says or an earlier one has said: nothing need be looked through then. Says how many bytes that frees.
+    #[inline]
+    pub(super) fn succeed(
+        &mut self,
+        sequence: u32,
+        awaited: u32,
+        body: &SharedBytes,
+    ) -> Option<usize> {
         let [known] = &mut self.requests[..] else {
             return None;
         };
-        let is_over = known.reply.is_some() && known.sequence < self.awaited;
-        if !is_over || sequence < self.awaited {
+        let awaited = awaited.max(self.awaited);
+        let is_over = known.reply.is_some() && known.sequence < awaited;
+        if !is_over || sequence < awaited {
             return None;
         }
         let freed = known.bytes();
         known.sequence = sequence;
         known.body = body.clone();
         known.reply = None;
+        self.awaited = awaited;
         Some(freed)
     }
 

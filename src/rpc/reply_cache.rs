@@ -150,7 +150,35 @@ impl ReplyCache {
 
     /// Says what to do with a request that has just arrived. `awaited` is the lowest sequence number
     /// that its client still waits for; 0 where the format does not say.
+    #[inline]
     pub fn admit(
+        &mut self,
+        now: Time,
+        request: RequestId,
+        session: u64,
+        awaited: u32,
+        body: &SharedBytes,
+    ) -> Admission {
+        let cost = REQUEST_BYTES + body.len();
+        // Most requests come from a client with one call under way, and are the one after its last.
+        if let ClientKey::Id(client) = request.client
+            && now < self.next_sweep
+            && self.bytes + cost <= self.limits.bytes
+            && !self.keeps_records
+            && let Some(record) = self.clients.by_id.get_mut(&client)
+            && record.session == session
+            && now - record.last_heard < self.limits.age
+            && let Some(freed) = record.succeed(request.sequence, awaited, body)
+        {
+            record.last_heard = now;
+            self.bytes = self.bytes + cost - freed;
+            return Admission::New;
+        }
+        self.admit_any(now, request, session, awaited, body)
+    }
+
+    #[inline(never)]
+    fn admit_any(
         &mut self,
         now: Time,
         request: RequestId,
@@ -178,12 +206,6 @@ impl ReplyCache {
         record.last_heard = now;
         let changes = self.keeps_records.then_some(&mut self.changes);
         record.acknowledge(client, awaited, (now, age), changes);
-        if self.bytes + cost <= limits.bytes
-            && let Some(freed) = record.succeed(sequence, body)
-        {
-            self.bytes = self.bytes + cost - freed;
-            return Admission::New;
-        }
         self.bytes -= record.forget(now, age);
         if sequence < record.awaited {
             return Admission::Acknowledged;
@@ -263,7 +285,27 @@ impl ReplyCache {
     }
 
     /// Stores the reply to a request that was in progress.
+    #[inline]
     pub fn complete(&mut self, now: Time, request: RequestId, reply: &SharedBytes) {
+        // As with most requests: it is the only one of its client.
+        if let ClientKey::Id(client) = request.client
+            && !self.keeps_records
+            && let Some(record) = self.clients.by_id.get_mut(&client)
+            && record.awaited <= request.sequence
+            && let [known] = &mut record.requests[..]
+            && known.sequence == request.sequence
+            && known.reply.is_none()
+        {
+            let body = reply.clone();
+            known.reply = Some(StoredReply { body, since: now });
+            self.bytes += reply.len();
+            return;
+        }
+        self.complete_any(now, request, reply);
+    }
+
+    #[inline(never)]
+    fn complete_any(&mut self, now: Time, request: RequestId, reply: &SharedBytes) {
         let Some(record) = self.clients.get_mut(request.client) else {
             return;
         };

@@ -186,11 +186,11 @@ impl Future for Answering<'_> {
             };
             let taken = match line {
                 Poll::Ready(line) => answering.take_in(line),
-                // A datagram is looked at where it stands, and not moved.
-                Poll::Pending => match answering.socket.poll_recv(context) {
+                // A datagram is looked at where it stands.
+                Poll::Pending => match &answering.socket.poll_recv(context) {
                     Poll::Ready(arrival) => {
                         answering.in_a_row += 1;
-                        answering.take_datagram_in(&arrival)
+                        answering.take_datagram_in(arrival)
                     }
                     Poll::Pending => {
                         answering.in_a_row = 0;

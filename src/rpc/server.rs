@@ -322,7 +322,7 @@ impl RpcServer {
                 let error = malformed.error;
                 self.count_malformed(origin, error.kind(), &error, out);
                 if let Some(datagram) = malformed.reply {
-                    out.send(origin.address, datagram.into(), None);
+                    out.send(origin.address, &datagram.into(), None);
                 }
                 Ok(())
             }

@@ -25,13 +25,13 @@
 //! ```
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::rc::Rc;
 
 use crate::clock::Time;
 use crate::id::{ClientKey, OperationId};
 use crate::rpc::line_front::LineFront;
 use crate::trace::{Commit, LockStep, TransactionStep, Word};
+use crate::wire::Writer;
 
 /// A deterministic state machine behind a server.
 ///
@@ -206,7 +206,9 @@ pub enum Effect<'a> {
 pub struct Effects {
     kept: Vec<Kept>,
     /// Replies and updates, one behind the other: the room is used again by the next step.
-    bytes: Vec<u8>,
+    bytes: Writer,
+    /// Clients to which messages are pushed.
+    callers: Vec<Caller>,
     keeps_records: bool,
     /// Requests that wait, and of which nothing is stored.
     unstored: Vec<Ticket>,
@@ -214,18 +216,27 @@ pub struct Effects {
     unremembered: Vec<Ticket>,
 }
 
+/// An effect as it is kept: small, as every step moves some.
 #[derive(Debug)]
 enum Kept {
-    Complete(Ticket, Range<usize>),
-    Push(Caller, Range<usize>),
-    Send(u16, Option<OperationId>, Range<usize>),
+    Complete(Ticket, Part),
+    /// To the client of this place among the callers.
+    Push(u32, Part),
+    Send(u16, Option<OperationId>, Part),
     Commit(Box<Commit>),
     Lock(Box<LockStep>),
     Transaction(Box<TransactionStep>),
     SetTimer(TimerKey, Time),
     Tell(Word, Option<OperationId>, Rc<str>),
     Stop(Rc<str>),
-    Store(Range<usize>, Option<Range<usize>>),
+    Store(Part, Option<Part>),
+}
+
+/// A part of the bytes.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: u32,
+    end: u32,
 }
 
 impl Effects {
@@ -233,6 +244,15 @@ impl Effects {
     pub fn complete(&mut self, ticket: Ticket, reply: &[u8]) {
         let part = self.keep(reply);
         self.kept.push(Kept::Complete(ticket, part));
+    }
+
+    /// Completes a request with the reply that `write` writes, straight to where it stays until the step is carried
+    /// out.
+    pub fn complete_with(&mut self, ticket: Ticket, write: impl FnOnce(&mut Writer)) {
+        let start = self.end();
+        write(&mut self.bytes);
+        let end = self.end();
+        self.kept.push(Kept::Complete(ticket, Part { start, end }));
     }
 
     /// Completes a request that has changed nothing, with a reply that is not worth the room to remember it: a
@@ -249,14 +269,15 @@ impl Effects {
 
     /// Pushes a message to a client.
     pub fn push(&mut self, to: Caller, update: &[u8]) {
-        let part = self.keep(update);
-        self.kept.push(Kept::Push(to, part));
+        self.push_to_all([to], update);
     }
 
     /// Pushes a message to each of these clients. Its bytes are kept once.
     pub fn push_to_all(&mut self, to: impl IntoIterator<Item = Caller>, update: &[u8]) {
         let part = self.keep(update);
-        let pushes = to.into_iter().map(|to| Kept::Push(to, part.clone()));
+        let first = place(self.callers.len());
+        self.callers.extend(to);
+        let pushes = (first..place(self.callers.len())).map(|to| Kept::Push(to, part));
         self.kept.extend(pushes);
     }
 
@@ -348,16 +369,16 @@ impl Effects {
         self.kept.iter().map(|kept| match kept {
             Kept::Complete(ticket, part) => Effect::Complete {
                 ticket: *ticket,
-                reply: &self.bytes[part.clone()],
+                reply: self.part(*part),
             },
             Kept::Push(to, part) => Effect::Push {
-                to: *to,
-                update: &self.bytes[part.clone()],
+                to: self.callers[*to as usize],
+                update: self.part(*part),
             },
             Kept::Send(to, about, part) => Effect::Send {
                 to: *to,
                 about: *about,
-                body: &self.bytes[part.clone()],
+                body: self.part(*part),
             },
             Kept::Commit(commit) => Effect::Commit(commit),
             Kept::Lock(step) => Effect::Lock(step),
@@ -366,8 +387,8 @@ impl Effects {
             Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
             Kept::Stop(why) => Effect::Stop(why.clone()),
             Kept::Store(key, value) => Effect::Store {
-                key: &self.bytes[key.clone()],
-                value: value.clone().map(|value| &self.bytes[value]),
+                key: self.part(*key),
+                value: value.map(|value| self.part(value)),
             },
         })
     }
@@ -395,6 +416,7 @@ impl Effects {
     pub fn clear(&mut self) {
         self.kept.clear();
         self.bytes.clear();
+        self.callers.clear();
         self.unstored.clear();
         self.unremembered.clear();
     }
@@ -402,16 +424,29 @@ impl Effects {
     /// The reply that completes this request, if one does.
     pub(crate) fn reply_to(&self, asked: Ticket) -> Option<&[u8]> {
         self.kept.iter().find_map(|kept| match kept {
-            Kept::Complete(ticket, part) if *ticket == asked => Some(&self.bytes[part.clone()]),
+            Kept::Complete(ticket, part) if *ticket == asked => Some(self.part(*part)),
             _ => None,
         })
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
+    fn keep(&mut self, bytes: &[u8]) -> Part {
+        let start = self.end();
+        self.bytes.raw(bytes);
+        let end = self.end();
+        Part { start, end }
     }
+
+    fn end(&self) -> u32 {
+        place(self.bytes.written().len())
+    }
+
+    fn part(&self, part: Part) -> &[u8] {
+        &self.bytes.written()[part.start as usize..part.end as usize]
+    }
+}
+
+fn place(at: usize) -> u32 {
+    u32::try_from(at).expect("a step brings about less than 4 GiB")
 }
 
 #[cfg(test)]
@@ -441,6 +476,6 @@ mod tests {
             update: b"update",
         });
         assert_eq!(pushes, expected);
-        assert_eq!(effects.bytes, b"otherupdate");
+        assert_eq!(effects.bytes.written(), b"otherupdate");
     }
 }

@@ -280,7 +280,7 @@ pub trait Client {
     fn leave(&mut self) {}
 
     /// What follows from how the call of such a command ended.
-    fn conclude(&mut self, command: &Command, called: Called) -> Outcome;
+    fn conclude(&mut self, command: &Command, called: &Called) -> Outcome;
 
     /// Performs a command that is more than one call.
     fn perform_series<'a>(
@@ -290,7 +290,7 @@ pub trait Client {
     ) -> Task<'a, Outcome> {
         Box::pin(async move {
             let called = self.rpc().call(operation, &command.body).await;
-            self.conclude(command, called)
+            self.conclude(command, &called)
         })
     }
 
@@ -308,7 +308,7 @@ impl dyn Client {
         if self.is_one_call(command) {
             let command = self.prepare(operation, command);
             let called = self.rpc().call(operation, &command.body).await;
-            self.conclude(&command, called)
+            self.conclude(&command, &called)
         } else {
             self.perform_series(operation, command).await
         }
@@ -350,8 +350,8 @@ impl Client for PlainClient {
         &mut self.rpc
     }
 
-    fn conclude(&mut self, _command: &Command, called: Called) -> Outcome {
-        called.into_outcome(self.is_refusal)
+    fn conclude(&mut self, _command: &Command, called: &Called) -> Outcome {
+        called.outcome(self.is_refusal)
     }
 
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {

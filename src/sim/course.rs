@@ -1,5 +1,6 @@
 //! What a client does next: act by act through its script, or through its load.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::host::Host;
@@ -8,14 +9,14 @@ use crate::services::{Client, Command};
 use crate::sim::scenario::{Load, Script, Step};
 
 /// How far a client is with its part, in whatever life.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Steps of the setup that were begun.
-    pub(super) setup_steps: usize,
+    pub(super) setup_steps: Cell<usize>,
     /// Steps of the script that were begun.
-    pub(super) steps: usize,
+    pub(super) steps: Cell<usize>,
     /// Operations that were begun, setup not counted.
-    pub(super) operations: u32,
+    operations: Cell<u32>,
 }
 
 /// One thing that a client does.
@@ -64,20 +65,21 @@ impl<'a> Course<'a> {
     }
 
     /// What comes next. The progress counts it as begun.
-    pub(super) fn next(&mut self, progress: &mut Progress, client: &mut dyn Client) -> Act<'_> {
+    pub(super) fn next(&mut self, progress: &Progress, client: &mut dyn Client) -> Act<'_> {
         match self {
             Self::Script(steps) => {
-                let Some(step) = steps.get(progress.steps) else {
+                let begun = progress.steps.get();
+                let Some(step) = steps.get(begun) else {
                     return Act::End;
                 };
-                progress.steps += 1;
+                progress.steps.set(begun + 1);
                 match step {
                     Step::Wait(span) => Act::Rest(*span),
                     Step::Pause(span) => Act::Pause(*span),
                     Step::Perform(command, _) => progress.perform(command),
                 }
             }
-            Self::Load(load, _) if progress.operations >= load.requests => Act::End,
+            Self::Load(load, _) if progress.operations.get() >= load.requests => Act::End,
             Self::Load(load, draws) => {
                 draws.has_rested = !draws.has_rested;
                 if draws.has_rested {
@@ -94,8 +96,9 @@ impl<'a> Course<'a> {
 }
 
 impl Progress {
-    fn perform<'a>(&mut self, command: &'a Command) -> Act<'a> {
-        self.operations += 1;
-        Act::Perform(command, self.operations)
+    fn perform<'a>(&self, command: &'a Command) -> Act<'a> {
+        let number = self.operations.get() + 1;
+        self.operations.set(number);
+        Act::Perform(command, number)
     }
 }

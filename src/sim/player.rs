@@ -3,7 +3,6 @@
 //! A client that crashes and comes back goes on with the next step of its script: how far it is stands
 //! outside its lives.
 
-use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -22,6 +21,7 @@ use crate::id::OperationId;
 use crate::net::Datagrams;
 use crate::net::simulated::SimHost;
 use crate::net::world::Main;
+use crate::rpc::call::Asked;
 use crate::rpc::client::{self, CallOptions, RpcClient};
 use crate::rpc::line_socket::LineSocket;
 use crate::services::{Client, Command};
@@ -37,7 +37,7 @@ struct Player {
     machine: SimHost,
     host: Host,
     client: Box<dyn Client>,
-    progress: Rc<Cell<Progress>>,
+    progress: Rc<Progress>,
     outcomes: SharedOutcomes,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn client_main(
     outcomes: &SharedOutcomes,
 ) -> Main {
     let (variant, outcomes) = (variant.clone(), outcomes.clone());
-    let progress = Rc::<Cell<Progress>>::default();
+    let progress = Rc::<Progress>::default();
     Rc::new(move |machine| {
         let (variant, outcomes) = (variant.clone(), outcomes.clone());
         let progress = progress.clone();
@@ -133,7 +133,7 @@ impl Player {
         machine: SimHost,
         variant: &Variant,
         home: usize,
-        progress: Rc<Cell<Progress>>,
+        progress: Rc<Progress>,
         outcomes: SharedOutcomes,
     ) -> Self {
         let host = machine.host();
@@ -173,15 +173,6 @@ impl Player {
         }
     }
 
-    /// Goes on, and says if it may. A life that has ended goes on no more: the next one does so.
-    fn goes_on(&self, progress: Progress) -> bool {
-        let goes_on = self.machine.is_alive();
-        if goes_on {
-            self.progress.set(progress);
-        }
-        goes_on
-    }
-
     /// Waits for a stage. What arrives meanwhile is taken in, and ignored.
     async fn wait_for_stage(&mut self, stage: u32) {
         let mut entered = pin!(self.machine.stage(stage));
@@ -196,12 +187,13 @@ impl Player {
     }
 
     async fn set_up(&mut self, steps: &[Step], name: &str, variant: &Variant) {
-        while let Some(step) = steps.get(self.progress.get().setup_steps) {
-            let mut progress = self.progress.get();
-            progress.setup_steps += 1;
-            if !self.goes_on(progress) {
-                return pending().await;
+        while let Some(step) = steps.get(self.progress.setup_steps.get()) {
+            if !self.machine.is_alive() {
+                return pending().await; // the next life goes on
             }
+            self.progress
+                .setup_steps
+                .set(self.progress.setup_steps.get() + 1);
             match step {
                 Step::Wait(span) => self.rest(*span).await,
                 Step::Pause(span) => self.pause(*span).await,
@@ -222,12 +214,10 @@ impl Player {
     async fn play(&mut self, script: &Script) {
         let mut course = Course::begin(script, &self.host);
         loop {
-            let mut progress = self.progress.get();
-            let act = course.next(&mut progress, &mut *self.client);
-            if !self.goes_on(progress) {
-                return pending().await;
+            if !self.machine.is_alive() {
+                return pending().await; // the next life goes on
             }
-            match act {
+            match course.next(&self.progress, &mut *self.client) {
                 Act::Rest(span) => self.rest(span).await,
                 Act::Pause(span) => self.pause(span).await,
                 Act::Perform(command, number) => {
@@ -237,14 +227,25 @@ impl Player {
                     };
                     let command = self.client.prepare(operation, command);
                     self.host.record_invocation(operation, &command.body);
+                    if !self.client.is_one_call(&command) {
+                        let outcome = self.client.perform_series(operation, &command).await;
+                        self.host.record_outcome(operation, &outcome);
+                        continue;
+                    }
                     // A layer of futures less than `Client::perform`: most of a run goes through here.
-                    let outcome = if self.client.is_one_call(&command) {
-                        let called = self.client.rpc().call(operation, &command.body).await;
-                        self.client.conclude(&command, called)
-                    } else {
-                        self.client.perform_series(operation, &command).await
-                    };
-                    self.host.record_outcome(operation, &outcome);
+                    let body = &command.body;
+                    self.client.rpc().begin_call(Asked { operation, body });
+                    poll_fn(|context| {
+                        let asked = Asked { operation, body };
+                        let polled = self.client.rpc().poll_call(context, asked);
+                        let Poll::Ready(called) = &polled else {
+                            return Poll::Pending;
+                        };
+                        let outcome = self.client.conclude(&command, called);
+                        self.host.record_outcome(operation, &outcome);
+                        Poll::Ready(())
+                    })
+                    .await;
                 }
                 Act::End => return self.client.leave(),
             }

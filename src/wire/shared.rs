@@ -16,7 +16,22 @@ pub struct SharedBytes {
     end: u32,
 }
 
+/// Of so many bytes zeros are at hand: more than most datagrams have.
+const ZEROS: usize = 1_024;
+
 impl SharedBytes {
+    /// So many bytes, which `write` writes where they stay; before, each is 0.
+    #[must_use]
+    #[inline]
+    pub fn written(len: usize, write: impl FnOnce(&mut [u8])) -> Self {
+        let mut whole: Rc<[u8]> = match const { &[0; ZEROS] }.get(..len) {
+            Some(zeros) => zeros.into(),
+            None => vec![0; len].into(),
+        };
+        write(Rc::get_mut(&mut whole).expect("nobody else holds it yet"));
+        Self::all(whole)
+    }
+
     /// The last `len` of these bytes: the body of a message stands at its end.
     ///
     /// # Panics
@@ -97,6 +112,17 @@ impl fmt::Debug for SharedBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_shared_whatever_the_length() {
+        for len in [0, 1, ZEROS, ZEROS + 1, 100_000] {
+            let shared = SharedBytes::written(len, |bytes| {
+                assert!(bytes.iter().all(|byte| *byte == 0), "{len}");
+                bytes.fill(7);
+            });
+            assert_eq!(*shared, vec![7; len]);
+        }
+    }
 
     #[test]
     fn the_end_of_an_end_is_an_end() {

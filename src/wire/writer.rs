@@ -1,7 +1,5 @@
 //! Writes a datagram from front to back.
 
-use crate::wire::SharedBytes;
-
 /// How many bytes [`Writer::str`] takes for a string.
 #[must_use]
 pub const fn str_bytes(text: &str) -> usize {
@@ -66,15 +64,6 @@ impl Writer {
         self.raw(bytes);
     }
 
-    /// Writes bytes as they are, and behind them bytes behind their length: a head and a body at once.
-    #[inline]
-    pub(crate) fn head_and_bytes(&mut self, head: &[u8], bytes: &[u8]) {
-        self.0.reserve(head.len() + size_of::<u32>() + bytes.len());
-        self.raw(head);
-        self.count(bytes.len());
-        self.raw(bytes);
-    }
-
     /// Writes a string behind its length in bytes.
     #[inline]
     pub fn str(&mut self, text: &str) {
@@ -118,15 +107,6 @@ impl Writer {
     #[inline]
     pub fn clear(&mut self) {
         self.0.clear();
-    }
-
-    /// What was written, to be shared; the writer begins anew and keeps its room.
-    #[must_use]
-    #[inline]
-    pub fn share(&mut self) -> SharedBytes {
-        let shared = SharedBytes::from(&self.0[..]);
-        self.0.clear();
-        shared
     }
 
     /// The datagram.

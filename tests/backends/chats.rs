@@ -141,7 +141,7 @@ fn client(number: u16) -> Named {
         let mut pings = host.bind(PORT).unwrap();
         for nth in 1.. {
             // A datagram that nobody hears, in the same ms as segments.
-            pings.send(address(&host, "server"), b"?".into(), None);
+            pings.send(address(&host, "server"), &b"?".into(), None);
             let ended = chat(&host, &mut chance, nth, &mut spoken).await;
             tell(&host, &format!("chat {nth}: {ended:?}"));
             sleep(&host, chance.below(60).into()).await;

@@ -72,7 +72,7 @@ fn a_hundred_hosts_that_all_speak_at_once_are_heard_in_the_same_order() {
                 sleep(&host, 5).await;
                 for step in [1, 2, 50] {
                     let to = format!("h{}", (number + step) % 100);
-                    socket.send(address(&host, &to), (&[number as u8]).into(), None);
+                    socket.send(address(&host, &to), &(&[number as u8]).into(), None);
                 }
                 listen(&host, &mut *socket, Time::NEVER).await;
             })
@@ -128,7 +128,7 @@ fn a_datagram_that_is_too_long_is_lost_and_the_longest_is_not() {
             let mut socket = host.bind(PORT).unwrap();
             for bytes in [0, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX + 1] {
                 sleep(&host, 1).await;
-                socket.send(address(&host, "server"), vec![7; bytes].into(), None);
+                socket.send(address(&host, "server"), &vec![7; bytes].into(), None);
             }
         });
         vec![server, talker]
@@ -150,7 +150,7 @@ fn a_datagram_to_an_address_of_nobody_vanishes() {
         let lonely = host("lonely", |host| async move {
             let mut socket = host.bind(PORT).unwrap();
             for address in [[10, 0, 9, 9], [10, 0, 0, 0], [127, 0, 0, 1]] {
-                socket.send((address, PORT).into(), b"?".into(), None);
+                socket.send((address, PORT).into(), &b"?".into(), None);
             }
         });
         vec![lonely]

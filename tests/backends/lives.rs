@@ -123,7 +123,7 @@ fn a_life_has_no_effect_after_the_event_that_ends_it() {
             sleep(&host, 5).await;
             tell_of_operation(&host);
             // From here on nothing counts, in the first life.
-            socket.send(address(&host, "sender"), b"?".into(), None);
+            socket.send(address(&host, "sender"), &b"?".into(), None);
             host.bind(PORT).map(drop).unwrap_or_default();
             drop(socket);
             drop(host.stream("chance"));

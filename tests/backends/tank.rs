@@ -38,7 +38,7 @@ pub(crate) fn sender(at: &'static [u64]) -> Named {
         let mut socket = host.bind(PORT).unwrap();
         for &ms in at {
             host.sleep_until(Time::from_ms(ms)).await;
-            socket.send(address(&host, "server"), (&[ms as u8]).into(), None);
+            socket.send(address(&host, "server"), &(&[ms as u8]).into(), None);
         }
         pending().await
     })

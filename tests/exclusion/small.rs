@@ -157,8 +157,8 @@ impl Client for Holder {
         })
     }
 
-    fn conclude(&mut self, command: &Command, called: Called) -> Outcome {
-        let outcome = called.into_outcome(|reply| reply == b"refused");
+    fn conclude(&mut self, command: &Command, called: &Called) -> Outcome {
+        let outcome = called.outcome(|reply| reply == b"refused");
         if let Told::Reply(reply) = &outcome.told
             && let ["granted", token] = words(reply)[..]
         {

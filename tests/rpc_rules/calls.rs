@@ -41,7 +41,7 @@ fn outcome(run: &Run) -> OutcomeKind {
     let [call] = &run.calls[..] else {
         panic!("one call: {:?}", run.calls);
     };
-    call.called.clone().into_outcome(|_| false).kind
+    call.called.outcome(|_| false).kind
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_client_whose_request_is_in_progress_says_unknown_when_it_gives_up() {
 
 #[test]
 fn a_refusal_that_says_nothing_of_other_copies_leaves_the_client_without_knowledge() {
-    let outcome = |reason| Called::Refused(reason).into_outcome(|_| false).kind;
+    let outcome = |reason| Called::Refused(reason).outcome(|_| false).kind;
     assert_eq!(outcome(Refused::SessionExpired), OutcomeKind::Unknown);
     assert_eq!(outcome(Refused::DifferentBody), OutcomeKind::Failed);
     assert_eq!(outcome(Refused::Full), OutcomeKind::Unknown);

@@ -43,7 +43,7 @@ struct Kept {
 }
 
 impl Output for Kept {
-    fn send(&mut self, to: SocketAddr, datagram: SharedBytes, label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, datagram: &SharedBytes, label: Option<Label>) {
         self.actions.send(to, datagram, label);
     }
 

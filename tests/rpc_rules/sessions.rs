@@ -236,7 +236,7 @@ fn after_a_restart_epoch_leaves_a_client_without_knowledge_once() {
     assert_eq!(run.calls[1].called, expired);
     assert_eq!(run.executions(alice(2)), 0);
     let called = run.calls[1].called.clone();
-    assert_eq!(called.into_outcome(|_| false).kind, OutcomeKind::Unknown);
+    assert_eq!(called.outcome(|_| false).kind, OutcomeKind::Unknown);
     assert_eq!(
         replies(&run),
         [counted(1), None, counted(1), counted(2)],
@@ -303,7 +303,7 @@ fn a_client_whose_hello_is_not_answered_knows_that_nothing_has_happened() {
     assert_eq!(run.calls[0].at_ms, 1_500);
     assert_eq!(run.executions(alice(1)), 0);
     let called = run.calls[0].called.clone();
-    assert_eq!(called.into_outcome(|_| false).kind, OutcomeKind::Failed);
+    assert_eq!(called.outcome(|_| false).kind, OutcomeKind::Failed);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_client_that_gets_no_session_knows_that_nothing_has_happened() {
         let run = tank.run(vec![calls(1), late()]);
         assert_eq!(run.calls[1].called, Called::NoSession(Refused::Full));
         let called = run.calls[1].called.clone();
-        assert_eq!(called.into_outcome(|_| false).kind, OutcomeKind::Failed);
+        assert_eq!(called.outcome(|_| false).kind, OutcomeKind::Failed);
         assert_eq!(run.executions(run.calls[1].operation), 0);
     }
 }
@@ -384,7 +384,7 @@ fn in_no_storm_does_a_session_let_a_request_run_twice() {
                     ran <= 1 && (ran == 1 || !answered),
                     "seed {seed}, {kind:?}: {call:?} ran {ran} times"
                 );
-                let outcome = call.called.clone().into_outcome(|_| false).kind;
+                let outcome = call.called.outcome(|_| false).kind;
                 assert!(
                     ran == 0 || outcome != OutcomeKind::Failed,
                     "seed {seed}, {kind:?}: {call:?} ran"

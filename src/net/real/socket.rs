@@ -124,7 +124,7 @@ impl RealSocket {
 }
 
 impl Datagrams for RealSocket {
-    fn send(&mut self, to: SocketAddr, body: SharedBytes, label: Option<Label>) {
+    fn send(&mut self, to: SocketAddr, body: &SharedBytes, label: Option<Label>) {
         let fate = self.world.fate_of_sent(self.me, to, label);
         if self.world.is_heard() {
             let event = Event::Send {
@@ -137,7 +137,7 @@ impl Datagrams for RealSocket {
         }
         for &delay_ms in fate.delays_ms() {
             if delay_ms <= 1 {
-                send_now(&self.twin, to, &body);
+                send_now(&self.twin, to, body);
             } else {
                 let (twin, body) = (self.twin.clone(), body.clone());
                 self.hold_back(delay_ms, move || send_now(&twin, to, &body));

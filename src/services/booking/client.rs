@@ -34,7 +34,7 @@ impl BookingClient {
     async fn monitor(&mut self, operation: OperationId, command: &Command) -> Outcome {
         let began = self.rpc.host().now();
         let called = self.rpc.call(operation, &command.body).await;
-        let registered = self.conclude(command, called);
+        let registered = self.conclude(command, &called);
         let Ok(Request::Monitor { facility, seconds }) = Request::decode(&command.body) else {
             return registered;
         };
@@ -101,8 +101,8 @@ impl Client for BookingClient {
         command.verb != "monitor"
     }
 
-    fn conclude(&mut self, command: &Command, called: Called) -> Outcome {
-        let outcome = called.into_outcome(Reply::is_error);
+    fn conclude(&mut self, command: &Command, called: &Called) -> Outcome {
+        let outcome = called.outcome(Reply::is_error);
         if command.verb == "book"
             && let Told::Reply(body) = &outcome.told
             && Reply::is_booked(body)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::id::ClientKey;
-use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, TimerKey};
+use crate::rpc::service::{BadRecord, Caller, Effects, Input, Record, Service, Ticket, TimerKey};
 use crate::services::booking::codec::{FACILITY, write_booked};
 use crate::services::booking::confirmation::LEN_MAX;
 use crate::services::booking::facility::BYTES_PER_ASK;
@@ -14,7 +14,7 @@ use crate::services::booking::records::{self, Stored};
 use crate::services::booking::state::{BookingState, Changed, FacilityId};
 use crate::services::quoting::quote;
 use crate::trace::Word;
-use crate::wire::{Reader, WireError, Writer};
+use crate::wire::{Reader, WireError};
 
 /// The server's only timer: the next moment at which something is due for a registration.
 const DUE: TimerKey = TimerKey(0);
@@ -35,7 +35,6 @@ pub struct BookingServer {
     registrations: Registrations,
     /// The time that the timer is set to.
     timer: Option<Time>,
-    writer: Writer,
 }
 
 impl BookingServer {
@@ -46,25 +45,26 @@ impl BookingServer {
             state: BookingState::new(facilities),
             registrations: Registrations::default(),
             timer: None,
-            writer: Writer::default(),
         }
     }
 
-    /// Executes a request, and writes the reply unless it is refused.
+    /// Executes a request, and completes it unless it is refused.
     fn execute(
         &mut self,
         now: Time,
-        caller: &Caller,
+        (ticket, caller): (Ticket, &Caller),
         request: Request<'_, Facility>,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let (changed, reply) = match request {
             Request::Query { facility, days } => {
-                return self.state.query(facility?, &days, &mut self.writer);
+                let free = self.state.query(facility?, &days)?;
+                effects.complete_with(ticket, |writer| free.write(writer));
+                return Ok(());
             }
             Request::Monitor { facility, seconds } => {
                 let reply = self.monitor(now, caller, facility?, seconds, effects)?;
-                reply.write(&mut self.writer);
+                effects.complete_with(ticket, |writer| reply.write(writer));
                 return Ok(());
             }
             Request::Book {
@@ -75,8 +75,9 @@ impl BookingServer {
                 let facility = facility?;
                 let booked = self.state.book(facility, (start, end))?;
                 self.publish(now, booked, effects);
-                let confirmation = booked.confirmation;
-                write_booked(&mut self.writer, confirmation.write(&mut [0; LEN_MAX]));
+                effects.complete_with(ticket, |writer| {
+                    write_booked(writer, booked.confirmation.write(&mut [0; LEN_MAX]));
+                });
                 return Ok(());
             }
             Request::Change {
@@ -95,7 +96,7 @@ impl BookingServer {
             }
         };
         self.publish(now, changed, effects);
-        reply.write(&mut self.writer);
+        effects.complete_with(ticket, |writer| reply.write(writer));
         Ok(())
     }
 
@@ -250,14 +251,12 @@ impl Service for BookingServer {
             } => {
                 let request = Request::decode_with(body, |reader| self.read_facility(reader));
                 let executed = match request {
-                    Ok(request) => self.execute(now, caller, request, effects),
+                    Ok(request) => self.execute(now, (ticket, caller), request, effects),
                     Err(_) => Err(Refusal::InvalidRequest),
                 };
                 if let Err(refusal) = executed {
-                    Reply::Error(refusal).write(&mut self.writer);
+                    effects.complete_with(ticket, |writer| Reply::Error(refusal).write(writer));
                 }
-                effects.complete(ticket, self.writer.written());
-                self.writer.clear();
             }
             Input::Peer { .. } => {} // it has none
             Input::OneWay { caller, body } => {

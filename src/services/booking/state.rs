@@ -59,6 +59,13 @@ pub struct Changed {
     pub confirmation: Confirmation,
 }
 
+/// When a facility is free on some days.
+#[derive(Debug)]
+pub struct Free<'a> {
+    facility: &'a Facility,
+    days: &'a [u8],
+}
+
 /// All facilities and bookings.
 #[derive(Debug)]
 pub struct BookingState {
@@ -220,36 +227,17 @@ impl BookingState {
         Some(FacilityId(place as u16))
     }
 
-    /// Writes when a facility is free on these days, each answered once, in first-seen order: the
-    /// reply to a query.
+    /// When a facility is free on these days: the reply to a query.
     ///
     /// # Errors
     ///
-    /// If one of the days is none; then nothing is written.
-    pub fn query(
-        &self,
-        facility: FacilityId,
-        days: &[u8],
-        writer: &mut Writer,
-    ) -> Result<(), Refusal> {
-        let facility = &self.facilities[facility.index()];
-        let mut asked = [0; WEEK_DAYS as usize];
-        let mut count = 0;
-        for &day in days {
-            if day >= WEEK_DAYS {
-                return Err(Refusal::BadTimeRange);
-            }
-            if !asked[..count].contains(&day) {
-                asked[count] = day;
-                count += 1;
-            }
+    /// If one of the days is none.
+    pub fn query<'a>(&'a self, facility: FacilityId, days: &'a [u8]) -> Result<Free<'a>, Refusal> {
+        if days.iter().any(|day| *day >= WEEK_DAYS) {
+            return Err(Refusal::BadTimeRange);
         }
-        let calendar = facility.calendar();
-        let free = asked[..count]
-            .iter()
-            .map(|&day| (day, calendar.free_on(day)));
-        write_query_reply(writer, facility.name(), free);
-        Ok(())
+        let facility = &self.facilities[facility.index()];
+        Ok(Free { facility, days })
     }
 
     /// The facility of this name.
@@ -344,6 +332,23 @@ impl BookingState {
             taken: Some(taken),
         });
         Ok(())
+    }
+}
+
+impl Free<'_> {
+    /// Writes the reply: each day once, in first-seen order.
+    pub fn write(&self, writer: &mut Writer) {
+        let calendar = self.facility.calendar();
+        let mut seen = 0_u8; // a bit for each day of the week
+        let is_new = |day: &&u8| {
+            let bit = 1 << **day;
+            let is_new = seen & bit == 0;
+            seen |= bit;
+            is_new
+        };
+        let free = self.days.iter().filter(is_new);
+        let free = free.map(|&day| (day, calendar.free_on(day)));
+        write_query_reply(writer, self.facility.name(), free);
     }
 }
 

@@ -27,7 +27,8 @@ fn book(state: &mut BookingState, start: (u8, u8), end: (u8, u8)) -> Result<Stri
 
 fn query(state: &BookingState, facility: &str, days: &[u8]) -> Result<Availability, Refusal> {
     let mut writer = Writer::default();
-    state.query(state.facility(facility)?, days, &mut writer)?;
+    let free = state.query(state.facility(facility)?, days)?;
+    free.write(&mut writer);
     match Reply::decode(&writer.finish()) {
         Ok(Reply::Availability(availability)) => Ok(availability),
         other => panic!("no availability: {other:?}"),

@@ -66,7 +66,7 @@ impl CausalClient {
         }
         let request = self.session.request(ask).encode();
         let called = self.rpc.call(operation, &request).await;
-        self.conclude(command, called)
+        self.conclude(command, &called)
     }
 
     /// Moves to another data centre, and stays where it was unless that one has all that the session
@@ -128,14 +128,14 @@ impl Client for CausalClient {
         false
     }
 
-    fn conclude(&mut self, _command: &Command, called: Called) -> Outcome {
+    fn conclude(&mut self, _command: &Command, called: &Called) -> Outcome {
         if let Called::Reply { body, .. } = &called
             && let Ok(reply) = Reply::decode(body)
             && let Err(too_many) = self.session.hear(reply)
         {
             return Outcome::text(OutcomeKind::Failed, too_many.to_string());
         }
-        called.into_outcome(Reply::is_refusal)
+        called.outcome(Reply::is_refusal)
     }
 
     fn perform_series<'a>(

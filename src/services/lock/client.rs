@@ -153,7 +153,7 @@ impl Client for LockClient {
         self.guards.clear();
     }
 
-    fn conclude(&mut self, command: &Command, called: Called) -> Outcome {
+    fn conclude(&mut self, command: &Command, called: &Called) -> Outcome {
         if let Ok(request) = Request::decode(&command.body) {
             match &called {
                 Called::Reply { body, .. } => {
@@ -165,7 +165,7 @@ impl Client for LockClient {
                 _ => self.let_go(&request),
             }
         }
-        called.into_outcome(Reply::is_refusal)
+        called.outcome(Reply::is_refusal)
     }
 
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {

@@ -32,8 +32,8 @@ impl Client for MeetingClient {
         &mut self.rpc
     }
 
-    fn conclude(&mut self, _command: &Command, called: Called) -> Outcome {
-        called.into_outcome(Reply::is_refusal)
+    fn conclude(&mut self, _command: &Command, called: &Called) -> Outcome {
+        called.outcome(Reply::is_refusal)
     }
 
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
