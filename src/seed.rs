@@ -61,11 +61,15 @@ impl Stream {
 
     /// The index of one of `weights`, drawn in proportion to them; `None` if all are zero.
     pub fn pick(&mut self, weights: &[u32]) -> Option<usize> {
-        let total: u32 = weights.iter().sum();
-        if total == 0 {
+        self.pick_of(weights, weights.iter().sum())
+    }
+
+    /// The same of weights whose sum is known.
+    pub(crate) fn pick_of(&mut self, weights: &[u32], sum: u32) -> Option<usize> {
+        if sum == 0 {
             return None;
         }
-        let mut left = self.below(total);
+        let mut left = self.below(sum);
         weights.iter().position(|&weight| {
             let here = left < weight;
             left = left.saturating_sub(weight);

@@ -13,7 +13,7 @@ use crate::id::OperationId;
 use crate::net::{Arrival, Attempt, Kind, Label};
 use crate::rpc::called::Called;
 use crate::rpc::client::{Heard, Open, RpcClient};
-use crate::rpc::message::Refused;
+use crate::rpc::message::{Refused, ReplyFound};
 use crate::rpc::retransmit::{Policy, Retransmission, Step};
 use crate::trace::{Event, Ignored};
 use crate::wire::SharedBytes;
@@ -87,10 +87,13 @@ impl RpcClient {
         loop {
             // As in `recv_until`; but what arrives is looked at where it stands.
             let ended = match &self.socket.poll_recv(context) {
-                Poll::Ready(arrival) => match self.hear(arrival, Some(self.open(asked))) {
-                    Heard::Reply(body) => return Poll::Ready(self.replied(arrival, body)),
-                    other => self.take_in(asked, arrival, other),
-                },
+                Poll::Ready(arrival) => {
+                    if let Some(length) = self.find_reply(&arrival.body) {
+                        let body = arrival.body.last(length);
+                        return Poll::Ready(self.replied(arrival, body));
+                    }
+                    self.take_in(asked, arrival)
+                }
                 Poll::Pending => {
                     let deadline = self.sending.retransmission.deadline();
                     ready!(self.poll_timer(context, deadline));
@@ -179,10 +182,23 @@ impl RpcClient {
         }
     }
 
-    /// Takes in what has arrived and is not the reply, and says if that is the end.
+    /// The length of the reply in a datagram of format v2, if it is the one that is waited for.
+    #[inline]
+    fn find_reply(&self, datagram: &[u8]) -> Option<usize> {
+        let is_waited_for = |found: &ReplyFound<'_>| {
+            found.client == self.id && found.sequence == self.sending.sequence
+        };
+        if self.sending.says_hello || self.speaks_v1() {
+            return None;
+        }
+        let found = ReplyFound::find(datagram).filter(is_waited_for);
+        found.map(|found| found.body.len())
+    }
+
+    /// Takes in whatever has arrived, and says if that is the end.
     #[inline(never)]
-    fn take_in(&mut self, asked: Asked<'_>, arrival: &Arrival, heard: Heard) -> Option<Called> {
-        match heard {
+    fn take_in(&mut self, asked: Asked<'_>, arrival: &Arrival) -> Option<Called> {
+        match self.hear(arrival, Some(self.open(asked))) {
             Heard::Reply(body) => return Some(self.replied(arrival, body)),
             Heard::Refused(reason) => return self.refused(asked, reason),
             Heard::Welcome(session) => {

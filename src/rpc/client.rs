@@ -74,7 +74,7 @@ pub struct RpcClient {
     /// All servers of the service by their names, where there are several.
     servers: Vec<(String, SocketAddr)>,
     pub(super) options: CallOptions,
-    id: ClientId,
+    pub(super) id: ClientId,
     /// `None` until the server has answered a hello.
     pub(super) session: Option<u64>,
     /// When it sent what the server has last answered.
@@ -304,7 +304,6 @@ impl RpcClient {
     /// What a datagram in the buffer means while this call is open. In format v2 it may come from another
     /// address than the server was asked at, which a server of many addresses may reply from: who does
     /// not know the client id cannot forge it. In v1 the address is all that there is to go by.
-    #[inline(always)]
     pub(super) fn hear(&self, arrival: &Arrival, open: Option<Open<'_>>) -> Heard {
         let datagram = &arrival.body;
         match self.options.wire {
@@ -374,7 +373,6 @@ impl Pushed {
 }
 
 /// What a datagram of format v2 means to the client of this id while this call is open.
-#[inline(always)]
 pub(super) fn hear_v2(id: ClientId, datagram: &SharedBytes, open: Option<Open<'_>>) -> Heard {
     let is_open =
         |client, sequence| client == id && open.is_some_and(|open| open.sequence == sequence);

@@ -139,6 +139,66 @@ pub enum Refused {
     SessionExpired = 3,
 }
 
+/// A [`Message::Request`] with which nothing is wrong.
+///
+/// Most datagrams to a server are one, and one look at their length is enough for the whole head. What is none may
+/// be any message, or wrong: [`Message::decode`] tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct RequestFound<'a> {
+    pub(super) client: ClientId,
+    pub(super) session: u64,
+    pub(super) sequence: u32,
+    pub(super) awaited: u32,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> RequestFound<'a> {
+    #[inline]
+    pub(super) fn find(datagram: &'a [u8]) -> Option<Self> {
+        let (kind, rest) = datagram.split_first_chunk()?;
+        let (client, rest) = rest.split_first_chunk()?;
+        let (session, rest) = rest.split_first_chunk()?;
+        let (sequence, rest) = rest.split_first_chunk()?;
+        let (awaited, rest) = rest.split_first_chunk()?;
+        let sequence = u32::from_be_bytes(*sequence);
+        let awaited = u32::from_be_bytes(*awaited);
+        let is_right = *kind == kind_bytes(REQUEST) && (1..=sequence).contains(&awaited);
+        let body = whole_body(rest, BODY).filter(|_| is_right)?;
+        Some(Self {
+            client: ClientId(u64::from_be_bytes(*client)),
+            session: u64::from_be_bytes(*session),
+            sequence,
+            awaited,
+            body,
+        })
+    }
+}
+
+/// A [`Message::Reply`] with which nothing is wrong: so are most datagrams to a client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct ReplyFound<'a> {
+    pub(super) client: ClientId,
+    pub(super) sequence: u32,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> ReplyFound<'a> {
+    #[inline]
+    pub(super) fn find(datagram: &'a [u8]) -> Option<Self> {
+        let (kind, rest) = datagram.split_first_chunk()?;
+        let (client, rest) = rest.split_first_chunk()?;
+        let (sequence, rest) = rest.split_first_chunk()?;
+        let sequence = u32::from_be_bytes(*sequence);
+        let is_right = *kind == kind_bytes(REPLY) && sequence > 0;
+        let body = whole_body(rest, REPLY_BODY).filter(|_| is_right)?;
+        Some(Self {
+            client: ClientId(u64::from_be_bytes(*client)),
+            sequence,
+            body,
+        })
+    }
+}
+
 /// Whether a datagram is of format v2, well-formed or not; if not, it is of a service's format v1.
 #[must_use]
 #[inline]
@@ -152,55 +212,11 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// If it is no message of format v2, or more than one.
-    #[inline]
     pub fn decode(datagram: &'a [u8]) -> Result<Self, WireError> {
-        match Self::usual(datagram) {
-            Some(message) => Ok(message),
-            None => Self::decode_any(datagram),
-        }
-    }
-
-    /// Reads a datagram field by field, and says what is wrong with it.
-    #[inline(never)]
-    fn decode_any(datagram: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(datagram);
         let message = Self::read(&mut reader)?;
         reader.finish()?;
         Ok(message)
-    }
-
-    /// The message, if it is a request or a reply with which nothing is wrong: so are most, and one look at the
-    /// length is enough for their whole head.
-    #[inline]
-    fn usual(datagram: &'a [u8]) -> Option<Self> {
-        let (kind, rest) = datagram.split_first_chunk::<4>()?;
-        if *kind == kind_bytes(REQUEST) {
-            let (client, rest) = rest.split_first_chunk()?;
-            let (numbers, rest) = rest.split_first_chunk::<16>()?;
-            let (session, numbers) = numbers.split_first_chunk()?;
-            let (sequence, awaited) = numbers.split_first_chunk()?;
-            let sequence = u32::from_be_bytes(*sequence);
-            let awaited = u32::from_be_bytes(*awaited.first_chunk()?);
-            let is_right = (1..=sequence).contains(&awaited);
-            is_right.then_some(Self::Request {
-                client: ClientId(u64::from_be_bytes(*client)),
-                session: u64::from_be_bytes(*session),
-                sequence,
-                awaited,
-                body: whole_body(rest, BODY)?,
-            })
-        } else if *kind == kind_bytes(REPLY) {
-            let (client, rest) = rest.split_first_chunk()?;
-            let (sequence, rest) = rest.split_first_chunk()?;
-            let sequence = u32::from_be_bytes(*sequence);
-            (sequence > 0).then_some(Self::Reply {
-                client: ClientId(u64::from_be_bytes(*client)),
-                sequence,
-                body: whole_body(rest, REPLY_BODY)?,
-            })
-        } else {
-            None
-        }
     }
 
     /// The datagram.
@@ -210,7 +226,9 @@ impl<'a> Message<'a> {
     }
 
     /// The datagram, to be shared.
+    // Inlined, for whoever shares a message knows which kind it is.
     #[must_use]
+    #[inline(always)]
     pub fn share(&self) -> SharedBytes {
         match *self {
             Self::Request {

@@ -28,20 +28,33 @@ pub enum Stop {
 }
 
 /// Serves on a socket until the host's life ends, its service stops, or its disk fails.
-pub async fn serve(host: Host, socket: Box<dyn Datagrams>, server: RpcServer) {
-    serve_with_front(host, socket, None, server).await;
+pub fn serve(host: Host, socket: Box<dyn Datagrams>, server: RpcServer) -> Serving {
+    serve_with_front(host, socket, None, server)
 }
 
 /// The same, also for clients that come to this front, if there is one.
-pub async fn serve_with_front(
+pub fn serve_with_front(
     host: Host,
-    mut socket: Box<dyn Datagrams>,
+    socket: Box<dyn Datagrams>,
     front: Option<LineFront>,
-    mut server: RpcServer,
-) {
-    let answering = answer(&host, &mut *socket, &mut server);
-    let stop = answering.with_front(front).await;
-    halt(&host, &stop);
+    server: RpcServer,
+) -> Serving {
+    let turns = Turns::new(&host, &server, front);
+    Serving {
+        host,
+        socket,
+        server,
+        turns,
+    }
+}
+
+/// The future of [`serve`]. Like that of [`answer`] it has one place to go on, where an asynchronous function would
+/// look for it at every arrival.
+pub struct Serving {
+    host: Host,
+    socket: Box<dyn Datagrams>,
+    server: RpcServer,
+    turns: Turns,
 }
 
 /// Records that a server has stopped, and why.
@@ -60,28 +73,29 @@ pub fn answer<'a>(
     socket: &'a mut dyn Datagrams,
     server: &'a mut RpcServer,
 ) -> Answering<'a> {
-    let timer = host.timer();
-    host.settle(server.is_settled());
+    let turns = Turns::new(host, server, None);
     Answering {
         host,
         socket,
-        front: None,
-        in_a_row: 0,
-        timer,
         server,
+        turns,
     }
 }
 
-/// The future of [`answer`]. It has one place to go on, where an asynchronous function would look for
-/// it at every arrival.
+/// The future of [`answer`].
 pub struct Answering<'a> {
     host: &'a Host,
     socket: &'a mut dyn Datagrams,
+    server: &'a mut RpcServer,
+    turns: Turns,
+}
+
+/// Whose turn it is: that of a datagram, of a line, or of a timer.
+struct Turns {
     front: Option<LineFront>,
     /// Datagrams since the front was asked for a line.
     in_a_row: u32,
     timer: Box<dyn Timer>,
-    server: &'a mut RpcServer,
 }
 
 /// Datagrams that are taken in one after the other while lines wait: less than what a task may take in before
@@ -98,13 +112,64 @@ impl Answering<'_> {
     /// The same, also for clients that come to this front.
     #[must_use]
     pub fn with_front(mut self, front: Option<LineFront>) -> Self {
-        self.front = front;
+        self.turns.front = front;
         self
+    }
+}
+
+impl Turns {
+    fn new(host: &Host, server: &RpcServer, front: Option<LineFront>) -> Self {
+        host.settle(server.is_settled());
+        Self {
+            front,
+            in_a_row: 0,
+            timer: host.timer(),
+        }
+    }
+
+    /// Takes in what comes, until the server stops.
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        host: &Host,
+        socket: &mut dyn Datagrams,
+        server: &mut RpcServer,
+    ) -> Poll<Stop> {
+        loop {
+            let is_lines_turn = self.in_a_row >= DATAGRAMS_IN_A_ROW_MAX;
+            let line = if is_lines_turn {
+                self.in_a_row = 0;
+                self.poll_line(context)
+            } else {
+                Poll::Pending
+            };
+            let taken = match line {
+                Poll::Ready(line) => self.take_in(line, host, socket, server),
+                // A datagram is looked at where it stands.
+                Poll::Pending => match &socket.poll_recv(context) {
+                    Poll::Ready(arrival) => {
+                        self.in_a_row += 1;
+                        self.take_datagram_in(arrival, host, socket, server)
+                    }
+                    Poll::Pending => {
+                        self.in_a_row = 0;
+                        let next = ready!(self.poll_next(context, server));
+                        self.take_in(next, host, socket, server)
+                    }
+                },
+            };
+            if let Err(failure) = taken {
+                return Poll::Ready(failure.into());
+            }
+            if let Some(why) = server.stopped() {
+                return Poll::Ready(Stop::Service(why.to_owned()));
+            }
+        }
     }
 
     /// What comes next where no datagram has: a line, or a timer that has run out.
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
-        let mut deadline = self.server.next_timer();
+    fn poll_next(&mut self, context: &mut Context<'_>, server: &RpcServer) -> Poll<Next> {
+        let mut deadline = server.next_timer();
         if let Some(front) = &mut self.front {
             if let Poll::Ready(said) = front.poll_next(context) {
                 return Poll::Ready(Next::Line(said));
@@ -126,36 +191,46 @@ impl Answering<'_> {
         }
     }
 
-    fn take_datagram_in(&mut self, arrival: &Arrival) -> Result<(), StoreError> {
-        let now = self.host.now();
-        let mut outlet = Outlet {
-            host: self.host,
-            socket: self.socket,
-            front: self.front.as_mut(),
-            wants_all_events: self.host.wants_all_events(),
-        };
+    fn take_datagram_in(
+        &mut self,
+        arrival: &Arrival,
+        host: &Host,
+        socket: &mut dyn Datagrams,
+        server: &mut RpcServer,
+    ) -> Result<(), StoreError> {
         let origin = Origin {
             address: arrival.from,
-            host: self.host.host_of(arrival.from),
+            host: host.host_of(arrival.from),
             label: arrival.label,
         };
-        self.server
-            .receive(now, &origin, &arrival.body, &mut outlet)
+        let mut outlet = Outlet {
+            host,
+            socket,
+            front: self.front.as_mut(),
+            wants_all_events: host.wants_all_events(),
+        };
+        server.receive(host.now(), &origin, &arrival.body, &mut outlet)
     }
 
     /// Takes in what is no datagram.
     #[inline(never)]
-    fn take_in(&mut self, next: Next) -> Result<(), StoreError> {
-        let now = self.host.now();
+    fn take_in(
+        &mut self,
+        next: Next,
+        host: &Host,
+        socket: &mut dyn Datagrams,
+        server: &mut RpcServer,
+    ) -> Result<(), StoreError> {
+        let now = host.now();
         let mut outlet = Outlet {
-            host: self.host,
-            socket: self.socket,
+            host,
+            socket,
             front: self.front.as_mut(),
-            wants_all_events: self.host.wants_all_events(),
+            wants_all_events: host.wants_all_events(),
         };
         match next {
             Next::Line(said) => {
-                let is_answered = self.server.receive_line(now, &said, &mut outlet)?;
+                let is_answered = server.receive_line(now, &said, &mut outlet)?;
                 if let (false, Some(front)) = (is_answered, &mut self.front) {
                     front.give_up(said.client, said.sequence);
                 }
@@ -165,7 +240,7 @@ impl Answering<'_> {
                 if let Some(front) = &mut outlet.front {
                     front.expire(now);
                 }
-                self.server.fire_timers(now, &mut outlet)
+                server.fire_timers(now, &mut outlet)
             }
         }
     }
@@ -175,42 +250,40 @@ impl Future for Answering<'_> {
     type Output = Stop;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Stop> {
-        loop {
-            let answering = &mut *self;
-            let is_lines_turn = answering.in_a_row >= DATAGRAMS_IN_A_ROW_MAX;
-            let line = if is_lines_turn {
-                answering.in_a_row = 0;
-                answering.poll_line(context)
-            } else {
-                Poll::Pending
-            };
-            let taken = match line {
-                Poll::Ready(line) => answering.take_in(line),
-                // A datagram is looked at where it stands.
-                Poll::Pending => match &answering.socket.poll_recv(context) {
-                    Poll::Ready(arrival) => {
-                        answering.in_a_row += 1;
-                        answering.take_datagram_in(arrival)
-                    }
-                    Poll::Pending => {
-                        answering.in_a_row = 0;
-                        let next = ready!(answering.poll_next(context));
-                        answering.take_in(next)
-                    }
-                },
-            };
-            if let Err(failure) = taken {
-                return Poll::Ready(failure.into());
-            }
-            if let Some(why) = self.server.stopped() {
-                return Poll::Ready(Stop::Service(why.to_owned()));
-            }
-        }
+        let Self {
+            host,
+            socket,
+            server,
+            turns,
+        } = &mut *self;
+        turns.poll(context, host, *socket, server)
+    }
+}
+
+impl Future for Serving {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            host,
+            socket,
+            server,
+            turns,
+        } = &mut *self;
+        let stop = ready!(turns.poll(context, host, &mut **socket, server));
+        halt(host, &stop);
+        Poll::Ready(())
     }
 }
 
 impl fmt::Debug for Answering<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answering").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").finish_non_exhaustive()
     }
 }

@@ -18,7 +18,7 @@ use crate::net::Kind;
 use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, filtered, refuse, send, tell};
 use crate::rpc::line_front::{Ask, Said};
 use crate::rpc::malformed::MalformedCounts;
-use crate::rpc::message::{Message, NO_SESSION, Refused, is_v2};
+use crate::rpc::message::{Message, NO_SESSION, Refused, RequestFound, is_v2};
 use crate::rpc::origin::Origin;
 use crate::rpc::output::{Held, Output};
 pub use crate::rpc::records::RestoreError;
@@ -174,6 +174,44 @@ impl RpcServer {
         datagram: &SharedBytes,
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
+        if let Some(found) = RequestFound::find(datagram) {
+            return self.receive_request(now, origin, datagram, &found, out);
+        }
+        self.receive_any(now, origin, datagram, out)
+    }
+
+    #[inline(always)]
+    fn receive_request(
+        &mut self,
+        now: Time,
+        origin: &Origin,
+        datagram: &SharedBytes,
+        found: &RequestFound<'_>,
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
+        let &RequestFound {
+            client,
+            session,
+            sequence,
+            awaited,
+            body,
+        } = found;
+        let caller = origin.caller(ClientKey::Id(client), sequence);
+        let pending = Pending { caller, sequence };
+        tell(out, || origin.received(pending.caller.operation));
+        let body = datagram.last(body.len());
+        self.request(now, &pending, (session, awaited), &body, out)
+    }
+
+    /// Takes in a datagram that is no request of format v2, or a wrong one.
+    #[inline(never)]
+    fn receive_any(
+        &mut self,
+        now: Time,
+        origin: &Origin,
+        datagram: &SharedBytes,
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
         if !is_v2(datagram) {
             return self.receive_v1(now, origin, datagram, out);
         }
@@ -247,19 +285,6 @@ impl RpcServer {
         out: &mut dyn Output,
     ) -> Result<(), StoreError> {
         match message {
-            Message::Request {
-                client,
-                session,
-                sequence,
-                awaited,
-                body,
-            } => {
-                let caller = origin.caller(ClientKey::Id(client), sequence);
-                let pending = Pending { caller, sequence };
-                tell(out, || origin.received(pending.caller.operation));
-                let body = datagram.last(body.len());
-                self.request(now, &pending, (session, awaited), &body, out)
-            }
             Message::OneWay { client, body } => {
                 if let Some(cache) = &mut self.dispatch.cache {
                     cache.hear(now, client);
@@ -288,6 +313,22 @@ impl RpcServer {
                 let pending = Pending { caller, sequence };
                 tell(out, || origin.received(pending.caller.operation));
                 self.hello(now, client, &pending, out)
+            }
+            Message::Request {
+                client,
+                session,
+                sequence,
+                awaited,
+                body,
+            } => {
+                let found = RequestFound {
+                    client,
+                    session,
+                    sequence,
+                    awaited,
+                    body,
+                };
+                self.receive_request(now, origin, datagram, &found, out)
             }
             Message::Reply { .. }
             | Message::InProgress { .. }

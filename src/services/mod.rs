@@ -294,6 +294,9 @@ pub trait Client {
         })
     }
 
+    /// A command that was made up has been performed: its room may be used for the next one.
+    fn take_back(&mut self, _performed: Command) {}
+
     /// Makes up a command with this verb, for generated load. It may use what earlier replies said.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ pub(super) enum Course<'a> {
 pub(super) struct Draws {
     chance: Stream,
     weights: Vec<u32>,
+    weights_sum: u32,
     has_rested: bool,
     /// The latest one; none yet at first.
     command: Option<Command>,
@@ -52,10 +53,11 @@ impl<'a> Course<'a> {
         match script {
             Script::Steps(steps) => Self::Script(steps),
             Script::Load(load) => {
-                let weights = load.mix.iter().map(|(_, weight)| *weight);
+                let weights: Vec<u32> = load.mix.iter().map(|(_, weight)| *weight).collect();
                 let draws = Draws {
                     chance: host.stream("load"),
-                    weights: weights.collect(),
+                    weights_sum: weights.iter().sum(),
+                    weights,
                     has_rested: false,
                     command: None,
                 };
@@ -85,8 +87,11 @@ impl<'a> Course<'a> {
                 if draws.has_rested {
                     return Act::Rest(load.think.draw(draws.chance.next_u32()));
                 }
-                let verb = draws.chance.pick(&draws.weights);
+                let verb = draws.chance.pick_of(&draws.weights, draws.weights_sum);
                 let verb = verb.map_or("", |place| load.mix[place].0);
+                if let Some(performed) = draws.command.take() {
+                    client.take_back(performed);
+                }
                 let command = client.generate(verb, &mut draws.chance);
                 let command = command.expect("the scenario's verbs were looked up");
                 progress.perform(draws.command.insert(command))

@@ -120,12 +120,12 @@ impl Director for Stages {
         if world.calls_in_flight() && world.now() < self.over_at {
             return Next::At(self.over_at);
         }
-        if self.outcomes.borrow().setup_error.is_some() {
-            return Next::Stop;
-        }
         let stage = world.stage();
         if stage == self.story {
             return self.after_story(world);
+        }
+        if self.outcomes.borrow().setup_error.is_some() {
+            return Next::Stop;
         }
         let playing = self.setups.get(stage as usize).copied().or(self.observer);
         let done = playing.is_none_or(|host| world.waits_for(host, stage + 1));

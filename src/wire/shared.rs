@@ -12,24 +12,45 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct SharedBytes {
     whole: Rc<[u8]>,
-    start: u32,
-    end: u32,
+    part: Part,
 }
 
-/// Of so many bytes zeros are at hand: more than most datagrams have.
-const ZEROS: usize = 1_024;
+/// Where a part starts, in the lower half, and where it ends, in the upper: one number, as most of them are moved
+/// right after they were made, and what is written in two halves is not read as one without a delay.
+#[derive(Clone, Copy)]
+struct Part(u64);
+
+impl Part {
+    const fn new(start: u32, end: u32) -> Self {
+        Self(start as u64 | (end as u64) << 32)
+    }
+
+    const fn start(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    const fn end(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+}
+
+/// Room for most datagrams: it is made for as many bytes whatever they are, which is done faster than for each
+/// number of them.
+const USUAL: usize = 128;
 
 impl SharedBytes {
     /// So many bytes, which `write` writes where they stay; before, each is 0.
     #[must_use]
     #[inline]
     pub fn written(len: usize, write: impl FnOnce(&mut [u8])) -> Self {
-        let mut whole: Rc<[u8]> = match const { &[0; ZEROS] }.get(..len) {
-            Some(zeros) => zeros.into(),
-            None => vec![0; len].into(),
+        let mut whole: Rc<[u8]> = if len <= USUAL {
+            Rc::new([0; USUAL])
+        } else {
+            vec![0; len].into()
         };
-        write(Rc::get_mut(&mut whole).expect("nobody else holds it yet"));
-        Self::all(whole)
+        let bytes = Rc::get_mut(&mut whole).expect("nobody else holds it yet");
+        write(&mut bytes[..len]);
+        Self::first(whole, len)
     }
 
     /// The last `len` of these bytes: the body of a message stands at its end.
@@ -52,20 +73,22 @@ impl SharedBytes {
     pub fn part(&self, part: Range<usize>) -> Self {
         let is_part = part.start <= part.end && part.end <= self.len();
         assert!(is_part, "a part lies within its whole");
+        let start = self.part.start() as u32;
         Self {
             whole: self.whole.clone(),
-            start: self.start + part.start as u32,
-            end: self.start + part.end as u32,
+            part: Part::new(start + part.start as u32, start + part.end as u32),
         }
     }
 
     fn all(whole: Rc<[u8]>) -> Self {
-        let end = u32::try_from(whole.len()).expect("a datagram takes less than 2^32 bytes");
-        Self {
-            whole,
-            start: 0,
-            end,
-        }
+        let len = whole.len();
+        Self::first(whole, len)
+    }
+
+    fn first(whole: Rc<[u8]>, len: usize) -> Self {
+        let end = u32::try_from(len).expect("a datagram takes less than 2^32 bytes");
+        let part = Part::new(0, end);
+        Self { whole, part }
     }
 }
 
@@ -73,7 +96,7 @@ impl Deref for SharedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.whole[self.start as usize..self.end as usize]
+        &self.whole[self.part.start()..self.part.end()]
     }
 }
 
@@ -115,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_shared_whatever_the_length() {
-        for len in [0, 1, ZEROS, ZEROS + 1, 100_000] {
+        for len in [0, 1, USUAL, USUAL + 1, 100_000] {
             let shared = SharedBytes::written(len, |bytes| {
                 assert!(bytes.iter().all(|byte| *byte == 0), "{len}");
                 bytes.fill(7);

@@ -20,6 +20,15 @@ impl Writer {
         Self(Vec::with_capacity(bytes))
     }
 
+    /// The same in the room of what was written before, if that is enough.
+    #[must_use]
+    #[inline]
+    pub fn in_room(mut room: Vec<u8>, bytes: usize) -> Self {
+        room.clear();
+        room.reserve_exact(bytes);
+        Self(room)
+    }
+
     /// Writes bytes as they are, without their length.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {

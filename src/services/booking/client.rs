@@ -120,6 +120,10 @@ impl Client for BookingClient {
         Box::pin(self.monitor(operation, command))
     }
 
+    fn take_back(&mut self, performed: Command) {
+        self.load.take_back(performed);
+    }
+
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
         self.load.generate(verb, chance)
     }

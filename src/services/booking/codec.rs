@@ -129,12 +129,18 @@ impl<'a> Request<'a> {
     }
 
     /// The body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_in(Vec::new())
+    }
+
+    /// The body, in the room of what is no longer needed.
     // Where a request is made up and encoded at once, inlining spares making it up as a value: a third
     // of the work. The compiler does not see that by itself.
     #[must_use]
     #[inline(always)]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(1 + self.field_bytes());
+    pub(super) fn encode_in(&self, room: Vec<u8>) -> Vec<u8> {
+        let mut writer = Writer::in_room(room, 1 + self.field_bytes());
         self.write(&mut writer);
         writer.finish()
     }

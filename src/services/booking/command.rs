@@ -74,11 +74,16 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 }
 
 /// A request as a command.
-#[inline(always)]
 pub(crate) fn command(request: &Request<'_>) -> Command {
+    command_in(Vec::new(), request)
+}
+
+/// The same, with a body in this room.
+#[inline(always)]
+pub(crate) fn command_in(room: Vec<u8>, request: &Request<'_>) -> Command {
     Command {
         verb: verb(request),
-        body: request.encode(),
+        body: request.encode_in(room),
     }
 }
 

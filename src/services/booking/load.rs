@@ -32,6 +32,8 @@ pub(crate) struct Load {
     facilities: Vec<String>,
     /// Replies to bookings: the confirmation ids, as they came.
     booked: VecDeque<SharedBytes>,
+    /// Room for the next command.
+    room: Vec<u8>,
 }
 
 impl Load {
@@ -40,7 +42,13 @@ impl Load {
         Self {
             facilities,
             booked: VecDeque::new(),
+            room: Vec::new(),
         }
+    }
+
+    /// A command has been performed: the next one may be made up in its room.
+    pub(crate) fn take_back(&mut self, performed: Command) {
+        self.room = performed.body;
     }
 
     /// The client was given the confirmation id in this reply.
@@ -77,16 +85,21 @@ impl Load {
         }
     }
 
-    fn query(&self, chance: &mut Stream) -> Command {
+    fn query(&mut self, chance: &mut Stream) -> Command {
+        let room = std::mem::take(&mut self.room);
         let facility = self.facility(chance);
         let day = usize::from(day(chance));
-        command::command(&Request::Query {
-            facility,
-            days: Cow::Borrowed(&DAYS[day..=day]),
-        })
+        command::command_in(
+            room,
+            &Request::Query {
+                facility,
+                days: Cow::Borrowed(&DAYS[day..=day]),
+            },
+        )
     }
 
-    fn book(&self, chance: &mut Stream) -> Command {
+    fn book(&mut self, chance: &mut Stream) -> Command {
+        let room = std::mem::take(&mut self.room);
         let facility = self.facility(chance);
         let day = day(chance);
         let (first, hours) = START_HOURS;
@@ -97,17 +110,21 @@ impl Load {
             hour,
             minute: 0,
         };
-        command::command(&Request::Book {
-            facility,
-            start: on_the_hour(start),
-            end: on_the_hour(end),
-        })
+        command::command_in(
+            room,
+            &Request::Book {
+                facility,
+                start: on_the_hour(start),
+                end: on_the_hour(end),
+            },
+        )
     }
 
     fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Command {
+        let room = std::mem::take(&mut self.room);
         let reply = &self.booked[index];
         let confirmation = Cow::Borrowed(Reply::confirmation(reply).unwrap_or_default());
-        let command = command::command(&match verb {
+        let request = match verb {
             "cancel" => Request::Cancel { confirmation },
             "change" => Request::Change {
                 confirmation,
@@ -117,7 +134,8 @@ impl Load {
                 confirmation,
                 minutes: one_of(&EXTENSIONS_MINUTES, chance),
             },
-        });
+        };
+        let command = command::command_in(room, &request);
         if verb == "cancel" {
             self.booked.remove(index);
         }
