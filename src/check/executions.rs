@@ -83,6 +83,9 @@ pub fn judge(executions: &[Execution], told: &[Told], names: Names<'_>) -> Verdi
     cite::verdict(violations)
 }
 
+/// Operations of a client for which room is made at once.
+const ROOM_MIN: usize = 128;
+
 /// How often each operation ran: operations are numbered densely, so that counting is cheap.
 #[derive(Default)]
 struct Runs {
@@ -100,7 +103,8 @@ impl Runs {
             }
             let of_client = &mut runs.by_client[client];
             if of_client.len() <= number {
-                of_client.resize((number + 1).next_power_of_two(), 0); // the next ones are soon to follow
+                let room = (number + 1).next_power_of_two(); // the next ones are soon to follow
+                of_client.resize(room.max(ROOM_MIN), 0);
             }
             let count = &mut of_client[number];
             *count += 1;

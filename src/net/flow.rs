@@ -3,6 +3,8 @@
 //! Each kind of datagram reads from streams of its own, named after the two hosts and the operation's
 //! client, so that nothing that is sent elsewhere changes what is drawn here.
 
+use std::fmt::Write;
+
 use crate::id::{HostId, OperationId};
 use crate::net::conditions::Link;
 use crate::net::fate::{Cause, Fate};
@@ -12,6 +14,9 @@ use crate::seed::{Seed, Stream};
 /// Words of a stream that belong to one datagram: loss, duplication, the delays of two copies, and
 /// room for what later conditions draw.
 const WORDS: u64 = 8;
+
+/// Bytes that the name of a stream usually takes.
+const NAME_USUAL: usize = 96;
 
 /// Datagrams from one host to another.
 #[derive(Debug)]
@@ -133,20 +138,21 @@ impl StreamKey {
 
     fn name(self, route: &str, names: &[String]) -> String {
         let name = |client: HostId| &names[client.index()];
-        match self {
-            Self::Unlabelled => format!("fate {route}"),
+        let mut stream = String::with_capacity(NAME_USUAL);
+        let written = match self {
+            Self::Unlabelled => write!(stream, "fate {route}"),
             Self::NthSends { kind, client, nth } => {
-                format!(
-                    "fate {route} {} of {} send {nth}",
-                    kind.name(),
-                    name(client)
-                )
+                let (kind, client) = (kind.name(), name(client));
+                write!(stream, "fate {route} {kind} of {client} send {nth}")
             }
             Self::Operation { kind, operation } => {
                 let OperationId { client, number } = operation;
-                format!("fate {route} {} of {}#{number}", kind.name(), name(client))
+                let (kind, client) = (kind.name(), name(client));
+                write!(stream, "fate {route} {kind} of {client}#{number}")
             }
-        }
+        };
+        written.expect("a string takes what is written to it");
+        stream
     }
 }
 

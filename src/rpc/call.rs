@@ -119,18 +119,16 @@ impl RpcClient {
         if !self.options.semantics.retransmits() {
             policy.attempts = 1;
         }
-        self.sending = Sending {
-            sequence,
-            says_hello,
-            datagram: self.encode(open).ok(),
-            attempt: Attempt {
-                number: 1,
-                of: policy.attempts,
-            },
-            sends: 0,
-            since: now,
-            retransmission: Retransmission::first_send(now, policy),
+        self.sending.datagram = self.encode(open);
+        self.sending.sequence = sequence;
+        self.sending.says_hello = says_hello;
+        self.sending.attempt = Attempt {
+            number: 1,
+            of: policy.attempts,
         };
+        self.sending.sends = 0;
+        self.sending.since = now;
+        self.sending.retransmission = Retransmission::first_send(now, policy);
         self.send(asked.operation);
     }
 

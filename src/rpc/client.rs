@@ -25,7 +25,7 @@ use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::Policy;
 use crate::rpc::v1::{FormatV1, FromServer};
 use crate::trace::{Event, Ignored};
-use crate::wire::{SharedBytes, WireError};
+use crate::wire::SharedBytes;
 
 /// After which silence a client asks for its session again before it sends a request: a minute less than servers keep one, so
 /// that a request which has to be sent again for a while still comes in time.
@@ -264,13 +264,14 @@ impl RpcClient {
         pushed.notified(&self.host, operation);
     }
 
-    pub(super) fn encode(&self, open: Open<'_>) -> Result<SharedBytes, WireError> {
+    /// The datagram of a call; `None` if the client's format cannot express it.
+    pub(super) fn encode(&self, open: Open<'_>) -> Option<SharedBytes> {
         match self.options.wire {
             Wire::V1(format) => {
                 let datagram = format.encode_request(open.sequence, open.body);
-                datagram.map(SharedBytes::from)
+                datagram.ok().map(SharedBytes::from)
             }
-            Wire::V2 => Ok(self.encode_v2(open)),
+            Wire::V2 => Some(self.encode_v2(open)),
         }
     }
 

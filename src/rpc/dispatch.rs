@@ -1,5 +1,6 @@
 //! What becomes of the effects of a step: replies, updates, timers.
 
+use std::hint::cold_path;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -103,6 +104,7 @@ impl Dispatch {
         } = executed;
         let operation = pending.caller.operation;
         let Some(reply) = effects.reply_to(ticket) else {
+            cold_path();
             out.record(Event::Execute {
                 operation,
                 request: body.clone(),
@@ -121,6 +123,7 @@ impl Dispatch {
         if effects.len() == 1 {
             return answer.send(pending, out);
         }
+        cold_path();
         let mut own = Some(answer);
         for effect in effects.iter() {
             match effect {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hint::cold_path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -138,13 +139,17 @@ impl Turns {
         loop {
             let is_lines_turn = self.in_a_row >= DATAGRAMS_IN_A_ROW_MAX;
             let line = if is_lines_turn {
+                cold_path();
                 self.in_a_row = 0;
                 self.poll_line(context)
             } else {
                 Poll::Pending
             };
             let taken = match line {
-                Poll::Ready(line) => self.take_in(line, host, socket, server),
+                Poll::Ready(line) => {
+                    cold_path();
+                    self.take_in(line, host, socket, server)
+                }
                 // A datagram is looked at where it stands.
                 Poll::Pending => match &socket.poll_recv(context) {
                     Poll::Ready(arrival) => {
@@ -159,9 +164,11 @@ impl Turns {
                 },
             };
             if let Err(failure) = taken {
+                cold_path();
                 return Poll::Ready(failure.into());
             }
             if let Some(why) = server.stopped() {
+                cold_path();
                 return Poll::Ready(Stop::Service(why.to_owned()));
             }
         }
@@ -171,6 +178,7 @@ impl Turns {
     fn poll_next(&mut self, context: &mut Context<'_>, server: &RpcServer) -> Poll<Next> {
         let mut deadline = server.next_timer();
         if let Some(front) = &mut self.front {
+            cold_path();
             if let Poll::Ready(said) = front.poll_next(context) {
                 return Poll::Ready(Next::Line(said));
             }

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hint::cold_path;
 
 use crate::clock::Time;
 use crate::disk::{Store, StoreError};
@@ -412,6 +413,7 @@ impl RpcServer {
     ) -> Result<(), StoreError> {
         let client = pending.caller.client;
         if !self.dispatch.waiting.is_empty() {
+            cold_path();
             for ticket in self.dispatch.abandon(now, client, (session, awaited), out) {
                 self.step(now, Input::Abandoned(ticket), out)?;
             }
@@ -421,12 +423,25 @@ impl RpcServer {
             None if session == NO_SESSION => Admission::New,
             None => Admission::SessionExpired,
         };
-        if admission != Admission::New {
-            self.commit()?; // so that what changes without a step does not pile up
+        match admission {
+            Admission::New => self.execute(now, pending, body, out),
+            other => self.answer_instead(now, pending, other, out),
         }
+    }
+
+    /// Does with a request what is to be done instead of executing it.
+    #[cold]
+    fn answer_instead(
+        &mut self,
+        now: Time,
+        pending: &Pending,
+        admission: Admission,
+        out: &mut dyn Output,
+    ) -> Result<(), StoreError> {
+        self.commit()?; // so that what changes without a step does not pile up
         let sequence = pending.sequence;
         match admission {
-            Admission::New => return self.execute(now, pending, body, out),
+            Admission::New => {} // it is executed
             Admission::Stored(reply) => {
                 filtered(out, pending, Filtered::ReplyStored);
                 self.dispatch.send_again(pending, &reply, out);

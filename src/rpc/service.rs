@@ -205,6 +205,7 @@ pub enum Effect<'a> {
 #[derive(Debug, Default)]
 pub struct Effects {
     kept: Vec<Kept>,
+    completed: Vec<Completed>,
     /// Replies and updates, one behind the other: the room is used again by the next step.
     bytes: Writer,
     /// Clients to which messages are pushed.
@@ -219,7 +220,8 @@ pub struct Effects {
 /// An effect as it is kept: small, as every step moves some.
 #[derive(Debug)]
 enum Kept {
-    Complete(Ticket, Part),
+    /// The next one of those completed.
+    Complete,
     /// To the client of this place among the callers.
     Push(u32, Part),
     Send(u16, Option<OperationId>, Part),
@@ -232,6 +234,13 @@ enum Kept {
     Store(Part, Option<Part>),
 }
 
+/// A request that is complete.
+#[derive(Clone, Copy, Debug)]
+struct Completed {
+    ticket: Ticket,
+    reply: Part,
+}
+
 /// A part of the bytes.
 #[derive(Clone, Copy, Debug)]
 struct Part {
@@ -242,8 +251,7 @@ struct Part {
 impl Effects {
     /// Completes a request.
     pub fn complete(&mut self, ticket: Ticket, reply: &[u8]) {
-        let part = self.keep(reply);
-        self.kept.push(Kept::Complete(ticket, part));
+        self.complete_with(ticket, |writer| writer.raw(reply));
     }
 
     /// Completes a request with the reply that `write` writes, straight to where it stays until the step is carried
@@ -252,7 +260,9 @@ impl Effects {
         let start = self.end();
         write(&mut self.bytes);
         let end = self.end();
-        self.kept.push(Kept::Complete(ticket, Part { start, end }));
+        let reply = Part { start, end };
+        self.completed.push(Completed { ticket, reply });
+        self.kept.push(Kept::Complete);
     }
 
     /// Completes a request that has changed nothing, with a reply that is not worth the room to remember it: a
@@ -366,30 +376,34 @@ impl Effects {
 
     /// The effects, in order.
     pub fn iter(&self) -> impl Iterator<Item = Effect<'_>> {
-        self.kept.iter().map(|kept| match kept {
-            Kept::Complete(ticket, part) => Effect::Complete {
-                ticket: *ticket,
-                reply: self.part(*part),
-            },
-            Kept::Push(to, part) => Effect::Push {
-                to: self.callers[*to as usize],
-                update: self.part(*part),
-            },
-            Kept::Send(to, about, part) => Effect::Send {
-                to: *to,
-                about: *about,
-                body: self.part(*part),
-            },
-            Kept::Commit(commit) => Effect::Commit(commit),
-            Kept::Lock(step) => Effect::Lock(step),
-            Kept::Transaction(step) => Effect::Transaction(step),
-            Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
-            Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
-            Kept::Stop(why) => Effect::Stop(why.clone()),
-            Kept::Store(key, value) => Effect::Store {
-                key: self.part(*key),
-                value: value.map(|value| self.part(value)),
-            },
+        let mut completed = self.completed.iter();
+        self.kept.iter().filter_map(move |kept| {
+            Some(match kept {
+                Kept::Complete => {
+                    let Completed { ticket, reply } = *completed.next()?;
+                    let reply = self.part(reply);
+                    Effect::Complete { ticket, reply }
+                }
+                Kept::Push(to, part) => Effect::Push {
+                    to: self.callers[*to as usize],
+                    update: self.part(*part),
+                },
+                Kept::Send(to, about, part) => Effect::Send {
+                    to: *to,
+                    about: *about,
+                    body: self.part(*part),
+                },
+                Kept::Commit(commit) => Effect::Commit(commit),
+                Kept::Lock(step) => Effect::Lock(step),
+                Kept::Transaction(step) => Effect::Transaction(step),
+                Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
+                Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
+                Kept::Stop(why) => Effect::Stop(why.clone()),
+                Kept::Store(key, value) => Effect::Store {
+                    key: self.part(*key),
+                    value: value.map(|value| self.part(value)),
+                },
+            })
         })
     }
 
@@ -415,6 +429,7 @@ impl Effects {
     /// Forgets all effects: they have been carried out.
     pub fn clear(&mut self) {
         self.kept.clear();
+        self.completed.clear();
         self.bytes.clear();
         self.callers.clear();
         self.unstored.clear();
@@ -423,10 +438,8 @@ impl Effects {
 
     /// The reply that completes this request, if one does.
     pub(crate) fn reply_to(&self, asked: Ticket) -> Option<&[u8]> {
-        self.kept.iter().find_map(|kept| match kept {
-            Kept::Complete(ticket, part) if *ticket == asked => Some(self.part(*part)),
-            _ => None,
-        })
+        let completed = self.completed.iter().find(|it| it.ticket == asked);
+        completed.map(|it| self.part(it.reply))
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Part {

@@ -294,15 +294,27 @@ pub trait Client {
         })
     }
 
-    /// A command that was made up has been performed: its room may be used for the next one.
-    fn take_back(&mut self, _performed: Command) {}
-
     /// Makes up a command with this verb, for generated load. It may use what earlier replies said.
     ///
     /// # Errors
     ///
     /// If the verb is none of the service's, or cannot be generated.
     fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError>;
+
+    /// The same, in the place and room of a command that has been performed.
+    ///
+    /// # Errors
+    ///
+    /// As with [`generate`](Self::generate).
+    fn generate_in(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+        performed: &mut Command,
+    ) -> Result<(), CommandError> {
+        *performed = self.generate(verb, chance)?;
+        Ok(())
+    }
 }
 
 impl dyn Client {
@@ -370,7 +382,7 @@ fn as_text(body: &[u8]) -> String {
 }
 
 /// A command, understood.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Command {
     /// Its first word.
     pub verb: &'static str,

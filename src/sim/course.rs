@@ -43,8 +43,8 @@ pub(super) struct Draws {
     weights: Vec<u32>,
     weights_sum: u32,
     has_rested: bool,
-    /// The latest one; none yet at first.
-    command: Option<Command>,
+    /// The latest one.
+    command: Command,
 }
 
 impl<'a> Course<'a> {
@@ -59,7 +59,7 @@ impl<'a> Course<'a> {
                     weights_sum: weights.iter().sum(),
                     weights,
                     has_rested: false,
-                    command: None,
+                    command: Command::default(),
                 };
                 Self::Load(load, Box::new(draws))
             }
@@ -89,12 +89,10 @@ impl<'a> Course<'a> {
                 }
                 let verb = draws.chance.pick_of(&draws.weights, draws.weights_sum);
                 let verb = verb.map_or("", |place| load.mix[place].0);
-                if let Some(performed) = draws.command.take() {
-                    client.take_back(performed);
-                }
-                let command = client.generate(verb, &mut draws.chance);
-                let command = command.expect("the scenario's verbs were looked up");
-                progress.perform(draws.command.insert(command))
+                client
+                    .generate_in(verb, &mut draws.chance, &mut draws.command)
+                    .expect("the scenario's verbs were looked up");
+                progress.perform(&draws.command)
             }
         }
     }

@@ -105,9 +105,8 @@ impl Client for BookingClient {
         let outcome = called.outcome(Reply::is_error);
         if command.verb == "book"
             && let Told::Reply(body) = &outcome.told
-            && Reply::is_booked(body)
         {
-            self.load.booked(body.clone());
+            self.load.booked(body);
         }
         outcome
     }
@@ -120,11 +119,18 @@ impl Client for BookingClient {
         Box::pin(self.monitor(operation, command))
     }
 
-    fn take_back(&mut self, performed: Command) {
-        self.load.take_back(performed);
+    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
+        let mut made_up = Command::default();
+        self.load.generate(verb, chance, &mut made_up)?;
+        Ok(made_up)
     }
 
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
-        self.load.generate(verb, chance)
+    fn generate_in(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+        performed: &mut Command,
+    ) -> Result<(), CommandError> {
+        self.load.generate(verb, chance, performed)
     }
 }

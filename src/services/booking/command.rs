@@ -75,16 +75,16 @@ pub(crate) fn parse_words(words: &[&str]) -> Result<Vec<Command>, CommandError> 
 
 /// A request as a command.
 pub(crate) fn command(request: &Request<'_>) -> Command {
-    command_in(Vec::new(), request)
-}
-
-/// The same, with a body in this room.
-#[inline(always)]
-pub(crate) fn command_in(room: Vec<u8>, request: &Request<'_>) -> Command {
     Command {
         verb: verb(request),
-        body: request.encode_in(room),
+        body: request.encode(),
     }
+}
+
+/// A request in the place of a command, and in its room.
+pub(crate) fn replace(command: &mut Command, request: &Request<'_>) {
+    command.verb = verb(request);
+    request.encode_in(&mut command.body);
 }
 
 /// The first word of a request's command.

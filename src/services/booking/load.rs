@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::seed::Stream;
+use crate::services::booking::codec::CONFIRMATION;
 use crate::services::booking::command::{self, no_command};
 use crate::services::booking::message::{Reply, Request, WireTime};
 use crate::services::booking::week::WEEK_DAYS;
 use crate::services::{Command, CommandError};
-use crate::wire::SharedBytes;
 
 /// How many confirmation ids a client remembers: enough to choose from, and the recent ones.
 const CONFIRMATIONS_MAX: usize = 16;
@@ -30,10 +30,29 @@ const EXTENSIONS_MINUTES: [u32; 3] = [30, 60, 120];
 #[derive(Debug)]
 pub(crate) struct Load {
     facilities: Vec<String>,
-    /// Replies to bookings: the confirmation ids, as they came.
-    booked: VecDeque<SharedBytes>,
-    /// Room for the next command.
-    room: Vec<u8>,
+    booked: VecDeque<Booked>,
+}
+
+/// A confirmation id that a client was given, without the datagram that it came in.
+#[derive(Clone, Copy, Debug)]
+struct Booked {
+    text: [u8; CONFIRMATION.max],
+    len: u8,
+}
+
+impl Booked {
+    /// The id in a reply; `None` if it is none that a request could name.
+    fn of(reply: &[u8]) -> Option<Self> {
+        let id = Reply::confirmation(reply)?;
+        let mut text = [0; CONFIRMATION.max];
+        text.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
+        let len = u8::try_from(id.len()).ok()?;
+        Some(Self { text, len })
+    }
+
+    fn id(&self) -> &str {
+        str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
+    }
 }
 
 impl Load {
@@ -41,27 +60,24 @@ impl Load {
     pub(crate) fn new(facilities: Vec<String>) -> Self {
         Self {
             facilities,
-            booked: VecDeque::new(),
-            room: Vec::new(),
+            booked: VecDeque::with_capacity(CONFIRMATIONS_MAX),
         }
-    }
-
-    /// A command has been performed: the next one may be made up in its room.
-    pub(crate) fn take_back(&mut self, performed: Command) {
-        self.room = performed.body;
     }
 
     /// The client was given the confirmation id in this reply.
-    pub(crate) fn booked(&mut self, reply: SharedBytes) {
+    pub(crate) fn booked(&mut self, reply: &[u8]) {
+        let Some(booked) = Booked::of(reply) else {
+            return;
+        };
         if self.booked.len() == CONFIRMATIONS_MAX {
             self.booked.pop_front();
         }
-        self.booked.push_back(reply);
+        self.booked.push_back(booked);
     }
 
-    /// Makes up a command with this verb. A client that has no booking to change, extend or cancel
-    /// books instead, so that the load goes on. A booking that it cancels is forgotten, so that a
-    /// client cancels none twice, and `already cancelled` always tells of a duplicate.
+    /// Makes up a command with this verb, in the place of `made_up`. A client that has no booking to change,
+    /// extend or cancel books instead, so that the load goes on. A booking that it cancels is forgotten, so
+    /// that a client cancels none twice, and `already cancelled` always tells of a duplicate.
     ///
     /// # Errors
     ///
@@ -70,36 +86,33 @@ impl Load {
         &mut self,
         verb: &str,
         chance: &mut Stream,
-    ) -> Result<Command, CommandError> {
+        made_up: &mut Command,
+    ) -> Result<(), CommandError> {
         match verb {
-            "query" => Ok(self.query(chance)),
-            "book" => Ok(self.book(chance)),
-            "change" | "extend" | "cancel" => Ok(match self.choose_booking(chance) {
-                Some(index) => self.about(verb, index, chance),
-                None => self.book(chance),
-            }),
-            "monitor" | "auto-book" => Err(wrong(format!(
-                "`{verb}` cannot be generated; write query, book, change, extend or cancel"
-            ))),
-            other => Err(wrong(no_command(other))),
+            "query" => self.query(chance, made_up),
+            "book" => self.book(chance, made_up),
+            "change" | "extend" | "cancel" => match self.choose_booking(chance) {
+                Some(index) => self.about(verb, index, chance, made_up),
+                None => self.book(chance, made_up),
+            },
+            "monitor" | "auto-book" => {
+                return Err(wrong(format!(
+                    "`{verb}` cannot be generated; write query, book, change, extend or cancel"
+                )));
+            }
+            other => return Err(wrong(no_command(other))),
         }
+        Ok(())
     }
 
-    fn query(&mut self, chance: &mut Stream) -> Command {
-        let room = std::mem::take(&mut self.room);
+    fn query(&self, chance: &mut Stream, made_up: &mut Command) {
         let facility = self.facility(chance);
         let day = usize::from(day(chance));
-        command::command_in(
-            room,
-            &Request::Query {
-                facility,
-                days: Cow::Borrowed(&DAYS[day..=day]),
-            },
-        )
+        let days = Cow::Borrowed(&DAYS[day..=day]);
+        command::replace(made_up, &Request::Query { facility, days });
     }
 
-    fn book(&mut self, chance: &mut Stream) -> Command {
-        let room = std::mem::take(&mut self.room);
+    fn book(&self, chance: &mut Stream, made_up: &mut Command) {
         let facility = self.facility(chance);
         let day = day(chance);
         let (first, hours) = START_HOURS;
@@ -110,20 +123,16 @@ impl Load {
             hour,
             minute: 0,
         };
-        command::command_in(
-            room,
-            &Request::Book {
-                facility,
-                start: on_the_hour(start),
-                end: on_the_hour(end),
-            },
-        )
+        let request = Request::Book {
+            facility,
+            start: on_the_hour(start),
+            end: on_the_hour(end),
+        };
+        command::replace(made_up, &request);
     }
 
-    fn about(&mut self, verb: &str, index: usize, chance: &mut Stream) -> Command {
-        let room = std::mem::take(&mut self.room);
-        let reply = &self.booked[index];
-        let confirmation = Cow::Borrowed(Reply::confirmation(reply).unwrap_or_default());
+    fn about(&mut self, verb: &str, index: usize, chance: &mut Stream, made_up: &mut Command) {
+        let confirmation = Cow::Borrowed(self.booked[index].id());
         let request = match verb {
             "cancel" => Request::Cancel { confirmation },
             "change" => Request::Change {
@@ -135,11 +144,10 @@ impl Load {
                 minutes: one_of(&EXTENSIONS_MINUTES, chance),
             },
         };
-        let command = command::command_in(room, &request);
+        command::replace(made_up, &request);
         if verb == "cancel" {
             self.booked.remove(index);
         }
-        command
     }
 
     fn facility(&self, chance: &mut Stream) -> Cow<'_, str> {
@@ -176,8 +184,14 @@ mod tests {
         Load::new(vec!["Hall".to_owned(), "Room".to_owned()])
     }
 
-    fn booked(number: u32) -> SharedBytes {
-        Reply::Booked(format!("CONF{number:06}")).encode().into()
+    fn booked(number: u32) -> Vec<u8> {
+        Reply::Booked(format!("CONF{number:06}")).encode()
+    }
+
+    fn made_up(load: &mut Load, verb: &str, chance: &mut Stream) -> Command {
+        let mut made_up = Command::default();
+        load.generate(verb, chance, &mut made_up).unwrap();
+        made_up
     }
 
     #[test]
@@ -185,7 +199,7 @@ mod tests {
         let mut load = load();
         let mut chance = Seed(7).stream("load");
         for _ in 0..500 {
-            let made_up = load.generate("book", &mut chance).unwrap();
+            let made_up = made_up(&mut load, "book", &mut chance);
             let Ok(Request::Book {
                 facility,
                 start,
@@ -204,7 +218,7 @@ mod tests {
     fn without_a_booking_it_books_instead_of_asking_about_one() {
         let mut chance = Seed(7).stream("load");
         for verb in ["change", "extend", "cancel"] {
-            let made_up = load().generate(verb, &mut chance).unwrap();
+            let made_up = made_up(&mut load(), verb, &mut chance);
             assert_eq!(made_up.verb, "book");
         }
     }
@@ -213,30 +227,32 @@ mod tests {
     fn a_client_asks_about_its_own_bookings_and_cancels_each_once() {
         let mut load = load();
         let mut chance = Seed(7).stream("load");
-        load.booked(booked(5));
+        load.booked(&booked(5));
         for verb in ["change", "extend", "cancel"] {
-            let made_up = load.generate(verb, &mut chance).unwrap();
+            let made_up = made_up(&mut load, verb, &mut chance);
             let words = describe::request(&made_up.body);
             assert!(words.starts_with(&format!("{verb} CONF000005")), "{words}");
         }
-        assert_eq!(load.generate("cancel", &mut chance).unwrap().verb, "book");
+        assert_eq!(made_up(&mut load, "cancel", &mut chance).verb, "book");
     }
 
     #[test]
     fn the_last_sixteen_bookings_are_remembered() {
         let mut load = load();
         for number in 1..=20 {
-            load.booked(booked(number));
+            load.booked(&booked(number));
         }
         assert_eq!(load.booked.len(), CONFIRMATIONS_MAX);
-        assert_eq!(Reply::confirmation(&load.booked[0]), Some("CONF000005"));
+        assert_eq!(load.booked[0].id(), "CONF000005");
     }
 
     #[test]
     fn monitoring_and_unknown_verbs_are_no_load() {
         let mut chance = Seed(7).stream("load");
         for verb in ["monitor", "auto-book", "acquire"] {
-            let error = load().generate(verb, &mut chance).unwrap_err();
+            let mut made_up = Command::default();
+            let error = load().generate(verb, &mut chance, &mut made_up);
+            let error = error.unwrap_err();
             assert!(error.message.contains("query, book"), "{error}");
         }
     }
