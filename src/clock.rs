@@ -34,6 +34,7 @@ impl Add<Duration> for Time {
     type Output = Self;
 
     /// Whole milliseconds are added; a fraction of one is dropped.
+    #[inline]
     fn add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(ms(span)))
     }
@@ -43,6 +44,7 @@ impl Sub for Time {
     type Output = Duration;
 
     /// The span between two times, zero if `earlier` is the later one.
+    #[inline]
     fn sub(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -56,8 +58,10 @@ impl fmt::Display for Time {
 
 /// A span in whole milliseconds.
 #[must_use]
-pub fn ms(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+#[inline]
+pub const fn ms(span: Duration) -> u64 {
+    let whole = span.as_secs().saturating_mul(1_000);
+    whole.saturating_add(span.subsec_millis() as u64)
 }
 
 /// Reads a span such as `500ms`, `3s`, `20m` or `2h`: a whole number and a unit.

@@ -231,7 +231,10 @@ impl Dispatch {
     ) -> Answer {
         let answer = self.write_reply(pending, reply);
         match &mut self.cache {
-            Some(cache) if is_remembered => cache.complete(now, pending.id(), &answer.body),
+            Some(cache) if is_remembered => {
+                let request = (&pending.caller.client, pending.sequence);
+                cache.complete_for(now, request, &answer.body);
+            }
             Some(cache) => cache.forget(pending.id()),
             None => {}
         }

@@ -150,7 +150,6 @@ impl ReplyCache {
 
     /// Says what to do with a request that has just arrived. `awaited` is the lowest sequence number
     /// that its client still waits for; 0 where the format does not say.
-    #[inline]
     pub fn admit(
         &mut self,
         now: Time,
@@ -159,21 +158,35 @@ impl ReplyCache {
         awaited: u32,
         body: &SharedBytes,
     ) -> Admission {
+        let RequestId { client, sequence } = &request;
+        self.admit_from(now, (client, *sequence), (session, awaited), body)
+    }
+
+    /// The same. Most requests come from a client with one call under way, and are the one after its last.
+    #[inline]
+    pub(super) fn admit_from(
+        &mut self,
+        now: Time,
+        (client, sequence): (&ClientKey, u32),
+        (session, awaited): (u64, u32),
+        body: &SharedBytes,
+    ) -> Admission {
         let cost = REQUEST_BYTES + body.len();
-        // Most requests come from a client with one call under way, and are the one after its last.
-        if let ClientKey::Id(client) = request.client
+        if let ClientKey::Id(client) = client
             && now < self.next_sweep
             && self.bytes + cost <= self.limits.bytes
             && !self.keeps_records
-            && let Some(record) = self.clients.by_id.get_mut(&client)
+            && let Some(record) = self.clients.by_id.get_mut(client)
             && record.session == session
             && now - record.last_heard < self.limits.age
-            && let Some(freed) = record.succeed(request.sequence, awaited, body)
+            && let Some(freed) = record.succeed(sequence, awaited, body)
         {
             record.last_heard = now;
             self.bytes = self.bytes + cost - freed;
             return Admission::New;
         }
+        let client = *client;
+        let request = RequestId { client, sequence };
         self.admit_any(now, request, session, awaited, body)
     }
 
@@ -285,15 +298,25 @@ impl ReplyCache {
     }
 
     /// Stores the reply to a request that was in progress.
-    #[inline]
     pub fn complete(&mut self, now: Time, request: RequestId, reply: &SharedBytes) {
-        // As with most requests: it is the only one of its client.
-        if let ClientKey::Id(client) = request.client
+        let RequestId { client, sequence } = &request;
+        self.complete_for(now, (client, *sequence), reply);
+    }
+
+    /// The same. Most requests are the only ones of their clients.
+    #[inline]
+    pub(super) fn complete_for(
+        &mut self,
+        now: Time,
+        (client, sequence): (&ClientKey, u32),
+        reply: &SharedBytes,
+    ) {
+        if let ClientKey::Id(client) = client
             && !self.keeps_records
-            && let Some(record) = self.clients.by_id.get_mut(&client)
-            && record.awaited <= request.sequence
+            && let Some(record) = self.clients.by_id.get_mut(client)
+            && record.awaited <= sequence
             && let [known] = &mut record.requests[..]
-            && known.sequence == request.sequence
+            && known.sequence == sequence
             && known.reply.is_none()
         {
             let body = reply.clone();
@@ -301,7 +324,8 @@ impl ReplyCache {
             self.bytes += reply.len();
             return;
         }
-        self.complete_any(now, request, reply);
+        let client = *client;
+        self.complete_any(now, RequestId { client, sequence }, reply);
     }
 
     #[inline(never)]

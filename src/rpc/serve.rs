@@ -129,6 +129,7 @@ impl Turns {
     }
 
     /// Takes in what comes, until the server stops.
+    #[inline(always)]
     fn poll(
         &mut self,
         context: &mut Context<'_>,

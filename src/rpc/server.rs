@@ -419,7 +419,10 @@ impl RpcServer {
             }
         }
         let admission = match &mut self.dispatch.cache {
-            Some(cache) => cache.admit(now, pending.id(), session, awaited, body),
+            Some(cache) => {
+                let request = (&pending.caller.client, pending.sequence);
+                cache.admit_from(now, request, (session, awaited), body)
+            }
             None if session == NO_SESSION => Admission::New,
             None => Admission::SessionExpired,
         };

@@ -24,6 +24,7 @@
 //! }
 //! ```
 
+use std::iter::from_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -220,8 +221,6 @@ pub struct Effects {
 /// An effect as it is kept: small, as every step moves some.
 #[derive(Debug)]
 enum Kept {
-    /// The next one of those completed.
-    Complete,
     /// To the client of this place among the callers.
     Push(u32, Part),
     Send(u16, Option<OperationId>, Part),
@@ -234,11 +233,13 @@ enum Kept {
     Store(Part, Option<Part>),
 }
 
-/// A request that is complete.
+/// A request that is complete: kept apart from other effects, as most steps have this one only.
 #[derive(Clone, Copy, Debug)]
 struct Completed {
     ticket: Ticket,
     reply: Part,
+    /// How many other effects come before it.
+    after: u32,
 }
 
 /// A part of the bytes.
@@ -261,8 +262,12 @@ impl Effects {
         write(&mut self.bytes);
         let end = self.end();
         let reply = Part { start, end };
-        self.completed.push(Completed { ticket, reply });
-        self.kept.push(Kept::Complete);
+        let after = place(self.kept.len());
+        self.completed.push(Completed {
+            ticket,
+            reply,
+            after,
+        });
     }
 
     /// Completes a request that has changed nothing, with a reply that is not worth the room to remember it: a
@@ -376,47 +381,55 @@ impl Effects {
 
     /// The effects, in order.
     pub fn iter(&self) -> impl Iterator<Item = Effect<'_>> {
-        let mut completed = self.completed.iter();
-        self.kept.iter().filter_map(move |kept| {
-            Some(match kept {
-                Kept::Complete => {
-                    let Completed { ticket, reply } = *completed.next()?;
-                    let reply = self.part(reply);
-                    Effect::Complete { ticket, reply }
-                }
-                Kept::Push(to, part) => Effect::Push {
-                    to: self.callers[*to as usize],
-                    update: self.part(*part),
-                },
-                Kept::Send(to, about, part) => Effect::Send {
-                    to: *to,
-                    about: *about,
-                    body: self.part(*part),
-                },
-                Kept::Commit(commit) => Effect::Commit(commit),
-                Kept::Lock(step) => Effect::Lock(step),
-                Kept::Transaction(step) => Effect::Transaction(step),
-                Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
-                Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
-                Kept::Stop(why) => Effect::Stop(why.clone()),
-                Kept::Store(key, value) => Effect::Store {
-                    key: self.part(*key),
-                    value: value.map(|value| self.part(value)),
-                },
-            })
+        let (mut completed, mut kept) = (self.completed.iter().peekable(), (0..).zip(&self.kept));
+        let mut next = kept.next();
+        from_fn(move || {
+            let is_next = |it: &&Completed| next.is_none_or(|(place, _)| it.after <= place);
+            if let Some(Completed { ticket, reply, .. }) = completed.next_if(is_next) {
+                return Some(Effect::Complete {
+                    ticket: *ticket,
+                    reply: self.part(*reply),
+                });
+            }
+            let (_, effect) = std::mem::replace(&mut next, kept.next())?;
+            Some(self.effect(effect))
         })
+    }
+
+    fn effect<'a>(&'a self, kept: &'a Kept) -> Effect<'a> {
+        match kept {
+            Kept::Push(to, part) => Effect::Push {
+                to: self.callers[*to as usize],
+                update: self.part(*part),
+            },
+            Kept::Send(to, about, part) => Effect::Send {
+                to: *to,
+                about: *about,
+                body: self.part(*part),
+            },
+            Kept::Commit(commit) => Effect::Commit(commit),
+            Kept::Lock(step) => Effect::Lock(step),
+            Kept::Transaction(step) => Effect::Transaction(step),
+            Kept::SetTimer(key, at) => Effect::SetTimer(*key, *at),
+            Kept::Tell(word, about, text) => Effect::Tell(*word, *about, text.clone()),
+            Kept::Stop(why) => Effect::Stop(why.clone()),
+            Kept::Store(key, value) => Effect::Store {
+                key: self.part(*key),
+                value: value.map(|value| self.part(value)),
+            },
+        }
     }
 
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.kept.len()
+        self.kept.len() + self.completed.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.kept.is_empty() && self.completed.is_empty()
     }
 
     /// Whether any record is stored or erased.

@@ -59,6 +59,7 @@ impl SharedBytes {
     ///
     /// If there are fewer.
     #[must_use]
+    #[inline]
     pub fn last(&self, len: usize) -> Self {
         assert!(len <= self.len(), "a part is no longer than its whole");
         self.part(self.len() - len..self.len())
@@ -70,6 +71,7 @@ impl SharedBytes {
     ///
     /// If it is no part of them.
     #[must_use]
+    #[inline]
     pub fn part(&self, part: Range<usize>) -> Self {
         let is_part = part.start <= part.end && part.end <= self.len();
         assert!(is_part, "a part lies within its whole");
@@ -95,6 +97,7 @@ impl SharedBytes {
 impl Deref for SharedBytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.whole[self.part.start()..self.part.end()]
     }
