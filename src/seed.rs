@@ -40,6 +40,7 @@ impl Stream {
     }
 
     /// The next 32 bits.
+    #[inline]
     pub fn next_u32(&mut self) -> u32 {
         self.rng.next_u32()
     }
@@ -54,6 +55,7 @@ impl Stream {
     /// # Panics
     ///
     /// If `bound` is zero: there is no such number.
+    #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {
         assert!(bound > 0, "no number is below zero");
         scale(self.next_u32(), bound)
@@ -65,6 +67,7 @@ impl Stream {
     }
 
     /// The same of weights whose sum is known.
+    #[inline]
     pub(crate) fn pick_of(&mut self, weights: &[u32], sum: u32) -> Option<usize> {
         if sum == 0 {
             return None;

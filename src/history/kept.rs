@@ -50,6 +50,7 @@ impl History {
     }
 
     /// Notes that a client began an operation.
+    #[inline]
     pub(crate) fn invoke(&mut self, at: Time, operation: OperationId, request: &[u8]) {
         let end = self.append(request);
         self.notes.push(Note {
@@ -60,6 +61,7 @@ impl History {
     }
 
     /// Notes how it ended.
+    #[inline]
     pub(crate) fn complete(&mut self, at: Time, operation: OperationId, outcome: &Outcome) {
         let noted = match &outcome.told {
             Told::Reply(reply) => {
@@ -82,6 +84,7 @@ impl History {
         });
     }
 
+    #[inline]
     fn append(&mut self, bytes: &[u8]) -> u32 {
         self.bytes.extend_from_slice(bytes);
         place(self.bytes.len())

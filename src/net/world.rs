@@ -248,6 +248,7 @@ impl World {
     }
 
     /// Records that a host executed a request.
+    #[inline]
     pub(crate) fn record_execution(
         &mut self,
         host: HostId,
@@ -263,6 +264,7 @@ impl World {
     }
 
     /// Records that a client began an operation.
+    #[inline]
     pub(crate) fn record_invocation(&mut self, operation: OperationId, request: &[u8]) {
         self.hosts[operation.client.index()].open = Some(operation);
         self.recorder
@@ -270,6 +272,7 @@ impl World {
     }
 
     /// Records how it ended.
+    #[inline]
     pub(crate) fn record_outcome(&mut self, operation: OperationId, outcome: &Outcome) {
         self.hosts[operation.client.index()].open = None;
         self.recorder.record_outcome(self.now, operation, outcome);

@@ -40,6 +40,7 @@ impl Called {
     /// attempt was executed, so that nobody knows either; nor does a server that is full remember
     /// whether it was, and another copy of the request may find room.
     #[must_use]
+    #[inline]
     pub fn outcome(&self, is_error: impl FnOnce(&[u8]) -> bool) -> Outcome {
         match self {
             Self::Reply { body, reply_to } => {

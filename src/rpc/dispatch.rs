@@ -90,6 +90,7 @@ impl Dispatch {
     }
 
     /// Carries out what the execution of a request has brought about.
+    #[inline]
     pub(super) fn executed(
         &mut self,
         now: Time,
@@ -223,6 +224,7 @@ impl Dispatch {
     }
 
     /// Writes the reply to a request, and lets the reply cache keep it, or forget the request.
+    #[inline]
     fn complete(
         &mut self,
         now: Time,
@@ -241,6 +243,7 @@ impl Dispatch {
         answer
     }
 
+    #[inline]
     fn write_reply(&mut self, pending: &Pending, reply: &[u8]) -> Answer {
         match pending.caller.client {
             ClientKey::Id(client) => {
@@ -305,6 +308,7 @@ impl Dispatch {
 }
 
 impl Answer {
+    #[inline]
     fn send(&self, pending: &Pending, out: &mut dyn Output) {
         if let Some(datagram) = &self.datagram {
             let label = Label::new(Kind::Reply, pending.caller.operation);

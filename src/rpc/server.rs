@@ -403,6 +403,7 @@ impl RpcServer {
 
     /// Filters a request, and executes it if it is new. What it says that nobody waits for any more is
     /// abandoned before.
+    #[inline]
     fn request(
         &mut self,
         now: Time,
@@ -476,6 +477,7 @@ impl RpcServer {
         Ok(())
     }
 
+    #[inline]
     fn execute(
         &mut self,
         now: Time,
@@ -515,6 +517,7 @@ impl RpcServer {
     }
 
     /// Carries the effects of a step out: where there is a disk, when all of them are durable.
+    #[inline]
     fn show(
         &mut self,
         out: &mut dyn Output,

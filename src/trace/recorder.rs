@@ -251,6 +251,7 @@ impl Recorder {
     }
 
     /// Records that a host executed a request and completed it. No event is made of it where only counts are kept.
+    #[inline]
     pub fn record_execution(
         &mut self,
         now: Time,
@@ -275,6 +276,7 @@ impl Recorder {
     }
 
     /// Records that a client began an operation.
+    #[inline]
     pub fn record_invocation(&mut self, now: Time, operation: OperationId, request: &[u8]) {
         if !self.muted {
             let at = self.trace_time(now);
@@ -283,6 +285,7 @@ impl Recorder {
     }
 
     /// Records how an operation ended. That its client was told so is also an event.
+    #[inline]
     pub fn record_outcome(&mut self, now: Time, operation: OperationId, outcome: &Outcome) {
         if self.muted {
             return;

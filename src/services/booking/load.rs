@@ -50,6 +50,7 @@ impl Booked {
         Some(Self { text, len })
     }
 
+    #[inline]
     fn id(&self) -> &str {
         str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
     }
@@ -105,6 +106,7 @@ impl Load {
         Ok(())
     }
 
+    #[inline]
     fn query(&self, chance: &mut Stream, made_up: &mut Command) {
         let facility = self.facility(chance);
         let day = usize::from(day(chance));
@@ -112,6 +114,7 @@ impl Load {
         command::replace(made_up, &Request::Query { facility, days });
     }
 
+    #[inline]
     fn book(&self, chance: &mut Stream, made_up: &mut Command) {
         let facility = self.facility(chance);
         let day = day(chance);
@@ -150,6 +153,7 @@ impl Load {
         }
     }
 
+    #[inline]
     fn facility(&self, chance: &mut Stream) -> Cow<'_, str> {
         let count = self.facilities.len() as u32;
         Cow::Borrowed(&self.facilities[chance.below(count) as usize])

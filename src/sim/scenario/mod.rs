@@ -250,6 +250,7 @@ impl Think {
     ///
     /// Integers only, drawn as the network draws its delays.
     #[must_use]
+    #[inline]
     pub fn draw(self, word: u32) -> Duration {
         let ms = match self {
             Self::Fixed(ms) => ms,
