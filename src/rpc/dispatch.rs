@@ -243,7 +243,7 @@ impl Dispatch {
         answer
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_reply(&mut self, pending: &Pending, reply: &[u8]) -> Answer {
         match pending.caller.client {
             ClientKey::Id(client) => {

@@ -441,12 +441,14 @@ impl Effects {
 
     /// Forgets all effects: they have been carried out.
     pub fn clear(&mut self) {
-        self.kept.clear();
         self.completed.clear();
         self.bytes.clear();
-        self.callers.clear();
-        self.unstored.clear();
         self.unremembered.clear();
+        if !self.kept.is_empty() {
+            self.kept.clear();
+            self.callers.clear();
+        }
+        self.unstored.clear();
     }
 
     /// The reply that completes this request, if one does.

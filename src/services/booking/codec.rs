@@ -137,6 +137,7 @@ impl<'a> Request<'a> {
     }
 
     /// The body, in the place and room of another one.
+    #[inline]
     pub(super) fn encode_in(&self, body: &mut Vec<u8>) {
         let mut writer = Writer::in_room(std::mem::take(body), 1 + self.field_bytes());
         self.write(&mut writer);
@@ -144,6 +145,7 @@ impl<'a> Request<'a> {
     }
 
     /// Writes the body.
+    #[inline]
     pub fn write(&self, writer: &mut Writer) {
         writer.u8(self.code());
         self.write_fields(writer);
@@ -224,11 +226,12 @@ impl Reply {
         body.first() == Some(&ERROR)
     }
 
-    /// The confirmation id, borrowed from the body of a reply that is [`Reply::Booked`].
+    /// The confirmation id, borrowed from the body of a reply that is [`Reply::Booked`]. It is UTF-8; most are
+    /// ASCII, which is told quickly.
     #[must_use]
-    pub fn confirmation(body: &[u8]) -> Option<&str> {
-        let confirmation = confirmation_bytes(body)?;
-        str::from_utf8(confirmation).ok()
+    pub fn confirmation(body: &[u8]) -> Option<&[u8]> {
+        let is_text = |id: &&[u8]| id.is_ascii() || str::from_utf8(id).is_ok();
+        confirmation_bytes(body).filter(is_text)
     }
 
     /// Reads the body of a reply.
