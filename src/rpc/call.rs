@@ -52,7 +52,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Nothing yet.
-    pub(super) fn nothing(policy: Policy) -> Self {
+    pub(super) fn nothing(policy: &Policy) -> Self {
         Self {
             sequence: 0,
             says_hello: false,
@@ -115,10 +115,7 @@ impl RpcClient {
             body: asked.body,
             says_hello,
         };
-        let mut policy = self.options.policy;
-        if !self.options.semantics.retransmits() {
-            policy.attempts = 1;
-        }
+        let policy = &self.options.policy;
         self.sending.datagram = self.encode(open);
         self.sending.sequence = sequence;
         self.sending.says_hello = says_hello;
@@ -169,7 +166,10 @@ impl RpcClient {
         let now = self.host.now();
         let sending = &mut self.sending;
         let sends = sending.sends;
-        match sending.retransmission.deadline_passed(now) {
+        match sending
+            .retransmission
+            .deadline_passed(now, &self.options.policy)
+        {
             Step::GiveUp if sending.says_hello => Some(Called::NoWelcome { sends }),
             Step::GiveUp => Some(Called::GaveUp { sends }),
             Step::Retransmit { attempt } => {
@@ -207,7 +207,7 @@ impl RpcClient {
             Heard::InProgress => {
                 let now = self.host.now();
                 let retransmission = &mut self.sending.retransmission;
-                retransmission.in_progress(now);
+                retransmission.in_progress(now, &self.options.policy);
                 let (operation, until) = (asked.operation, retransmission.deadline());
                 let from = self.host.host_of(arrival.from);
                 self.host.record_with(|| Event::Patience {

@@ -120,8 +120,11 @@ impl RpcClient {
         host: Host,
         socket: Box<dyn Datagrams>,
         server: SocketAddr,
-        options: CallOptions,
+        mut options: CallOptions,
     ) -> Self {
+        if !options.semantics.retransmits() {
+            options.policy.attempts = 1;
+        }
         let id = ClientId(host.stream("client id").next_u64());
         let timer = host.timer();
         let updates = VecDeque::new();
@@ -137,7 +140,7 @@ impl RpcClient {
             heard_at: Time::ZERO,
             numbered: 0,
             updates,
-            sending: Sending::nothing(options.policy),
+            sending: Sending::nothing(&options.policy),
         }
     }
 
@@ -197,7 +200,7 @@ impl RpcClient {
     /// Asks for its session again if the server may have forgotten it meanwhile: a request that is refused for that
     /// might have been executed, as far as the client can tell.
     pub(super) fn doubt_session(&mut self, now: Time) {
-        let is_doubtful = now - self.heard_at >= SILENCE_MAX;
+        let is_doubtful = now >= self.heard_at + SILENCE_MAX;
         if is_doubtful && self.session.is_some_and(|it| it != NO_SESSION) {
             self.session = None;
             self.options.sessions = true;

@@ -142,3 +142,70 @@ fn the_longest_body_fills_a_datagram() {
     let error = Message::decode(&longer.encode()).unwrap_err().kind();
     assert_eq!(error, "too-long");
 }
+
+/// What is found at one look in a datagram, as a message.
+fn found(datagram: &[u8]) -> Option<Message<'_>> {
+    let request = RequestFound::find(datagram).map(|found| Message::Request {
+        client: found.client,
+        session: found.session,
+        sequence: found.sequence,
+        awaited: found.awaited,
+        body: found.body,
+    });
+    let reply = ReplyFound::find(datagram).map(|found| Message::Reply {
+        client: found.client,
+        sequence: found.sequence,
+        body: found.body,
+    });
+    assert!(request.is_none() || reply.is_none());
+    request.or(reply)
+}
+
+/// The same, read field by field.
+fn read(datagram: &[u8]) -> Option<Message<'_>> {
+    Message::decode(datagram)
+        .ok()
+        .filter(|message| matches!(message, Message::Request { .. } | Message::Reply { .. }))
+}
+
+#[test]
+fn at_one_look_no_other_requests_and_replies_are_found_than_field_by_field() {
+    let reply = Message::Reply {
+        client: CLIENT,
+        sequence: 9,
+        body: b"ok",
+    };
+    for datagram in [request(7, 5), reply.encode(), request(0, 1), request(1, 2)] {
+        assert_eq!(found(&datagram), read(&datagram));
+        for length in 0..datagram.len() {
+            assert_eq!(found(&datagram[..length]), None, "{length} bytes");
+        }
+        for place in 0..datagram.len() {
+            for change in [1, 2, 3, 0x80, 0xff] {
+                let mut datagram = datagram.clone();
+                datagram[place] ^= change;
+                let what = format!("byte {place} is {:#x}", datagram[place]);
+                assert_eq!(found(&datagram), read(&datagram), "{what}");
+            }
+        }
+        let longer = [&datagram[..], b"!"].concat();
+        assert_eq!(found(&longer), None);
+    }
+    let body = vec![0; BODY.max + 1];
+    let too_long = Message::Request {
+        client: CLIENT,
+        session: 0,
+        sequence: 1,
+        awaited: 1,
+        body: &body,
+    };
+    assert_eq!(found(&too_long.encode()), None);
+    let body = vec![0; REPLY_BODY.max + 1];
+    let (client, sequence, body) = (CLIENT, 1, &body[..]);
+    let too_long = Message::Reply {
+        client,
+        sequence,
+        body,
+    };
+    assert_eq!(found(&too_long.encode()), None);
+}

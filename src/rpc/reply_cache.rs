@@ -178,7 +178,7 @@ impl ReplyCache {
             && !self.keeps_records
             && let Some(record) = self.clients.by_id.get_mut(client)
             && record.session == session
-            && now - record.last_heard < self.limits.age
+            && now < record.last_heard + self.limits.age
             && let Some(freed) = record.succeed(sequence, awaited, body)
         {
             record.last_heard = now;

@@ -42,10 +42,9 @@ pub enum Step {
     GiveUp,
 }
 
-/// The retransmissions of one request.
+/// The retransmissions of one request, all by the same policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Retransmission {
-    policy: Policy,
     attempt: u16,
     deadline: Time,
 }
@@ -53,9 +52,9 @@ pub struct Retransmission {
 impl Retransmission {
     /// The first send, at `now`.
     #[must_use]
-    pub fn first_send(now: Time, policy: Policy) -> Self {
+    #[inline]
+    pub fn first_send(now: Time, policy: &Policy) -> Self {
         Self {
-            policy,
             attempt: 1,
             deadline: now + policy.timeout,
         }
@@ -63,26 +62,27 @@ impl Retransmission {
 
     /// Until when to wait for a reply.
     #[must_use]
+    #[inline]
     pub const fn deadline(&self) -> Time {
         self.deadline
     }
 
     /// The deadline has passed without a reply.
-    pub fn deadline_passed(&mut self, now: Time) -> Step {
-        if self.attempt >= self.policy.attempts {
+    pub fn deadline_passed(&mut self, now: Time, policy: &Policy) -> Step {
+        if self.attempt >= policy.attempts {
             return Step::GiveUp;
         }
         self.attempt += 1;
-        self.deadline = now + self.policy.timeout;
+        self.deadline = now + policy.timeout;
         Step::Retransmit {
             attempt: self.attempt,
         }
     }
 
     /// The server has said that the request is in progress.
-    pub fn in_progress(&mut self, now: Time) {
+    pub fn in_progress(&mut self, now: Time, policy: &Policy) {
         self.attempt = 1;
-        self.deadline = now + self.policy.timeout + self.policy.patience;
+        self.deadline = now + policy.timeout + policy.patience;
     }
 }
 
@@ -92,11 +92,12 @@ mod tests {
 
     #[test]
     fn three_sends_then_it_gives_up_at_fifteen_seconds() {
-        let mut call = Retransmission::first_send(Time::ZERO, Policy::default());
+        let policy = Policy::default();
+        let mut call = Retransmission::first_send(Time::ZERO, &policy);
         let mut steps = Vec::new();
         while steps.last().is_none_or(|&(_, step)| step != Step::GiveUp) {
             let now = call.deadline();
-            steps.push((now.as_ms(), call.deadline_passed(now)));
+            steps.push((now.as_ms(), call.deadline_passed(now, &policy)));
         }
         let retransmit = |attempt| Step::Retransmit { attempt };
         assert_eq!(
@@ -111,11 +112,15 @@ mod tests {
 
     #[test]
     fn a_notice_of_progress_delays_the_next_send_and_restores_the_attempts() {
-        let mut call = Retransmission::first_send(Time::ZERO, Policy::default());
+        let policy = Policy::default();
+        let mut call = Retransmission::first_send(Time::ZERO, &policy);
         for _ in 0..10 {
             let now = call.deadline();
-            assert_eq!(call.deadline_passed(now), Step::Retransmit { attempt: 2 });
-            call.in_progress(now);
+            assert_eq!(
+                call.deadline_passed(now, &policy),
+                Step::Retransmit { attempt: 2 }
+            );
+            call.in_progress(now, &policy);
             assert_eq!(call.deadline() - now, Duration::from_secs(6));
         }
     }

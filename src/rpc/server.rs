@@ -14,13 +14,11 @@ use std::hint::cold_path;
 
 use crate::clock::Time;
 use crate::disk::{Store, StoreError};
-use crate::id::{ClientId, ClientKey};
+use crate::id::ClientId;
 use crate::net::Kind;
-use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, filtered, refuse, send, tell};
-use crate::rpc::line_front::{Ask, Said};
+use crate::rpc::dispatch::{Dispatch, Executed, Peers, Pending, filtered, refuse, send};
 use crate::rpc::malformed::MalformedCounts;
-use crate::rpc::message::{Message, NO_SESSION, Refused, RequestFound, is_v2};
-use crate::rpc::origin::Origin;
+use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::output::{Held, Output};
 pub use crate::rpc::records::RestoreError;
 use crate::rpc::records::{self, Stored};
@@ -30,16 +28,16 @@ use crate::rpc::step_disk::StepDisk;
 use crate::rpc::v1::FormatV1;
 use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Stream;
-use crate::trace::{Event, Filtered};
+use crate::trace::Filtered;
 use crate::wire::SharedBytes;
 
 /// A server of one service.
 pub struct RpcServer {
     service: Box<dyn Service>,
     effects: Effects,
-    dispatch: Dispatch,
+    pub(super) dispatch: Dispatch,
     tickets: u64,
-    malformed: MalformedCounts,
+    pub(super) malformed: MalformedCounts,
     /// Numbers for sessions, where the reply cache has them.
     sessions: Option<Stream>,
     /// With state on a disk.
@@ -162,107 +160,6 @@ impl RpcServer {
         self.dispatch.timers.next()
     }
 
-    /// Takes a datagram in.
-    ///
-    /// # Errors
-    ///
-    /// If the disk fails: then nothing of the step is seen, and the server is to be started again, for
-    /// what it holds in memory is ahead of its disk.
-    pub fn receive(
-        &mut self,
-        now: Time,
-        origin: &Origin,
-        datagram: &SharedBytes,
-        out: &mut dyn Output,
-    ) -> Result<(), StoreError> {
-        if let Some(found) = RequestFound::find(datagram) {
-            return self.receive_request(now, origin, datagram, &found, out);
-        }
-        self.receive_any(now, origin, datagram, out)
-    }
-
-    #[inline(always)]
-    fn receive_request(
-        &mut self,
-        now: Time,
-        origin: &Origin,
-        datagram: &SharedBytes,
-        found: &RequestFound<'_>,
-        out: &mut dyn Output,
-    ) -> Result<(), StoreError> {
-        let &RequestFound {
-            client,
-            session,
-            sequence,
-            awaited,
-            body,
-        } = found;
-        let caller = origin.caller(ClientKey::Id(client), sequence);
-        let pending = Pending { caller, sequence };
-        tell(out, || origin.received(pending.caller.operation));
-        let body = datagram.last(body.len());
-        self.request(now, &pending, (session, awaited), &body, out)
-    }
-
-    /// Takes in a datagram that is no request of format v2, or a wrong one.
-    #[inline(never)]
-    fn receive_any(
-        &mut self,
-        now: Time,
-        origin: &Origin,
-        datagram: &SharedBytes,
-        out: &mut dyn Output,
-    ) -> Result<(), StoreError> {
-        if !is_v2(datagram) {
-            return self.receive_v1(now, origin, datagram, out);
-        }
-        match Message::decode(datagram) {
-            Ok(message) => self.receive_v2(now, origin, datagram, message, out),
-            Err(error) => {
-                self.count_malformed(origin, error.kind(), &error, out);
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes in a line that is a request. Says whether it is answered, now or later: not if its client has
-    /// said that it waits for it no longer.
-    ///
-    /// # Errors
-    ///
-    /// If the disk fails, as in [`Self::receive`].
-    pub fn receive_line(
-        &mut self,
-        now: Time,
-        said: &Said,
-        out: &mut dyn Output,
-    ) -> Result<bool, StoreError> {
-        let (client, sequence) = (said.client, said.sequence);
-        let caller = said.origin.caller(ClientKey::Id(client), sequence);
-        let pending = Pending { caller, sequence };
-        tell(out, || said.origin.received(caller.operation));
-        match &said.ask {
-            Ask::Hello => self.hello(now, client, &pending, out)?,
-            Ask::Once(body) => self.execute(now, &pending, body, out)?,
-            Ask::Under(session, body) => {
-                let session = match *session {
-                    NO_SESSION => self.session_of(now, client),
-                    named => Some(named),
-                };
-                match session {
-                    Some(session) => {
-                        self.request(now, &pending, (session, sequence), body, out)?;
-                    }
-                    None => {
-                        self.commit()?;
-                        refuse(out, &pending, Filtered::Full, Refused::Full);
-                    }
-                }
-            }
-        }
-        Ok(self.dispatch.waiting.ticket_of(pending.id()).is_some())
-    }
-
     /// Lets the timers that are due run out.
     ///
     /// # Errors
@@ -277,102 +174,8 @@ impl RpcServer {
         Ok(())
     }
 
-    fn receive_v2(
-        &mut self,
-        now: Time,
-        origin: &Origin,
-        datagram: &SharedBytes,
-        message: Message<'_>,
-        out: &mut dyn Output,
-    ) -> Result<(), StoreError> {
-        match message {
-            Message::OneWay { client, body } => {
-                if let Some(cache) = &mut self.dispatch.cache {
-                    cache.hear(now, client);
-                }
-                let caller = &origin.caller(ClientKey::Id(client), 0);
-                tell(out, || origin.received(caller.operation));
-                self.step(now, Input::OneWay { caller, body }, out)
-            }
-            Message::Peer { from, body } => {
-                let is_known = self.dispatch.peers.knows(from);
-                if !is_known {
-                    let detail = format!("server {from} is none of this one's peers");
-                    self.count_malformed(origin, "unknown-peer", &detail, out);
-                    return Ok(());
-                }
-                let about = origin.label.map(|label| label.operation);
-                let about = about.filter(|operation| operation.client != origin.host);
-                tell(out, || Event::Receive {
-                    from: origin.host,
-                    label: origin.label,
-                });
-                self.step(now, Input::Peer { from, about, body }, out)
-            }
-            Message::Hello { client, sequence } => {
-                let caller = origin.caller(ClientKey::Id(client), sequence);
-                let pending = Pending { caller, sequence };
-                tell(out, || origin.received(pending.caller.operation));
-                self.hello(now, client, &pending, out)
-            }
-            Message::Request {
-                client,
-                session,
-                sequence,
-                awaited,
-                body,
-            } => {
-                let found = RequestFound {
-                    client,
-                    session,
-                    sequence,
-                    awaited,
-                    body,
-                };
-                self.receive_request(now, origin, datagram, &found, out)
-            }
-            Message::Reply { .. }
-            | Message::InProgress { .. }
-            | Message::Refused { .. }
-            | Message::Update { .. }
-            | Message::Welcome { .. } => {
-                self.count_malformed(origin, "not-for-servers", &"a message to clients", out);
-                Ok(())
-            }
-        }
-    }
-
-    fn receive_v1(
-        &mut self,
-        now: Time,
-        origin: &Origin,
-        datagram: &[u8],
-        out: &mut dyn Output,
-    ) -> Result<(), StoreError> {
-        let Some(format) = self.dispatch.format_v1 else {
-            self.count_malformed(origin, "no-format-v1", &"not of format v2", out);
-            return Ok(());
-        };
-        match format.decode_request(datagram) {
-            Ok((sequence, body)) => {
-                let caller = origin.caller(ClientKey::Address(origin.address), sequence);
-                let pending = Pending { caller, sequence };
-                tell(out, || origin.received(pending.caller.operation));
-                self.request(now, &pending, (NO_SESSION, 0), &body.into(), out)
-            }
-            Err(malformed) => {
-                let error = malformed.error;
-                self.count_malformed(origin, error.kind(), &error, out);
-                if let Some(datagram) = malformed.reply {
-                    out.send(origin.address, &datagram.into(), None);
-                }
-                Ok(())
-            }
-        }
-    }
-
     /// Gives a client a session, if there are any.
-    fn hello(
+    pub(super) fn hello(
         &mut self,
         now: Time,
         client: ClientId,
@@ -394,7 +197,7 @@ impl RpcServer {
     }
 
     /// The session of a client, a new one if it has none; `None` if there is no room for another one.
-    fn session_of(&mut self, now: Time, client: ClientId) -> Option<u64> {
+    pub(super) fn session_of(&mut self, now: Time, client: ClientId) -> Option<u64> {
         match (&mut self.dispatch.cache, &mut self.sessions) {
             (Some(cache), Some(numbers)) => cache.hello(now, client, numbers.next_u64()),
             _ => Some(NO_SESSION),
@@ -404,7 +207,7 @@ impl RpcServer {
     /// Filters a request, and executes it if it is new. What it says that nobody waits for any more is
     /// abandoned before.
     #[inline]
-    fn request(
+    pub(super) fn request(
         &mut self,
         now: Time,
         pending: &Pending,
@@ -478,7 +281,7 @@ impl RpcServer {
     }
 
     #[inline]
-    fn execute(
+    pub(super) fn execute(
         &mut self,
         now: Time,
         pending: &Pending,
@@ -504,7 +307,7 @@ impl RpcServer {
     }
 
     /// Lets the service take a step that is no request, and carries its effects out.
-    fn step(
+    pub(super) fn step(
         &mut self,
         now: Time,
         input: Input<'_>,
@@ -537,22 +340,10 @@ impl RpcServer {
     }
 
     /// Makes durable what has changed in the reply cache alone.
-    fn commit(&mut self) -> Result<(), StoreError> {
+    pub(super) fn commit(&mut self) -> Result<(), StoreError> {
         match &mut self.disk {
             Some(disk) => disk.commit(&self.effects, self.dispatch.cache.as_mut()),
             None => Ok(()),
-        }
-    }
-
-    fn count_malformed(
-        &mut self,
-        origin: &Origin,
-        kind: &'static str,
-        detail: &dyn fmt::Display,
-        out: &mut dyn Output,
-    ) {
-        if let Some(event) = self.malformed.count(origin, kind, detail) {
-            out.record(event);
         }
     }
 }
