@@ -69,6 +69,7 @@ impl Sending {
 /// move it.
 impl RpcClient {
     /// Makes the first send.
+    #[inline]
     pub(crate) fn begin_call(&mut self, asked: Asked<'_>) {
         let now = self.host.now();
         self.doubt_session(now);
@@ -76,6 +77,7 @@ impl RpcClient {
     }
 
     /// Goes on with a call that was begun, until it has ended.
+    #[inline]
     pub(crate) fn poll_call(
         &mut self,
         context: &mut Context<'_>,

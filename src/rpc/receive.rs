@@ -22,6 +22,7 @@ impl RpcServer {
     ///
     /// If the disk fails: then nothing of the step is seen, and the server is to be started again, for
     /// what it holds in memory is ahead of its disk.
+    #[inline]
     pub fn receive(
         &mut self,
         now: Time,

@@ -67,6 +67,7 @@ impl<'a> Course<'a> {
     }
 
     /// What comes next. The progress counts it as begun.
+    #[inline]
     pub(super) fn next(&mut self, progress: &Progress, client: &mut dyn Client) -> Act<'_> {
         match self {
             Self::Script(steps) => {
