@@ -90,7 +90,7 @@ async fn serve(machine: SimHost) {
         let label = arrival
             .label
             .map(|label| Label::new(Kind::Reply, label.operation));
-        socket.send(arrival.from, &vec![8; 100].into(), label);
+        socket.send(arrival.from, &(&[8; 100]).into(), label);
     }
 }
 
@@ -118,7 +118,7 @@ async fn call(machine: SimHost) {
                 operation,
                 attempt,
             };
-            socket.send(server, &vec![7; 100].into(), Some(label));
+            socket.send(server, &(&[7; 100]).into(), Some(label));
             let deadline = host.now() + TIMEOUT;
             if recv_until(&mut *socket, &mut *timer, deadline)
                 .await
