@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::clock::Time;
-use crate::id::OperationId;
+use crate::id::{HostId, OperationId};
 use crate::net::{Arrival, Attempt, Kind, Label};
 use crate::rpc::called::Called;
 use crate::rpc::client::{Heard, Open, RpcClient};
@@ -25,19 +25,13 @@ const UPDATES_QUEUED_MAX: usize = 1_024;
 /// the client.
 pub struct Call<'a> {
     pub(super) client: &'a mut RpcClient,
-    pub(super) asked: Asked<'a>,
-}
-
-/// What a call asks for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) operation: OperationId,
-    /// In the service's own encoding.
-    pub(crate) body: &'a [u8],
+    /// The request, in the service's own encoding.
+    pub(super) body: &'a [u8],
 }
 
 /// What the latest call of a client has sent.
 pub(super) struct Sending {
+    operation: OperationId,
     sequence: u32,
     /// Whether it is the hello that comes before the request.
     says_hello: bool,
@@ -54,6 +48,10 @@ impl Sending {
     /// Nothing yet.
     pub(super) fn nothing(policy: &Policy) -> Self {
         Self {
+            operation: OperationId {
+                client: HostId(0),
+                number: 0,
+            },
             sequence: 0,
             says_hello: false,
             datagram: None,
@@ -70,19 +68,16 @@ impl Sending {
 impl RpcClient {
     /// Makes the first send.
     #[inline]
-    pub(crate) fn begin_call(&mut self, asked: Asked<'_>) {
+    pub(crate) fn begin_call(&mut self, operation: OperationId, body: &[u8]) {
         let now = self.host.now();
         self.doubt_session(now);
-        self.begin_with(asked, now, self.wants_session());
+        self.sending.operation = operation;
+        self.begin_with(body, now, self.wants_session());
     }
 
-    /// Goes on with a call that was begun, until it has ended.
+    /// Goes on with the call that was begun with this body, until it has ended.
     #[inline]
-    pub(crate) fn poll_call(
-        &mut self,
-        context: &mut Context<'_>,
-        asked: Asked<'_>,
-    ) -> Poll<Called> {
+    pub(crate) fn poll_call(&mut self, context: &mut Context<'_>, body: &[u8]) -> Poll<Called> {
         if self.sending.datagram.is_none() {
             return Poll::Ready(Called::NotExpressible);
         }
@@ -94,12 +89,12 @@ impl RpcClient {
                         let body = arrival.body.last(length);
                         return Poll::Ready(self.replied(arrival, body));
                     }
-                    self.take_in(asked, arrival)
+                    self.take_in(body, arrival)
                 }
                 Poll::Pending => {
                     let deadline = self.sending.retransmission.deadline();
                     ready!(self.poll_timer(context, deadline));
-                    self.deadline_passed(asked)
+                    self.deadline_passed()
                 }
             };
             if let Some(called) = ended {
@@ -110,11 +105,11 @@ impl RpcClient {
 
     /// Begins with a message, or anew with another one: the hello, or the request. Its number is a new one, so
     /// that what may still come for the message before is not taken for its answer.
-    fn begin_with(&mut self, asked: Asked<'_>, now: Time, says_hello: bool) {
+    fn begin_with(&mut self, body: &[u8], now: Time, says_hello: bool) {
         let sequence = self.next_number();
         let open = Open {
             sequence,
-            body: asked.body,
+            body,
             says_hello,
         };
         let policy = &self.options.policy;
@@ -128,10 +123,10 @@ impl RpcClient {
         self.sending.sends = 0;
         self.sending.since = now;
         self.sending.retransmission = Retransmission::first_send(now, policy);
-        self.send(asked.operation);
+        self.send();
     }
 
-    fn send(&mut self, operation: OperationId) {
+    fn send(&mut self) {
         let sending = &mut self.sending;
         let Some(datagram) = &sending.datagram else {
             return;
@@ -143,14 +138,14 @@ impl RpcClient {
         };
         let label = Label {
             kind,
-            operation,
+            operation: sending.operation,
             attempt: sending.attempt,
         };
         sending.sends += 1;
         self.socket.send(self.server, datagram, Some(label));
     }
 
-    fn open<'a>(&self, asked: Asked<'a>) -> Open<'a> {
+    fn open<'a>(&self, body: &'a [u8]) -> Open<'a> {
         let Sending {
             sequence,
             says_hello,
@@ -158,13 +153,13 @@ impl RpcClient {
         } = self.sending;
         Open {
             sequence,
-            body: asked.body,
+            body,
             says_hello,
         }
     }
 
     /// Nothing has come until the deadline.
-    fn deadline_passed(&mut self, asked: Asked<'_>) -> Option<Called> {
+    fn deadline_passed(&mut self) -> Option<Called> {
         let now = self.host.now();
         let sending = &mut self.sending;
         let sends = sending.sends;
@@ -176,7 +171,7 @@ impl RpcClient {
             Step::GiveUp => Some(Called::GaveUp { sends }),
             Step::Retransmit { attempt } => {
                 sending.attempt.number = attempt;
-                self.send(asked.operation);
+                self.send();
                 None
             }
         }
@@ -197,20 +192,23 @@ impl RpcClient {
 
     /// Takes in whatever has arrived, and says if that is the end.
     #[inline(never)]
-    fn take_in(&mut self, asked: Asked<'_>, arrival: &Arrival) -> Option<Called> {
-        match self.hear(arrival, Some(self.open(asked))) {
+    fn take_in(&mut self, body: &[u8], arrival: &Arrival) -> Option<Called> {
+        match self.hear(arrival, Some(self.open(body))) {
             Heard::Reply(body) => return Some(self.replied(arrival, body)),
-            Heard::Refused(reason) => return self.refused(asked, reason),
+            Heard::Refused(reason) => return self.refused(body, reason),
             Heard::Welcome(session) => {
                 self.session = Some(session);
                 self.heard_at = self.sending.since;
-                self.begin_with(asked, self.host.now(), false);
+                self.begin_with(body, self.host.now(), false);
             }
             Heard::InProgress => {
                 let now = self.host.now();
                 let retransmission = &mut self.sending.retransmission;
                 retransmission.in_progress(now, &self.options.policy);
-                let (operation, until) = (asked.operation, retransmission.deadline());
+                let (operation, until) = (
+                    self.sending.operation,
+                    self.sending.retransmission.deadline(),
+                );
                 let from = self.host.host_of(arrival.from);
                 self.host.record_with(|| Event::Patience {
                     from,
@@ -234,14 +232,14 @@ impl RpcClient {
         Called::Reply { body, reply_to }
     }
 
-    fn refused(&mut self, asked: Asked<'_>, reason: Refused) -> Option<Called> {
+    fn refused(&mut self, body: &[u8], reason: Refused) -> Option<Called> {
         if self.sending.says_hello {
             return Some(Called::NoSession(reason));
         }
         if reason == Refused::SessionExpired {
             if self.session.is_none() {
                 // No copy of a request outside sessions is executed by a server that has them.
-                self.begin_with(asked, self.host.now(), true);
+                self.begin_with(body, self.host.now(), true);
                 return None;
             }
             self.session = None;
@@ -255,15 +253,15 @@ impl Future for Call<'_> {
     type Output = Called;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Called> {
-        let Self { client, asked } = &mut *self;
-        client.poll_call(context, *asked)
+        let Self { client, body } = &mut *self;
+        client.poll_call(context, body)
     }
 }
 
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("asked", &self.asked)
+            .field("operation", &self.client.sending.operation)
             .finish_non_exhaustive()
     }
 }
@@ -296,3 +294,7 @@ impl fmt::Debug for Idle<'_> {
         write!(f, "Idle(until {})", self.until)
     }
 }
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;

@@ -20,7 +20,7 @@ use crate::id::{ClientId, HostId, OperationId};
 use crate::net::{Arrival, Datagrams, Kind, Label, RecvUntil, Timer, recv_until};
 use crate::rpc::Semantics;
 use crate::rpc::aside::Aside;
-use crate::rpc::call::{Asked, Call, Idle, Sending};
+use crate::rpc::call::{Call, Idle, Sending};
 use crate::rpc::message::{Message, NO_SESSION, Refused};
 use crate::rpc::retransmit::Policy;
 use crate::rpc::v1::{FormatV1, FromServer};
@@ -123,6 +123,7 @@ impl RpcClient {
         mut options: CallOptions,
     ) -> Self {
         if !options.semantics.retransmits() {
+            // All that the semantics decide here: from now on the policy says everything.
             options.policy.attempts = 1;
         }
         let id = ClientId(host.stream("client id").next_u64());
@@ -189,12 +190,8 @@ impl RpcClient {
     /// Calls the service, and waits for the reply or until the policy says to give up. A client that
     /// needs a session and has none says hello first; that takes as many attempts of its own.
     pub fn call<'a>(&'a mut self, operation: OperationId, body: &'a [u8]) -> Call<'a> {
-        let asked = Asked { operation, body };
-        self.begin_call(asked);
-        Call {
-            client: self,
-            asked,
-        }
+        self.begin_call(operation, body);
+        Call { client: self, body }
     }
 
     /// Asks for its session again if the server may have forgotten it meanwhile: a request that is refused for that

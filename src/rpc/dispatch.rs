@@ -1,6 +1,5 @@
 //! What becomes of the effects of a step: replies, updates, timers.
 
-use std::hint::cold_path;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -105,7 +104,6 @@ impl Dispatch {
         } = executed;
         let operation = pending.caller.operation;
         let Some(reply) = effects.reply_to(ticket) else {
-            cold_path();
             out.record(Event::Execute {
                 operation,
                 request: body.clone(),
@@ -124,7 +122,6 @@ impl Dispatch {
         if effects.len() == 1 {
             return answer.send(pending, out);
         }
-        cold_path();
         let mut own = Some(answer);
         for effect in effects.iter() {
             match effect {

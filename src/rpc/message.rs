@@ -443,11 +443,11 @@ fn numbered(kind: u8, client: ClientId, sequence: u32) -> [u8; NUMBERED_BYTES] {
     head
 }
 
-/// A head, and a body behind its length, all written once. A body beyond `u32` fits no datagram; its length is
-/// written as the largest `u32`, which every reader refuses.
+/// A head, and a body behind its length, all written once.
 #[inline]
 fn head_and_body<const HEAD: usize>(head: [u8; HEAD], body: &[u8]) -> SharedBytes {
-    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let length = u32::try_from(body.len()).expect("a body takes less than 2^32 bytes");
+    let length = length.to_be_bytes();
     SharedBytes::written(HEAD + length.len() + body.len(), |bytes| {
         let (to_head, rest) = bytes.split_at_mut(HEAD);
         to_head.copy_from_slice(&head);

@@ -156,6 +156,7 @@ impl RpcServer {
                 tell(out, || origin.received(pending.caller.operation));
                 self.hello(now, client, &pending, out)
             }
+            // Found before, at one look; but a request is a request, however it is read.
             Message::Request {
                 client,
                 session,

@@ -73,9 +73,10 @@ impl Default for Limits {
     }
 }
 
-/// What a remembered request costs besides body and reply, in bytes: its place in the cache, and the
-/// envelopes that are kept with both. So that empty requests count, too.
-pub const REQUEST_BYTES: usize = 128;
+/// What a remembered request costs besides body and reply, in bytes: its place in the cache, the
+/// envelopes that are kept with both, and the rest of the room that a short reply is written in. So that empty
+/// requests count, too.
+pub const REQUEST_BYTES: usize = 256;
 
 /// What a server is to do with a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -478,3 +479,7 @@ mod session_tests;
 #[cfg(test)]
 #[path = "reply_cache_stored_tests.rs"]
 mod stored_tests;
+
+#[cfg(test)]
+#[path = "reply_cache_usual_tests.rs"]
+mod usual_tests;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hint::cold_path;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -28,7 +28,8 @@ pub enum Stop {
     Service(String),
 }
 
-/// Serves on a socket until the host's life ends, its service stops, or its disk fails.
+/// Serves on a socket until the host's life ends, its service stops, or its disk fails. On real hosts it is to be
+/// called inside the runtime that polls it.
 pub fn serve(host: Host, socket: Box<dyn Datagrams>, server: RpcServer) -> Serving {
     serve_with_front(host, socket, None, server)
 }
@@ -41,18 +42,27 @@ pub fn serve_with_front(
     server: RpcServer,
 ) -> Serving {
     let turns = Turns::new(&host, &server, front);
-    Serving {
-        host,
+    let parts = Parts {
         socket,
         server,
         turns,
+    };
+    Serving {
+        host,
+        parts: Some(parts),
     }
 }
 
 /// The future of [`serve`]. Like that of [`answer`] it has one place to go on, where an asynchronous function would
 /// look for it at every arrival.
+#[must_use = "a server answers nobody until this future is polled"]
 pub struct Serving {
     host: Host,
+    /// `None` once it has stopped.
+    parts: Option<Parts>,
+}
+
+struct Parts {
     socket: Box<dyn Datagrams>,
     server: RpcServer,
     turns: Turns,
@@ -84,6 +94,7 @@ pub fn answer<'a>(
 }
 
 /// The future of [`answer`].
+#[must_use = "a server answers nobody until this future is polled"]
 pub struct Answering<'a> {
     host: &'a Host,
     socket: &'a mut dyn Datagrams,
@@ -111,7 +122,6 @@ enum Next {
 
 impl Answering<'_> {
     /// The same, also for clients that come to this front.
-    #[must_use]
     pub fn with_front(mut self, front: Option<LineFront>) -> Self {
         self.turns.front = front;
         self
@@ -140,17 +150,13 @@ impl Turns {
         loop {
             let is_lines_turn = self.in_a_row >= DATAGRAMS_IN_A_ROW_MAX;
             let line = if is_lines_turn {
-                cold_path();
                 self.in_a_row = 0;
                 self.poll_line(context)
             } else {
                 Poll::Pending
             };
             let taken = match line {
-                Poll::Ready(line) => {
-                    cold_path();
-                    self.take_in(line, host, socket, server)
-                }
+                Poll::Ready(line) => self.take_in(line, host, socket, server),
                 // A datagram is looked at where it stands.
                 Poll::Pending => match &socket.poll_recv(context) {
                     Poll::Ready(arrival) => {
@@ -165,11 +171,9 @@ impl Turns {
                 },
             };
             if let Err(failure) = taken {
-                cold_path();
                 return Poll::Ready(failure.into());
             }
             if let Some(why) = server.stopped() {
-                cold_path();
                 return Poll::Ready(Stop::Service(why.to_owned()));
             }
         }
@@ -179,7 +183,6 @@ impl Turns {
     fn poll_next(&mut self, context: &mut Context<'_>, server: &RpcServer) -> Poll<Next> {
         let mut deadline = server.next_timer();
         if let Some(front) = &mut self.front {
-            cold_path();
             if let Poll::Ready(said) = front.poll_next(context) {
                 return Poll::Ready(Next::Line(said));
             }
@@ -273,14 +276,15 @@ impl Future for Serving {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self {
-            host,
-            socket,
-            server,
-            turns,
-        } = &mut *self;
-        let stop = ready!(turns.poll(context, host, &mut **socket, server));
+        let Self { host, parts } = &mut *self;
+        let Some(serving) = parts else {
+            return Poll::Ready(());
+        };
+        let (socket, server) = (&mut *serving.socket, &mut serving.server);
+        let stop = ready!(serving.turns.poll(context, host, socket, server));
+        serving.turns.front = None; // its connections end before the server says that it stops
         halt(host, &stop);
+        *parts = None;
         Poll::Ready(())
     }
 }

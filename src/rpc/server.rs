@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hint::cold_path;
 
 use crate::clock::Time;
 use crate::disk::{Store, StoreError};
@@ -217,7 +216,6 @@ impl RpcServer {
     ) -> Result<(), StoreError> {
         let client = pending.caller.client;
         if !self.dispatch.waiting.is_empty() {
-            cold_path();
             for ticket in self.dispatch.abandon(now, client, (session, awaited), out) {
                 self.step(now, Input::Abandoned(ticket), out)?;
             }
@@ -237,7 +235,7 @@ impl RpcServer {
     }
 
     /// Does with a request what is to be done instead of executing it.
-    #[cold]
+    #[inline(never)]
     fn answer_instead(
         &mut self,
         now: Time,
@@ -248,7 +246,7 @@ impl RpcServer {
         self.commit()?; // so that what changes without a step does not pile up
         let sequence = pending.sequence;
         match admission {
-            Admission::New => {} // it is executed
+            Admission::New => unreachable!("a new request is executed"),
             Admission::Stored(reply) => {
                 filtered(out, pending, Filtered::ReplyStored);
                 self.dispatch.send_again(pending, &reply, out);

@@ -294,27 +294,18 @@ pub trait Client {
         })
     }
 
-    /// Makes up a command with this verb, for generated load. It may use what earlier replies said.
+    /// Makes up a command with this verb, for generated load. It may use what earlier replies said, and the room
+    /// of the command whose place it takes.
     ///
     /// # Errors
     ///
     /// If the verb is none of the service's, or cannot be generated.
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError>;
-
-    /// The same, in the place and room of a command that has been performed.
-    ///
-    /// # Errors
-    ///
-    /// As with [`generate`](Self::generate).
-    fn generate_in(
+    fn generate(
         &mut self,
         verb: &str,
         chance: &mut Stream,
-        performed: &mut Command,
-    ) -> Result<(), CommandError> {
-        *performed = self.generate(verb, chance)?;
-        Ok(())
-    }
+        made_up: &mut Command,
+    ) -> Result<(), CommandError>;
 }
 
 impl dyn Client {
@@ -369,11 +360,17 @@ impl Client for PlainClient {
         called.outcome(self.is_refusal)
     }
 
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
-        (self.generate)(verb, chance).ok_or_else(|| CommandError {
+    fn generate(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+        made_up: &mut Command,
+    ) -> Result<(), CommandError> {
+        *made_up = (self.generate)(verb, chance).ok_or_else(|| CommandError {
             message: format!("`{verb}` cannot be generated"),
             at: 0,
-        })
+        })?;
+        Ok(())
     }
 }
 
@@ -381,7 +378,7 @@ fn as_text(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }
 
-/// A command, understood.
+/// A command, understood. The default is none: no service has an empty verb.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Command {
     /// Its first word.

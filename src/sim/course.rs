@@ -91,7 +91,7 @@ impl<'a> Course<'a> {
                 let verb = draws.chance.pick_of(&draws.weights, draws.weights_sum);
                 let verb = verb.map_or("", |place| load.mix[place].0);
                 client
-                    .generate_in(verb, &mut draws.chance, &mut draws.command)
+                    .generate(verb, &mut draws.chance, &mut draws.command)
                     .expect("the scenario's verbs were looked up");
                 progress.perform(&draws.command)
             }

@@ -21,7 +21,6 @@ use crate::id::OperationId;
 use crate::net::Datagrams;
 use crate::net::simulated::SimHost;
 use crate::net::world::Main;
-use crate::rpc::call::Asked;
 use crate::rpc::client::{self, CallOptions, RpcClient};
 use crate::rpc::line_socket::LineSocket;
 use crate::services::{Client, Command};
@@ -234,10 +233,9 @@ impl Player {
                     }
                     // A layer of futures less than `Client::perform`: most of a run goes through here.
                     let body = &command.body;
-                    self.client.rpc().begin_call(Asked { operation, body });
+                    self.client.rpc().begin_call(operation, body);
                     poll_fn(|context| {
-                        let asked = Asked { operation, body };
-                        let polled = self.client.rpc().poll_call(context, asked);
+                        let polled = self.client.rpc().poll_call(context, body);
                         let Poll::Ready(called) = &polled else {
                             return Poll::Pending;
                         };

@@ -40,6 +40,10 @@ const USUAL: usize = 128;
 
 impl SharedBytes {
     /// So many bytes, which `write` writes where they stay; before, each is 0.
+    ///
+    /// # Panics
+    ///
+    /// If they are 2^32 bytes or more.
     #[must_use]
     #[inline]
     pub fn written(len: usize, write: impl FnOnce(&mut [u8])) -> Self {

@@ -114,7 +114,7 @@ impl Writer {
 
     /// Begins anew, and keeps the room.
     #[inline]
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 

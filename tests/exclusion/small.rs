@@ -168,7 +168,12 @@ impl Client for Holder {
         outcome
     }
 
-    fn generate(&mut self, verb: &str, _chance: &mut Stream) -> Result<Command, CommandError> {
+    fn generate(
+        &mut self,
+        verb: &str,
+        _: &mut Stream,
+        _: &mut Command,
+    ) -> Result<(), CommandError> {
         panic!("nobody generates `{verb}`")
     }
 }

@@ -142,7 +142,7 @@ impl Datagrams for RealSocket {
                 let (twin, body) = (self.twin.clone(), body.clone());
                 self.hold_back(delay_ms, move || send_now(&twin, to, &body));
             }
-            self.world.remember((self.address, to), &body, label);
+            self.world.remember((self.address, to), body, label);
         }
     }
 

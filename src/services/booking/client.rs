@@ -119,18 +119,12 @@ impl Client for BookingClient {
         Box::pin(self.monitor(operation, command))
     }
 
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
-        let mut made_up = Command::default();
-        self.load.generate(verb, chance, &mut made_up)?;
-        Ok(made_up)
-    }
-
-    fn generate_in(
+    fn generate(
         &mut self,
         verb: &str,
         chance: &mut Stream,
-        performed: &mut Command,
+        made_up: &mut Command,
     ) -> Result<(), CommandError> {
-        self.load.generate(verb, chance, performed)
+        self.load.generate(verb, chance, made_up)
     }
 }

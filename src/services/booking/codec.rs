@@ -226,12 +226,11 @@ impl Reply {
         body.first() == Some(&ERROR)
     }
 
-    /// The confirmation id, borrowed from the body of a reply that is [`Reply::Booked`]. It is UTF-8; most are
-    /// ASCII, which is told quickly.
+    /// The confirmation id, borrowed from the body of a reply that is [`Reply::Booked`].
     #[must_use]
-    pub fn confirmation(body: &[u8]) -> Option<&[u8]> {
-        let is_text = |id: &&[u8]| id.is_ascii() || str::from_utf8(id).is_ok();
-        confirmation_bytes(body).filter(is_text)
+    pub fn confirmation(body: &[u8]) -> Option<&str> {
+        let confirmation = confirmation_bytes(body)?;
+        str::from_utf8(confirmation).ok()
     }
 
     /// Reads the body of a reply.

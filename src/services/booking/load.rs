@@ -45,7 +45,7 @@ impl Booked {
     fn of(reply: &[u8]) -> Option<Self> {
         let id = Reply::confirmation(reply)?;
         let mut text = [0; CONFIRMATION.max];
-        text.get_mut(..id.len())?.copy_from_slice(id);
+        text.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
         let len = u8::try_from(id.len()).ok()?;
         Some(Self { text, len })
     }

@@ -146,7 +146,12 @@ impl Client for CausalClient {
         Box::pin(self.perform_one(operation, command))
     }
 
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
+    fn generate(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+        made_up: &mut Command,
+    ) -> Result<(), CommandError> {
         let ask = match verb {
             "put" => Ask::Put {
                 key: self.key(chance),
@@ -168,6 +173,7 @@ impl Client for CausalClient {
                 return Err(CommandError { message, at: 0 });
             }
         };
-        Ok(command(ask))
+        *made_up = command(ask);
+        Ok(())
     }
 }

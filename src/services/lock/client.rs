@@ -168,7 +168,12 @@ impl Client for LockClient {
         called.outcome(Reply::is_refusal)
     }
 
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
+    fn generate(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+        made_up: &mut Command,
+    ) -> Result<(), CommandError> {
         let load = self.load.get_or_insert_with(|| {
             // Another one in each life, so that no text is made up twice.
             let (host, life) = (self.rpc.host().id().0, chance.next_u32());
@@ -181,6 +186,7 @@ impl Client for LockClient {
                 .filter(living)
                 .any(|guard| guard.guards(*file))
         };
-        load.generate(verb, &FileId::all().filter(held).collect(), chance)
+        *made_up = load.generate(verb, &FileId::all().filter(held).collect(), chance)?;
+        Ok(())
     }
 }

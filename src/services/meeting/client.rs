@@ -36,7 +36,13 @@ impl Client for MeetingClient {
         called.outcome(Reply::is_refusal)
     }
 
-    fn generate(&mut self, verb: &str, chance: &mut Stream) -> Result<Command, CommandError> {
-        self.load.generate(verb, chance)
+    fn generate(
+        &mut self,
+        verb: &str,
+        chance: &mut Stream,
+        made_up: &mut Command,
+    ) -> Result<(), CommandError> {
+        *made_up = self.load.generate(verb, chance)?;
+        Ok(())
     }
 }
