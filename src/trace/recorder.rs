@@ -208,11 +208,10 @@ impl Recorder {
                 *until = self.trace_time(*until);
             }
             let at = self.trace_time(now);
-            let line = Line { at, host, event };
-            if let Some(live) = &self.live {
-                live(&line);
+            self.lines.push(Line { at, host, event });
+            if let (Some(live), Some(line)) = (&self.live, self.lines.last()) {
+                live(line);
             }
-            self.lines.push(line);
         }
     }
 
