@@ -49,7 +49,7 @@ use crate::wire::SharedBytes;
 /// What a reply cache may hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Clients, in all. The default is 100,000: about 30 MB of clients with one small reply each.
+    /// Clients, in all. The default is 100,000: about 70 MB of clients with one small reply each.
     pub clients: usize,
     /// Requests of one client that are in progress or not acknowledged. The default is 256: more than
     /// any client of this crate has under way, and little enough that one client cannot fill memory.
