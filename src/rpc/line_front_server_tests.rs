@@ -1,6 +1,6 @@
 //! What clients of a front are told when its server has other clients, other connections and datagrams as well.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -11,15 +11,18 @@ use std::task::Waker;
 
 use super::tests::{Door, Echo, Flag, ROOM, Shared, front, told};
 use super::*;
+use crate::id::HostId;
+use crate::net::real::RealWorld;
 use crate::net::{Arrival, Datagrams};
 use crate::rpc::line::{read_answer, write_answer};
 use crate::rpc::message::{NO_SESSION, Refused};
 use crate::rpc::reply_cache::Limits;
-use crate::rpc::serve::answer;
+use crate::rpc::serve::{answer, serve_with_front};
 use crate::rpc::server::RpcServer;
 use crate::rpc::service::{Effects, Input, Service, Ticket};
 use crate::rpc::{CacheKind, Semantics};
 use crate::seed::Seed;
+use crate::trace::Line;
 
 /// Lets every request wait until one says `go`, or `first` for the first of them.
 #[derive(Default)]
@@ -279,4 +282,40 @@ fn a_server_without_sessions_gives_none_and_says_so() {
     assert_eq!(text, "session 51d0");
     let read = read_answer(&text, (ClientId(1), 1), None, &Echo);
     assert_eq!(read, Some(welcome.encode()));
+}
+
+/// Stops at the first request.
+struct Stopping;
+
+impl Service for Stopping {
+    fn step(&mut self, _: Time, _: Input<'_>, effects: &mut Effects) {
+        effects.stop("nothing left to do");
+    }
+}
+
+#[test]
+fn a_server_that_stops_ends_its_connections_before_it_says_so() {
+    let (front, door) = front();
+    let client = door.client("ask\n", ROOM);
+    let ends_at_halt = Rc::new(Cell::new(None));
+    let (seen, held) = (ends_at_halt.clone(), client.clone());
+    let listener = Box::new(move |line: &Line, _: &[String]| {
+        if line.event.word() == "halt" {
+            seen.set(Some(Rc::strong_count(&held)));
+        }
+    });
+    let world = RealWorld::new(&["main"], None, None, Some(listener));
+    let host = world.host(HostId(0), Ipv4Addr::LOCALHOST.into());
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let server = RpcServer::new(Box::new(Stopping), None, Semantics::AtMostOnce);
+        serve_with_front(host, Box::<Wire>::default(), Some(front), server).await;
+    });
+    // The test's own and the listener's.
+    assert_eq!(
+        ends_at_halt.get(),
+        Some(2),
+        "the end of the connection is gone"
+    );
 }
